@@ -1,0 +1,308 @@
+"""`asap-hf prune`: its arguments, and how they become pruners. No logic of the method."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import UsageError
+from ..splitting import DEFAULT_SPLITTER
+from ..summary import summary_table
+
+if TYPE_CHECKING:
+    from ..generation.base import Generator
+    from ..pruners.base import Pruner, Sequential
+    from ..rows import Columns
+    from ..sources import Source
+
+
+def option(default: Any, meaning: str) -> Any:
+    """A field with its help text, written once."""
+    return field(default=default, metadata={"help": meaning})
+
+
+@dataclass
+class PruneArguments:
+    """Arguments of `asap-hf prune`; every one can stand in the YAML file that `--config` names."""
+
+    dataset_name: str = field(
+        metadata={"help": "Hub dataset, file (.jsonl, .parquet, …), folder, or a result of prune"}
+    )
+    output_dir: str = option("", "folder for the pruned dataset")
+    overwrite: bool = option(False, "replace what stands in output_dir, once the new one is whole")
+    dataset_config: str | None = option(None, "config of the Hub dataset")
+    dataset_split: str = option("train", "split to prune")
+    prompt_column: str | None = option(None, "column with the prompt, if it is not recognised")
+    completion_column: str | None = option(None, "column with <think> … </think> answer")
+    keep_columns: str = option("", "columns to carry along, comma-separated; ids come by themselves")
+    limit: int | None = option(None, "prune the first rows only")
+
+    pruner: Literal["asap", "wo_coarse", "wo_fine", "wo_any"] = option(
+        "asap", "both stages, or an ablation of the paper's Table 2"
+    )
+    splitter: str = option(DEFAULT_SPLITTER, "code: keeps programs whole; paper: cuts at blank lines")
+
+    anchor_model: str | None = option(
+        None, "LLM of stage 1 (the paper: deepseek-ai/DeepSeek-V3); none: the answer is the anchor"
+    )
+    anchor_backend: Literal["endpoint", "vllm", "transformers"] = option("endpoint", "who runs it")
+    anchor_base_url: str | None = option(None, "an OpenAI-compatible server; none: Inference Providers")
+    anchor_provider: str | None = option(None, "which Inference Provider; none: the Hub chooses")
+    anchor_api_key_env: str | None = option(None, "environment variable that holds the server's key")
+    anchor_mode: Literal["rewrite", "select"] = option("rewrite", "rewrite: the paper's; select: step numbers only")
+    anchor_structured: Literal["none", "vllm"] = option("none", "hold the server to the JSON that select asks for")
+    anchor_max_tokens: int = option(16384, "longest answer of the LLM in tokens")
+    threshold: float = option(0.6, "least Gestalt similarity of Algorithm 1 (Appendix A)")
+    max_attempts: int = option(5, "tries per row, failures of every kind counted (not in the paper)")
+    on_failure: Literal["keep", "drop", "error"] = option("keep", "a row with no valid pruning")
+    keep_llm_text: bool = option(False, "keep the LLM's wording, as published, not the original's")
+    max_concurrency: int = option(32, "requests under way at once")
+    timeout: float = option(600.0, "seconds per request")
+    prompt_price: float = option(0.0, "money per million prompt tokens")
+    completion_price: float = option(0.0, "money per million completion tokens")
+    max_cost: float | None = option(None, "hard cap on what this run may spend")
+    answer_threshold: float | None = option(None, "least overlap with the answer, where the answer is the anchor")
+
+    scorer: str = option("embedded", "model of stage 2 (the paper: deepseek-ai/DeepSeek-R1-Distill-Qwen-7B)")
+    scorer_revision: str | None = option(None, "branch, tag or commit of the scorer")
+    score: str = option("first_token_surprisal", "which score decides (Eq. 2)")
+    all_scores: bool = option(True, "store all five scores; --no_all_scores: only the first token's two")
+    context: Literal["chat", "raw"] = option("chat", "what stands before the reasoning when it is scored")
+    dtype: str = option("auto", "of the scorer's weights")
+    device: str | None = option(None, "cpu, cuda, cuda:1, mps, …; none: the fastest there is")
+    max_batch_tokens: int | None = option(None, "tokens per forward pass")
+    max_context: int | None = option(None, "score in windows of at most this many tokens")
+    tokenizer: str | None = option(
+        None, "the model to be trained: its tokens are counted, its chat template renders prompts"
+    )
+    max_tokens: int | None = option(None, "budget of a reasoning in tokens (4096 in Appendix A)")
+    ratio: float | None = option(None, "budget as a share of the original's tokens, instead")
+
+    batch_size: int = option(64, "rows that go through the stages together")
+    ledger_dir: str | None = option(None, "where finished work is kept; 'off': nowhere")
+    retry_failed: bool = option(False, "redo the failed rows of the result in output_dir")
+    dry_run: bool = option(False, "say what would be done and spent, and do nothing")
+
+    def __post_init__(self) -> None:
+        if not self.output_dir and not self.dry_run:
+            raise UsageError("say where the result goes with --output_dir")
+        if self.max_tokens is not None and self.ratio is not None:
+            raise UsageError("a budget is either --max_tokens or --ratio, not both")
+        if self.max_tokens is None and self.ratio is None:
+            self.max_tokens = 4096  # Appendix A
+        for name, least in (("batch_size", 1), ("limit", 1), ("max_attempts", 1), ("max_concurrency", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UsageError(f"--{name} is {least} or more; got {value}")
+        if not 0 < self.threshold <= 1:
+            raise UsageError(f"--threshold is a similarity over 0 and at most 1; got {self.threshold}")
+
+
+def pruner_of(arguments: PruneArguments, first_attempt: int = 0) -> Sequential:
+    """The stages that these arguments ask for; nothing is loaded yet."""
+    from ..pruners.base import Sequential
+    from ..splitting import SPLITTERS
+
+    if arguments.splitter not in SPLITTERS:
+        raise UsageError(f"there is no splitter {arguments.splitter!r}; there are {', '.join(SPLITTERS)}")
+    stages: list[Pruner] = []
+    if arguments.pruner in ("asap", "wo_fine"):
+        stages.append(_coarse(arguments, first_attempt))
+    if arguments.pruner in ("asap", "wo_coarse"):
+        stages.append(_fine(arguments))
+    return Sequential(tuple(stages), arguments.splitter)
+
+
+def _coarse(arguments: PruneArguments, first_attempt: int) -> Pruner:
+    from ..pruners.anchor import AnchorPruner
+    from ..pruners.answer_anchor import AnswerAnchorPruner
+
+    if arguments.anchor_model is None:
+        threshold = arguments.answer_threshold
+        return AnswerAnchorPruner() if threshold is None else AnswerAnchorPruner(threshold)
+    return AnchorPruner(
+        generator_of(arguments),
+        mode=arguments.anchor_mode,
+        threshold=arguments.threshold,
+        max_attempts=arguments.max_attempts,
+        on_failure=arguments.on_failure,
+        keep_llm_text=arguments.keep_llm_text,
+        direct_max_tokens=min(2048, arguments.anchor_max_tokens),
+        prune_max_tokens=arguments.anchor_max_tokens,
+        first_attempt=first_attempt,
+    )
+
+
+def generator_of(arguments: PruneArguments) -> Generator:
+    """The LLM of stage 1 on the backend that was asked for; nothing is started yet."""
+    account = {
+        "prompt_price": arguments.prompt_price,
+        "completion_price": arguments.completion_price,
+        "max_cost": arguments.max_cost,
+    }
+    model = arguments.anchor_model or ""
+    match arguments.anchor_backend:
+        case "endpoint":
+            from ..generation import EndpointGenerator
+
+            return EndpointGenerator(
+                model,
+                base_url=arguments.anchor_base_url,
+                provider=arguments.anchor_provider,
+                api_key_env=arguments.anchor_api_key_env,
+                max_concurrency=arguments.max_concurrency,
+                timeout=arguments.timeout,
+                structured=arguments.anchor_structured,
+                **account,
+            )
+        case "vllm":
+            from ..generation import VLLMGenerator
+
+            return VLLMGenerator(model, **account)
+        case "transformers":
+            from ..generation import TransformersGenerator
+
+            return TransformersGenerator(model, **account)
+
+
+def _fine(arguments: PruneArguments) -> Pruner:
+    from ..pruners.iterative import IterativePruner
+    from ..surprisal import SurprisalScorer
+
+    limits = {"max_batch_tokens": arguments.max_batch_tokens, "max_context": arguments.max_context}
+    scorer = SurprisalScorer(
+        arguments.scorer,
+        revision=arguments.scorer_revision,
+        context=arguments.context,
+        all_scores=arguments.all_scores,
+        dtype=arguments.dtype,
+        device=arguments.device,
+        **{name: value for name, value in limits.items() if value is not None},
+    )
+    return IterativePruner(
+        scorer,
+        tokenizer=tokenizer_of(arguments),
+        max_tokens=arguments.max_tokens if arguments.ratio is None else None,
+        ratio=arguments.ratio,
+        score=arguments.score,
+    )
+
+
+def tokenizer_of(arguments: PruneArguments) -> str:
+    """Whose tokens count: the model to be trained, which is the scorer unless another is named (as in the paper)."""
+    return arguments.tokenizer or arguments.scorer
+
+
+def settings_of(arguments: PruneArguments) -> dict[str, Any]:
+    """What decides about the result, for `run.json` and the README: no secrets, and no folder of this machine."""
+    names = ["pruner", "splitter"]
+    if arguments.pruner in ("asap", "wo_fine"):
+        names += ["anchor_model"]
+        names += _ANCHOR_SETTINGS if arguments.anchor_model else ["answer_threshold"]
+    if arguments.pruner in ("asap", "wo_coarse"):
+        names += ["scorer", "scorer_revision", "score", "context", "dtype", "max_context"]
+        names += ["max_tokens"] if arguments.ratio is None else ["ratio"]
+    settings = {name: getattr(arguments, name) for name in names}
+    settings |= {"tokenizer": tokenizer_of(arguments), "dataset_config": arguments.dataset_config}
+    settings["dataset_split"] = arguments.dataset_split
+    return {name: _without_folder(value) for name, value in settings.items() if value is not None}
+
+
+_ANCHOR_SETTINGS = ["anchor_backend", "anchor_mode", "threshold", "max_attempts", "on_failure", "keep_llm_text"]
+
+
+def _without_folder(value: Any) -> Any:
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+
+def main(arguments: PruneArguments) -> None:
+    """Prune, re-budget a former result, or say what it would take."""
+    if arguments.ledger_dir is not None:
+        os.environ["ASAP_HF_LEDGER"] = arguments.ledger_dir
+    from ..rebudget import former_run
+
+    former = former_run(Path(arguments.dataset_name))
+    if former is not None:
+        summary = _rebudget(arguments, former)
+    elif arguments.dry_run:
+        return _estimate(arguments)
+    else:
+        summary = _prune(arguments)
+    if summary:
+        print(summary_table(summary))
+        print(f"\nwritten to {arguments.output_dir}")
+    return None
+
+
+def _open(arguments: PruneArguments) -> tuple[Source, Columns]:
+    from ..rows import Columns
+    from ..sources import open_source
+
+    source = open_source(arguments.dataset_name, arguments.dataset_config, arguments.dataset_split, arguments.limit)
+    columns = Columns.recognise(
+        source.columns, arguments.prompt_column, arguments.completion_column, arguments.splitter
+    )
+    return source, columns
+
+
+def _prune(arguments: PruneArguments) -> dict[str, Any]:
+    from ..processes import this_process
+    from ..production import Production
+
+    source, columns = _open(arguments)
+    finished, first_attempt = {}, 0
+    if arguments.retry_failed:
+        from ..rebudget import finished_rows
+
+        finished, first_attempt = finished_rows(Path(arguments.output_dir), settings_of(arguments))
+    pruner = pruner_of(arguments, first_attempt)
+    keep = tuple(filter(None, arguments.keep_columns.split(",")))
+    production = Production(source, columns, pruner, tokenizer_of(arguments), keep, arguments.batch_size, finished)
+    with this_process() as process:
+        pruner.to_rank(process.local_rank)
+        if process.world_size > 1:
+            production.work_through(process.rank, process.world_size)
+            process.wait_for_everyone()
+        if process.rank != 0:
+            return {}
+        overwrite = arguments.overwrite or arguments.retry_failed
+        return production.write(Path(arguments.output_dir), settings_of(arguments), overwrite)
+
+
+def _rebudget(arguments: PruneArguments, former: dict[str, Any]) -> dict[str, Any]:
+    from ..rebudget import Rebudget, rewrite_result
+
+    settings = former["settings"]
+    if "score" not in settings:
+        raise UsageError(f"{arguments.dataset_name!r} holds no scores: stage 2 was left out when it was made")
+    rebudget = Rebudget(
+        tokenizer=arguments.tokenizer or settings["tokenizer"],
+        stored_score=settings["score"],
+        score=arguments.score,
+        max_tokens=arguments.max_tokens if arguments.ratio is None else None,
+        ratio=arguments.ratio,
+    )
+    budget = {"ratio": arguments.ratio} if arguments.ratio is not None else {"max_tokens": arguments.max_tokens}
+    kept = {name: value for name, value in settings.items() if name not in ("max_tokens", "ratio", "score")}
+    return rewrite_result(
+        Path(arguments.dataset_name),
+        Path(arguments.output_dir),
+        rebudget,
+        {**kept, "score": arguments.score, **budget},
+        arguments.overwrite,
+    )
+
+
+def _estimate(arguments: PruneArguments) -> None:
+    from ..estimate import estimate, estimate_table
+
+    source, columns = _open(arguments)
+    pruner = pruner_of(arguments)
+    total, unusable = estimate(source, columns, pruner, tokenizer_of(arguments))
+    print(estimate_table(total, unusable, pruner))
+    print("\ndry run: nothing was written, no model was loaded, nothing was spent")
+
+
+ARGUMENTS = PruneArguments

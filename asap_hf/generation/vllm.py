@@ -1,0 +1,185 @@
+"""`VLLMGenerator`: an LLM that vLLM runs in this process, for whole datasets on one's own GPUs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RunError, UsageError
+from .base import Completion, Failure, Generator, Request
+
+if TYPE_CHECKING:
+    from vllm import LLM, RequestOutput, SamplingParams
+
+
+@dataclass(frozen=True)
+class VLLMGenerator(Generator):
+    """Offline inference with vLLM. The engine starts with the first request that the ledger cannot answer and stays
+    until [`close`] or the end of the process. Where vLLM starts its own processes, a script that uses this needs the
+    `if __name__ == "__main__":` that Python's multiprocessing asks for.
+
+    Temperature 0 gives the same text again only if the batches are the same too: which requests share a step depends on
+    when they arrive, and a sum in bfloat16 on the order of its terms. What has been answered is in the ledger.
+
+    Args:
+        model (`str`):
+            Hub id or local folder of a model with a chat template; `"embedded"` is the small one that comes with the
+            tool.
+        revision (`str`, *optional*):
+            Branch, tag or commit on the Hub, of the weights and the tokenizer alike.
+        dtype (`str`, *optional*, defaults to `"bfloat16"`):
+            Of weights and activations. Appendix A trains in bfloat16 and does not say what it samples in.
+        max_model_len (`int`, *optional*):
+            Most tokens of a prompt and its answer together; the model's own limit by default. A prompt that leaves no
+            room for an answer fails with `prompt_too_long`, alone; an answer that fills the rest ends with `length`.
+        gpu_memory_utilization (`float`, *optional*, defaults to 0.9):
+            Share of each GPU's memory that vLLM may take, as in Appendix A. A scorer on the same GPU needs the rest.
+        tensor_parallel_size (`int`, *optional*, defaults to 1):
+            GPUs that share the model. The paper does not give it.
+        seed (`int`, *optional*, defaults to 0):
+            Sampled answers are drawn with `seed + request.attempt`, each by itself, so that they do not depend on what
+            else is in the batch. The paper does not give it.
+        enforce_eager (`bool`, *optional*, defaults to `False`):
+            No compilation and no CUDA graphs: starts sooner, generates more slowly. The paper does not give it.
+        enable_prefix_caching (`bool`, *optional*, defaults to `False`):
+            Reuse the keys and values of prompts that begin alike. Off in Appendix A, for inference; few of our prompts
+            begin alike beyond the instruction.
+
+    Raises:
+        [`UsageError`]: on first use, if vLLM is not installed, or refuses the model or the arguments.
+        [`RunError`]: if the engine does not start, or dies. What had been answered is in the ledger.
+    """
+
+    revision: str | None = None
+    dtype: str = "bfloat16"
+    max_model_len: int | None = None
+    gpu_memory_utilization: float = 0.9
+    tensor_parallel_size: int = 1
+    seed: int = 0
+    enforce_eager: bool = False
+    enable_prefix_caching: bool = False
+
+    def generate(self, requests: Sequence[Request], done: Callable[[int, Completion | Failure], None]) -> None:
+        """Feed the engine and deliver each answer in the step that finishes it. Twice as many requests lie with the
+        engine as it runs at once, so that no place of a batch is ever empty, and rendering prompts never keeps finished
+        answers waiting for long."""
+        engine = self._engine.llm_engine
+        window = 2 * engine.vllm_config.scheduler_config.max_num_seqs
+        waiting = deque(enumerate(requests))
+        running: set[str] = set()
+        try:
+            while waiting or running:
+                while waiting and len(running) < window:
+                    index, request = waiting[0]
+                    refusal = self.purse.reserve(request)
+                    if refusal and running:
+                        break
+                    failure = Failure(refusal) if refusal else self._submit(index, request)
+                    waiting.popleft()
+                    if failure:
+                        done(index, failure)
+                    else:
+                        running.add(str(index))
+                for output in self._step() if running else ():
+                    done(int(output.request_id), _outcome(output))
+                    running.discard(output.request_id)
+        except BaseException:
+            if "_engine" in self.__dict__:
+                engine.abort_request(list(running))  # the next call must not be given what this one asked for
+            raise
+
+    def close(self) -> None:
+        """Stop the engine and give its memory back. The next request starts a new one."""
+        if llm := self.__dict__.pop("_engine", None):
+            llm.llm_engine.engine_core.shutdown()
+
+    @cached_property
+    def _engine(self) -> LLM:
+        try:
+            from vllm import LLM
+        except ImportError as error:
+            raise UsageError(
+                f"the vllm backend cannot be imported ({error}): `pip install 'asap-hf[vllm]'`, or name another backend"
+            ) from error
+        try:
+            llm = LLM(
+                model=_folder(self.model),
+                revision=self.revision,
+                dtype=self.dtype,
+                max_model_len=self.max_model_len,
+                gpu_memory_utilization=self.gpu_memory_utilization,
+                tensor_parallel_size=self.tensor_parallel_size,
+                seed=self.seed,
+                enforce_eager=self.enforce_eager,
+                enable_prefix_caching=self.enable_prefix_caching,
+                # Left to itself, a small model fills an answer with the blanks and line breaks that JSON allows.
+                structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
+            )
+        except (OSError, ValueError) as error:
+            raise UsageError(f"vLLM refuses to load {self.model}: {error}") from error
+        except RuntimeError as error:
+            raise RunError(f"vLLM did not start with {self.model}: {error}") from error
+        if not getattr(llm.get_tokenizer(), "chat_template", None):
+            llm.llm_engine.engine_core.shutdown()
+            raise UsageError(f"{self.model} has no chat template: name a model that was tuned to follow instructions")
+        return llm
+
+    def _submit(self, index: int, request: Request) -> Failure | None:
+        """Hand one request to the engine, unless it can be told already that it will not be answered."""
+        from vllm.exceptions import VLLMValidationError
+
+        # Token ids, because the template writes BOS and encoding its text would put another before it.
+        prompt = self._engine.get_tokenizer().apply_chat_template(
+            list(request.messages), add_generation_prompt=True, return_dict=False
+        )
+        limit = self._engine.model_config.max_model_len
+        if len(prompt) >= limit:
+            return Failure(f"prompt_too_long: {len(prompt)} tokens leave no room for an answer in {limit}")
+        try:
+            self._engine.llm_engine.add_request(
+                str(index), {"type": "token", "prompt_token_ids": prompt}, self._sampling(request)
+            )
+        except VLLMValidationError as error:
+            return Failure(f"bad_request: {error}")
+        return None
+
+    def _sampling(self, request: Request) -> SamplingParams:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+        return SamplingParams(
+            temperature=request.temperature,
+            top_p=request.top_p,
+            max_tokens=request.max_tokens,
+            seed=self.seed + request.attempt if request.temperature > 0 else None,
+            structured_outputs=StructuredOutputsParams(json=request.schema) if request.schema else None,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    def _step(self) -> Sequence[Any]:
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            return self._engine.llm_engine.step()
+        except EngineDeadError as error:
+            self.close()
+            raise RunError("vLLM's engine died, and its log above says why; answers that had come in are kept") from error
+
+
+def _outcome(output: RequestOutput) -> Completion | Failure:
+    answer = output.outputs[0]
+    if answer.finish_reason not in ("stop", "length"):
+        return Failure(f"engine: finished with {answer.finish_reason}")
+    prompt_tokens = len(output.prompt_token_ids or ())
+    return Completion(answer.text, prompt_tokens, len(answer.token_ids), answer.finish_reason)
+
+
+def _folder(model: str) -> str:
+    if model != "embedded":
+        return model
+    from ..embedded import embedded_model
+
+    return str(embedded_model())

@@ -1,0 +1,268 @@
+"""A durable store of finished work, so that nothing is paid for twice and a kill at any moment loses nothing finished."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from .errors import RunError
+
+logger = logging.getLogger(__name__)
+
+# Taken apart by hand because reading every value only to find the keys made opening a large ledger several times slower.
+_LINE = re.compile(rb'([0-9a-f]{8}) (\{"key": ("[^"\\]*"), "value": (.*)\})\n?', re.DOTALL)
+
+
+def ledger_key(*parts: Any) -> str:
+    """Name a piece of work by what went into it.
+
+    Args:
+        parts (JSON values):
+            Lists and tuples are the same, the order of a dict's keys does not matter, `1` and `1.0` differ.
+
+    Returns:
+        `str`: sha256 of the parts' canonical JSON, 64 hex digits, the same in every process and on every machine.
+    """
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def open_ledger(kind: str) -> Ledger:
+    """The ledger of one kind of work. It lies in the folder that `ASAP_HF_LEDGER` names, else in `asap_hf/ledger` under
+    `HF_HOME`, which is by default `~/.cache/huggingface`; with `ASAP_HF_LEDGER=off` nothing is stored or found.
+
+    The variable is read at each call. Within a process every call for one file gives the same object.
+
+    Args:
+        kind (`str`):
+            `llm` for completions, `scores` for the scores of steps.
+    """
+    folder = _folder()
+    if folder is None:
+        return _OFF
+    return _shared(os.path.abspath(folder / f"{kind}.jsonl"))
+
+
+def _folder() -> Path | None:
+    named = os.environ.get("ASAP_HF_LEDGER", "")
+    if named.lower() == "off":
+        return None
+    if named:
+        return Path(named).expanduser()
+    home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
+    return Path(home).expanduser() / "asap_hf" / "ledger"
+
+
+class Ledger:
+    """An append-only file of entries, `crc32 {"key": …, "value": …}` one a line, that any number of processes and threads
+    may read and write at once. The first value under a key stays: later work may rest on it.
+
+    Only the places of the entries are held in memory. Lines that were damaged or cut short are passed over, counted and
+    reported once. [`open_ledger`] gives the one object of a process for a file; it survives forks and is pickled by its
+    path.
+
+    Args:
+        path (`str`):
+            The file, made with mode 0600 when it is first needed. Its folder is made too.
+
+    Raises:
+        [`RunError`]: from `get` and `put`, if the file cannot be opened, read or written; the disk being full, too.
+            What was stored is still there, and the ledger works again as soon as the cause is gone.
+    """
+
+    def __init__(self, path: str):
+        self.path = path
+        self._reported = False
+        self._lock = Lock()
+        self._fd: int | None = None
+        self._start_over()
+
+    def get(self, key: str) -> Any | None:
+        """The value stored under `key` by this or any other process, or `None`."""
+        with self._lock, self._explained("read"):
+            if key not in self._places:
+                self._catch_up()
+            value = self._read(key)
+            if value is None and key in self._places:  # overwritten in place: what we know of the file is void
+                self._start_over()
+                self._catch_up()
+                value = self._read(key)
+            return value
+
+    def put(self, key: str, value: Any) -> None:
+        """Store `value` (anything JSON holds, but not `None`) under `key` unless there is a value already. When this
+        returns the entry is on disk.
+
+        Raises:
+            `ValueError`: if the key is not plain, as [`ledger_key`]'s are, but holds quotes or backslashes.
+        """
+        body = json.dumps({"key": key, "value": value}).encode()
+        line = b"%08x %s\n" % (zlib.crc32(body), body)
+        if _entry(line) is None:
+            raise ValueError(f"not a ledger key: {key!r}")
+        with self._lock, self._explained("write"):
+            with self._locked(fcntl.LOCK_EX) as fd:
+                self._index(fd)
+                if key in self._places:
+                    return
+                self._append(fd, line)
+                self._index(fd)
+            os.fsync(fd)
+
+    def __contains__(self, key: str) -> bool:
+        return self.get(key) is not None
+
+    def __len__(self) -> int:
+        with self._lock, self._explained("read"):
+            self._catch_up()
+            return len(self._places)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.path!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _shared, (self.path,)
+
+    def after_fork(self) -> None:
+        """Stop sharing with the parent process. A `flock` belongs to the descriptor, which a child inherits, and a thread
+        that held the lock does not live on in the child to give it back."""
+        self._lock = Lock()
+        self._start_over()
+
+    def _start_over(self) -> None:
+        """Forget the file: it is another one, or its content changed under us."""
+        self._places: dict[str, tuple[int, int]] = {}
+        self._end = 0  # bytes indexed so far
+        self.damaged = 0
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _catch_up(self) -> None:
+        """Index what other processes appended, if anything. The lock is taken even to read, as otherwise a line that is
+        being written looks like one whose writer was killed."""
+        if self._fd is None or self._stale(self._fd) or os.fstat(self._fd).st_size > self._end:
+            with self._locked(fcntl.LOCK_SH) as fd:
+                self._index(fd)
+
+    def _stale(self, fd: int) -> bool:
+        """Whether the file was removed, replaced or cut since we opened it."""
+        ours = os.fstat(fd)
+        try:
+            there = os.stat(self.path)
+        except FileNotFoundError:
+            return True
+        return (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino) or ours.st_size < self._end
+
+    @contextmanager
+    def _locked(self, mode: int) -> Iterator[int]:
+        """The descriptor of the file that now has our path, under `flock`."""
+        while True:
+            if self._fd is None:
+                os.makedirs(os.path.dirname(self.path), exist_ok=True)
+                self._fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = self._fd
+            try:
+                fcntl.flock(fd, mode)
+                if not self._stale(fd):
+                    yield fd
+                    return
+            finally:
+                fcntl.flock(fd, fcntl.LOCK_UN)
+            self._start_over()
+
+    def _index(self, fd: int) -> None:
+        """Note the places of the entries after `_end`. A last line without its newline counts if its checksum is right."""
+        with open(fd, "rb", closefd=False) as lines:
+            lines.seek(self._end)
+            for line in lines:
+                entry = _entry(line)
+                if entry is not None:
+                    self._places.setdefault(json.loads(entry[0]), (self._end, len(line)))
+                elif line.strip():
+                    self.damaged += 1
+                self._end += len(line)
+        if self.damaged and not self._reported:
+            self._reported = True
+            logger.warning("%s: passed over %d damaged lines; the rest is used", self.path, self.damaged)
+
+    def _read(self, key: str) -> Any | None:
+        if self._fd is None or key not in self._places:
+            return None
+        offset, length = self._places[key]
+        entry = _entry(os.pread(self._fd, length, offset))
+        return json.loads(entry[1]) if entry is not None and json.loads(entry[0]) == key else None
+
+    def _append(self, fd: int, line: bytes) -> None:
+        """Write a whole line or, if the disk is full, nothing."""
+        size = os.fstat(fd).st_size
+        if size and os.pread(fd, 1, size - 1) != b"\n":  # a writer was killed inside a line
+            line = b"\n" + line
+        try:
+            written = os.write(fd, line)
+            while written < len(line):
+                written += os.write(fd, line[written:])
+        except OSError:
+            if os.fstat(fd).st_size > size:
+                os.ftruncate(fd, size)
+            raise
+
+    @contextmanager
+    def _explained(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RunError(
+                f"cannot {verb} the ledger {self.path}: {error.strerror}; what it holds is kept. Make room, or name"
+                " another folder in ASAP_HF_LEDGER (off stores nothing)"
+            ) from error
+
+
+class _Off(Ledger):
+    """Stores nothing, finds nothing."""
+
+    def get(self, key: str) -> None:
+        return None
+
+    def put(self, key: str, value: Any) -> None:
+        return None
+
+    def __len__(self) -> int:
+        return 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Off, (self.path,)
+
+
+def _entry(line: bytes) -> tuple[bytes, bytes] | None:
+    """Key and value of a line as JSON, or `None` if it is damaged."""
+    found = _LINE.fullmatch(line)
+    if found is None or int(found[1], 16) != zlib.crc32(found[2]):
+        return None
+    return found[3], found[4]
+
+
+_OFF = _Off("off")
+_ledgers: dict[str, Ledger] = {}
+
+
+def _shared(path: str) -> Ledger:
+    return _ledgers.setdefault(path, Ledger(path))
+
+
+def _after_fork() -> None:
+    for ledger in _ledgers.values():
+        ledger.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)

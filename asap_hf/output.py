@@ -1,0 +1,273 @@
+"""Write the pruned dataset: Parquet and a README that `load_dataset` understands, whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from .errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from datasets import Features
+
+RUN_FILE = "run.json"
+# Rows that wait in memory before they become a Parquet row group; long traces make a record of some 100 KB.
+_ROW_GROUP = 256
+_DISK_ERRORS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EEXIST,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+}
+_MAX_SHARD_BYTES = 500 * 1024 * 1024  # what `datasets` uses for its own shards
+
+
+class DatasetWriter:
+    """Rows in, a dataset folder out. Everything is written beside `output_dir` and renamed onto it by `finish`.
+
+    Args:
+        output_dir (`Path`):
+            Where the dataset will stand.
+        overwrite (`bool`):
+            Replace what stands there. Until `finish`, the old dataset stays untouched.
+
+    Raises:
+        `UsageError`: if `output_dir` holds something and `overwrite` is false, or another process is writing it.
+    """
+
+    def __init__(self, output_dir: Path, overwrite: bool = False):
+        self.output_dir = output_dir
+        if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())) and not overwrite:
+            raise UsageError(f"{str(output_dir)!r} exists and is not empty; pass --overwrite to replace it")
+        self.partial = output_dir.parent / f".{output_dir.name}.partial"
+        self._old = output_dir.parent / f".{output_dir.name}.old"
+        with _disk_errors():
+            output_dir.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(output_dir.parent / f".{output_dir.name}.lock", output_dir)
+            shutil.rmtree(self.partial, ignore_errors=True)  # left by a killed run: the ledger has what it paid for
+            if self._old.exists() and not output_dir.exists():  # killed between the two renames of `finish`
+                os.rename(self._old, output_dir)
+            self.partial.mkdir()
+        self._tables: dict[tuple[str, str], _Table] = {}
+
+    def table(self, config: str, split: str, features: Features) -> _Table:
+        """The table of one split of one config, made on first use."""
+        if (config, split) not in self._tables:
+            self._tables[config, split] = _Table(self.partial / config, split, features)
+        return self._tables[config, split]
+
+    def finish(self, run: Mapping[str, Any], card: str) -> None:
+        """Close the tables, write README.md and run.json, and put the folder in place.
+
+        Args:
+            run (`Mapping`):
+                What `run.json` holds: settings, versions, the summary.
+            card (`str`):
+                Body of the README, below its YAML.
+        """
+        with _disk_errors():
+            for table in self._tables.values():
+                table.close()
+            (self.partial / RUN_FILE).write_text(
+                json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
+            self._write_readme(card)
+            self._put_in_place()
+        self.close()
+
+    def close(self) -> None:
+        """Give up what is not finished; nothing happens after `finish`."""
+        for table in self._tables.values():
+            table.abandon()
+        shutil.rmtree(self.partial, ignore_errors=True)
+        if not self._lock.closed:
+            Path(self._lock.name).unlink(missing_ok=True)
+            self._lock.close()
+
+    def __enter__(self) -> DatasetWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _write_readme(self, card: str) -> None:
+        from datasets import DatasetInfo, SplitDict, SplitInfo
+        from datasets.info import DatasetInfosDict
+        from datasets.utils.metadata import MetadataConfigs
+        from huggingface_hub import DatasetCard, DatasetCardData
+
+        infos, configs = {}, {}
+        for config in sorted({config for config, _ in self._tables}):
+            tables = {split: table for (one, split), table in self._tables.items() if one == config}
+            features = next(iter(tables.values())).features
+            splits = SplitDict()
+            for split, table in tables.items():
+                splits.add(SplitInfo(split, num_bytes=table.bytes, num_examples=table.rows))
+            size = sum(table.bytes for table in tables.values())
+            infos[config] = DatasetInfo(features=features, splits=splits, dataset_size=size, download_size=size)
+            files = [{"split": split, "path": f"{config}/{table.prefix}-*"} for split, table in tables.items()]
+            configs[config] = {"data_files": files, **({"default": True} if config == "default" else {})}
+        data = DatasetCardData(tags=["asap-hf", "chain-of-thought", "pruned"])
+        DatasetInfosDict(infos).to_dataset_card_data(data)
+        MetadataConfigs(configs).to_dataset_card_data(data)
+        DatasetCard(f"---\n{data}\n---\n\n{card}").save(self.partial / "README.md")
+
+    def _put_in_place(self) -> None:
+        shutil.rmtree(self._old, ignore_errors=True)
+        if self.output_dir.exists():
+            os.rename(self.output_dir, self._old)
+        os.rename(self.partial, self.output_dir)
+        shutil.rmtree(self._old, ignore_errors=True)
+
+
+class _Table:
+    """One split: Parquet shards, closed by size; the number of rows; bytes on disk."""
+
+    def __init__(self, folder: Path, split: str, features: Features):
+        folder.mkdir(exist_ok=True)
+        self.folder, self.split, self.features = folder, split, features
+        self.rows = 0
+        self.prefix = split
+        self._waiting: list[Mapping[str, Any]] = []
+        self._shards: list[Path] = []
+        self._writer: Any = None
+        self._sink: _Sink
+
+    @property
+    def bytes(self) -> int:
+        return sum(shard.stat().st_size for shard in self._shards)
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append rows; a full row group goes to disk."""
+        self._waiting += rows
+        self.rows += len(rows)
+        if len(self._waiting) >= _ROW_GROUP:
+            with _disk_errors():
+                self._flush()
+
+    def close(self) -> None:
+        """Write what waits, check that all of it is on disk, and name the shards by number and by a hash of what is in
+        them: a folder that is rewritten in place gets new file names, and no cache can take it for the old one."""
+        self._flush()
+        self.abandon()
+        self._sink.check()
+        digest = hashlib.sha256()
+        for shard in self._shards:
+            with shard.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+        self.prefix = f"{self.split}-{digest.hexdigest()[:8]}"
+        count = len(self._shards)
+        self._shards = [
+            shard.rename(self.folder / f"{self.prefix}-{number:05d}-of-{count:05d}.parquet")
+            for number, shard in enumerate(self._shards)
+        ]
+
+    def abandon(self) -> None:
+        """Close the open shard, finished or not."""
+        if self._writer is not None:
+            self._writer.close()
+            self._sink.close()
+            self._writer = None
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        schema = self.features.arrow_schema
+        if self._writer is None and (self._waiting or not self._shards):
+            self._shards.append(self.folder / f"{self.split}.{len(self._shards)}.writing")
+            self._sink = _Sink(self._shards[-1])
+            self._writer = pq.ParquetWriter(
+                self._sink, schema, use_content_defined_chunking=True, write_page_index=True
+            )
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_pylist([dict(row) for row in self._waiting], schema=schema))
+            self._waiting = []
+            self._sink.check()
+        if self._sink.tell() >= _MAX_SHARD_BYTES and self._writer is not None:
+            self.abandon()
+
+
+class _Sink(io.RawIOBase):
+    """A file that keeps its first error instead of raising it: pyarrow aborts the whole process when content-defined
+    chunking meets a full disk. Whoever writes asks `check`."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self._file = path.open("wb")
+        self._error: OSError | None = None
+        self._written = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._written
+
+    def write(self, block: Any) -> int:
+        self._written += len(block)
+        if self._error is None:
+            try:
+                self._file.write(block)
+            except OSError as error:
+                self._error = error
+        return len(block)
+
+    def close(self) -> None:
+        if not self.closed:
+            try:
+                self._file.close()
+            except OSError as error:
+                self._error = self._error or error
+        super().close()
+
+    def check(self) -> None:
+        """Raise what went wrong so far."""
+        if self._error is not None:
+            raise self._error
+
+
+def _lock(path: Path, output_dir: Path) -> IO[str]:
+    """Hold the output folder for this process; the lock goes with the process, however it ends."""
+    while True:
+        lock = path.open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise UsageError(
+                f"another process is writing {str(output_dir)!r}; wait for it or choose another folder"
+            ) from error
+        if path.exists() and os.fstat(lock.fileno()).st_ino == path.stat().st_ino:
+            return lock
+        lock.close()  # whoever held it has just removed the file: lock the one that is there now
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        raise RunError(
+            f"the result cannot be written ({os.strerror(error.errno or 0)}); make room or choose another "
+            "--output_dir, then run the same command again: finished work is in the ledger"
+        ) from error

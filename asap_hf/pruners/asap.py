@@ -1,0 +1,46 @@
+"""ASAP (§3): the paper's two stages, with the paper's values. There is no third thing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..generation.base import Generator
+from ..splitting import DEFAULT_SPLITTER
+from ..surprisal import SurprisalScorer
+from .anchor import AnchorPruner
+from .answer_anchor import AnswerAnchorPruner
+from .base import Pruner, Sequential
+from .iterative import IterativePruner
+
+
+def asap(
+    scorer: str = "embedded",
+    anchor: Generator | None = None,
+    mode: Literal["rewrite", "select"] = "rewrite",
+    max_tokens: int | None = None,
+    ratio: float | None = None,
+    tokenizer: str | None = None,
+    splitter: str = DEFAULT_SPLITTER,
+) -> Sequential:
+    """Anchor-guided pruning, then surprisal-based refining.
+
+    Args:
+        scorer (`str`, *optional*, defaults to `"embedded"`):
+            Model that scores the steps: Hub id or folder. The paper's is DeepSeek-R1-Distill-Qwen-7B; the default is
+            the small model that comes with the tool, for a look.
+        anchor (`Generator`, *optional*):
+            LLM for stage 1; the paper's is DeepSeek-V3. Without one, [`AnswerAnchorPruner`] takes its place.
+        mode (`str`, *optional*, defaults to `"rewrite"`):
+            See [`AnchorPruner`]; `"rewrite"` is the paper's.
+        max_tokens (`int`, *optional*):
+            Budget in tokens; 4096 (Appendix A) if `ratio` is not given either.
+        ratio (`float`, *optional*):
+            Budget as a share of the original reasoning's tokens.
+        tokenizer (`str`, *optional*):
+            Whose tokens the budget counts; the scorer's by default.
+        splitter (`str`, *optional*, defaults to `"code"`):
+            How reasoning is cut into steps; `"paper"` cuts at blank lines.
+    """
+    first: Pruner = AnchorPruner(anchor, mode=mode) if anchor else AnswerAnchorPruner()
+    budget = {"max_tokens": max_tokens or (4096 if ratio is None else None), "ratio": ratio}
+    return Sequential((first, IterativePruner(SurprisalScorer(scorer), tokenizer=tokenizer or scorer, **budget)), splitter)

@@ -1,0 +1,158 @@
+"""`Pruner`: traces in, one decision per trace out; and the glue that lets `Dataset.map` call one."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ..errors import UnusableTrace
+from ..rows import Columns, trace_of
+from ..splitting import DEFAULT_SPLITTER
+from ..trace import Trace
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What a pruner decided about one trace.
+
+    Args:
+        trace ([`Trace`]):
+            What is left: a selection of the steps that came in, or the very trace that came in.
+        reason (`str`, *optional*, defaults to `""`):
+            Why no valid pruning was found, as `code` or `code: detail`; empty if one was.
+        record (`dict`, *optional*):
+            How it was decided (scores in nats, attempts, the anchor's text, …), as JSON would hold it.
+        dropped (`bool`, *optional*, defaults to `False`):
+            The operator asked that a row that fails like this leaves the dataset.
+    """
+
+    trace: Trace
+    reason: str = ""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    dropped: bool = False
+
+
+class Pruner(ABC):
+    """A pruner is its hyperparameters: subclasses are frozen dataclasses whose fields are the whole identity.
+
+    Models and clients are made on first use, in the process that uses them, and are never pickled; `version` stands in
+    the pickled state, so that `datasets` computes the same fingerprint in every process and another one when the same
+    input would give other output. Raise a class's `version` in the change that alters its results.
+
+    As a function over a batch of rows it is what `Dataset.map(pruner, batched=True)` and `IterableDataset.map` expect.
+    Do not give `num_proc` to `map` after a model has run in the same process: forked children of a process with a
+    warm torch can hang for ever; let the pruner batch, or start the processes first.
+    """
+
+    version = "1"
+    splitter: str = DEFAULT_SPLITTER
+    """How `__call__` cuts the reasoning of the rows it is given; `prune` takes traces that are already cut."""
+
+    @abstractmethod
+    def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
+        """One decision per trace, in order. A trace that cannot be pruned comes back whole, with a reason."""
+
+    @property
+    def name(self) -> str:
+        """The word for this stage in records and tables."""
+        return type(self).__name__
+
+    def __call__(self, batch: Mapping[str, Sequence[Any]], rank: int | None = None) -> dict[str, list[Any]]:
+        """Prune a batch of rows (a dict of columns). Columns out, never null, so that `map` needs no `features`:
+
+        - `completion` (`str`): `<think>` … `</think>` answer, pruned; as it was where no pruning was found.
+        - `kept` (`list[int]`): positions of the kept steps in the original's steps; empty for an unusable row.
+        - `ok` (`bool`) and `reason` (`str`): whether every stage found a pruning, and why not.
+        - `record` (`str`): every decision, as JSON.
+
+        Recognised input columns are those of [`asap_hf.rows.Columns`].
+
+        Raises:
+            `TypeError`: if called with a single row, that is, without `batched=True`.
+        """
+        names = list(batch)
+        if not names or isinstance(batch[names[0]], str) or not isinstance(batch[names[0]], Sequence):
+            raise TypeError("a pruner takes a batch of rows: call map(pruner, batched=True)")
+        self.to_rank(rank)
+        columns = Columns.recognise(names, splitter=self.splitter)
+        rows = [dict(zip(names, values, strict=True)) for values in zip(*batch.values(), strict=True)]
+        return _as_columns(rows, columns, self)
+
+    def to_rank(self, rank: int | None) -> None:
+        """Told by `map(with_rank=True)` which of several processes this is; a pruner with a model picks its GPU by it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
+        return {**state, "version": self.version}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            if name != "version":
+                object.__setattr__(self, name, value)
+
+
+def _as_columns(rows: list[dict[str, Any]], columns: Columns, pruner: Pruner) -> dict[str, list[Any]]:
+    usable: dict[int, Trace] = {}
+    out: dict[str, list[Any]] = {"completion": [], "kept": [], "ok": [], "reason": [], "record": []}
+    reasons: dict[int, str] = {}
+    for index, row in enumerate(rows):
+        try:
+            usable[index] = trace_of(row, columns)
+        except UnusableTrace as error:
+            reasons[index] = error.reason
+    prunings = dict(zip(usable, pruner.prune(list(usable.values())), strict=True))
+    for index, row in enumerate(rows):
+        pruning = prunings.get(index)
+        out["completion"].append(pruning.trace.completion if pruning else columns.completion_text(row))
+        out["kept"].append(list(pruning.trace.kept) if pruning else [])
+        out["reason"].append(pruning.reason if pruning else reasons[index])
+        out["ok"].append(not out["reason"][-1])
+        out["record"].append(json.dumps(pruning.record if pruning else {}, ensure_ascii=False))
+    return out
+
+
+@dataclass(frozen=True)
+class Sequential(Pruner):
+    """Pruners one after the other, each on what the one before left (torch's word for exactly this).
+
+    The record holds one entry per stage: its name, the positions it kept in the original's steps, its reason and its
+    own record. A stage that fails passes its trace on whole, and the row's reason says so; a dropped row goes no further.
+
+    Args:
+        stages (`tuple[Pruner, ...]`):
+            At least one.
+        splitter (`str`, *optional*, defaults to `"code"`):
+            How rows are cut into steps when this is called by `map`: a name from `asap_hf.splitting.SPLITTERS`.
+    """
+
+    stages: tuple[Pruner, ...]
+    splitter: str = DEFAULT_SPLITTER
+
+    @property
+    def name(self) -> str:
+        return "+".join(stage.name for stage in self.stages)
+
+    def to_rank(self, rank: int | None) -> None:
+        for stage in self.stages:
+            stage.to_rank(rank)
+
+    def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
+        current = list(traces)
+        reasons = [""] * len(current)
+        dropped = [False] * len(current)
+        stages: list[list[dict[str, Any]]] = [[] for _ in current]
+        for stage in self.stages:
+            alive = [index for index, gone in enumerate(dropped) if not gone]
+            for index, pruning in zip(alive, stage.prune([current[index] for index in alive]), strict=True):
+                current[index] = pruning.trace
+                reasons[index] = "; ".join(filter(None, (reasons[index], pruning.reason)))
+                dropped[index] = pruning.dropped
+                decision = {"stage": stage.name, "kept": list(pruning.trace.kept), "reason": pruning.reason}
+                stages[index].append({**decision, **pruning.record})
+        return [
+            Pruning(trace, reason, {"stages": record}, gone)
+            for trace, reason, record, gone in zip(current, reasons, stages, dropped, strict=True)
+        ]

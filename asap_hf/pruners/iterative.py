@@ -1,0 +1,117 @@
+"""Stage 2 (§3.3): Algorithm 2 on the scores of any scorer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from ..errors import UsageError
+from ..selection import Selection, select_by_budget
+from ..tokens import count_tokens
+from ..trace import Trace
+from .base import Pruner, Pruning
+
+
+class Scorer(Protocol):
+    """Anything that gives every step of a trace one or several named scores.
+
+    Returns one mapping per trace, in order: `{"scores": {name: [one float per step]}, …anything for the record}`, or
+    `{"reason": "code: detail"}` where a trace cannot be scored.
+    """
+
+    def __call__(self, traces: Sequence[Trace]) -> list[Mapping[str, Any]]: ...
+
+    def to_rank(self, rank: int | None) -> None: ...
+
+
+@dataclass(frozen=True)
+class IterativePruner(Pruner):
+    """Remove the steps with the lowest score until a token budget holds (Algorithm 2).
+
+    The record of a row holds every score, the order of removal and the length after each removal, so that another
+    budget needs neither a model nor a tokenizer.
+
+    Args:
+        scorer (`Scorer`):
+            For the paper's stage 2, [`SurprisalScorer`].
+        tokenizer (`str`):
+            Whose tokens the budget counts: the model that will be trained. The paper's T.
+        max_tokens (`int`, *optional*):
+            The budget L_max in tokens of reasoning; 4096 in Appendix A. Either this or `ratio`.
+        ratio (`float`, *optional*):
+            The budget as a share of the *original* reasoning's tokens, also after an earlier stage.
+        score (`str`, *optional*, defaults to `"first_token_surprisal"`):
+            Which of the scorer's scores decides (Eq. 2 by default).
+        score_short (`bool`, *optional*, defaults to `True`):
+            Score traces that fit the budget as they are. Algorithm 2 returns those before scoring; scoring them all the
+            same makes a smaller budget free later.
+    """
+
+    scorer: Scorer
+    tokenizer: str
+    max_tokens: int | None = None
+    ratio: float | None = None
+    score: str = "first_token_surprisal"
+    score_short: bool = True
+
+    version = "1"
+
+    def __post_init__(self) -> None:
+        if (self.max_tokens is None) == (self.ratio is None):
+            raise UsageError("stage 2 needs a budget: give either max_tokens or ratio")
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise UsageError(f"max_tokens is the budget of a reasoning in tokens, 1 or more; got {self.max_tokens}")
+        if self.ratio is not None and not 0 < self.ratio <= 1:
+            raise UsageError(f"ratio is the share of tokens to keep, over 0 and at most 1; got {self.ratio}")
+
+    @property
+    def name(self) -> str:
+        return "iterative"
+
+    def to_rank(self, rank: int | None) -> None:
+        self.scorer.to_rank(rank)
+
+    def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
+        counts = count_tokens(self.tokenizer, [trace.reasoning for trace in traces])
+        sources = count_tokens(self.tokenizer, [trace.source.reasoning for trace in traces])
+        budgets = [self.budget(tokens) for tokens in sources]
+        scored = [
+            index
+            for index, (tokens, budget) in enumerate(zip(counts, budgets, strict=True))
+            if self.score_short or tokens > budget
+        ]
+        answers = dict(zip(scored, self.scorer([traces[index] for index in scored]), strict=True))
+        return [
+            self._decide(trace, tokens, budget, answers.get(index))
+            for index, (trace, tokens, budget) in enumerate(zip(traces, counts, budgets, strict=True))
+        ]
+
+    def budget(self, source_tokens: int) -> int:
+        """L_max in tokens for a reasoning that had `source_tokens` before any stage; at least 1."""
+        return self.max_tokens or max(1, int((self.ratio or 1.0) * source_tokens))
+
+    def _decide(self, trace: Trace, tokens: int, budget: int, answer: Mapping[str, Any] | None) -> Pruning:
+        record: dict[str, Any] = {"budget": budget, "tokens_before": tokens, "tokens": tokens}
+        if answer is None:
+            return Pruning(trace, record=record)
+        record |= {name: value for name, value in answer.items() if name != "reason"}
+        if answer.get("reason"):
+            return Pruning(trace, f"scoring: {answer['reason']}", record)
+        scores = answer["scores"].get(self.score)
+        if not scores:
+            offered = ", ".join(name for name, values in answer["scores"].items() if values)
+            raise UsageError(f"there is no score {self.score!r} here; there are: {offered}")
+        selection = select_by_budget(trace.steps, scores, budget, partial(count_tokens, self.tokenizer))
+        return Pruning(trace.select(selection.kept), overshoot(selection, budget), record | selection_record(selection))
+
+
+def overshoot(selection: Selection, budget: int) -> str:
+    """The reason for a row whose last step alone is longer than the budget; empty where the budget holds."""
+    return f"over_budget: {selection.tokens} > {budget} tokens" if selection.tokens > budget else ""
+
+
+def selection_record(selection: Selection) -> dict[str, Any]:
+    """A selection as the record holds it."""
+    return {"order": list(selection.order), "lengths": list(selection.lengths), "tokens": selection.tokens}

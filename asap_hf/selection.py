@@ -1,0 +1,167 @@
+"""Algorithm 2 (§3.3): scores + steps + a token budget → the positions to keep. No model, and no tokenizer of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+CountTokens = Callable[[Sequence[str]], list[int]]
+"""Texts in, the number of tokens of each one out, without special tokens."""
+
+# How much text on either side of a joint is tokenised to see what the joint does. A token that reaches further than
+# this over a blank line would be missed; `Selection` is checked against the whole text before it is trusted.
+_WINDOW = 64
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What Algorithm 2 decided.
+
+    Args:
+        kept (`tuple[int, ...]`):
+            Positions kept, ascending; at least one.
+        order (`tuple[int, ...]`):
+            Positions in the order in which they would be removed if the budget never held; the last one is never
+            removed.
+        lengths (`tuple[int, ...]`):
+            `lengths[i]` is the number of tokens of the reasoning after the first `i` removals; `lengths[0]` is the
+            whole. One entry per possible number of removals, so that any other budget can be read off.
+        tokens (`int`):
+            Tokens of what is kept, counted on the joined text.
+    """
+
+    kept: tuple[int, ...]
+    order: tuple[int, ...]
+    lengths: tuple[int, ...]
+    tokens: int
+
+    @property
+    def removed(self) -> int:
+        """How many removals were made."""
+        return len(self.order) - len(self.kept)
+
+
+def removal_order(scores: Sequence[float]) -> tuple[int, ...]:
+    """Positions from the lowest score to the highest (SortByScore). Of equal scores the earlier step goes first."""
+    return tuple(sorted(range(len(scores)), key=lambda position: scores[position]))
+
+
+def removals_within(lengths: Sequence[int], budget: int) -> int:
+    """The fewest removals after which the length is at most `budget`; all possible ones if none suffices.
+
+    The loop of Algorithm 2, lines 11 to 19: it stops at the first length that fits, also if removing a step made the
+    text longer by a token somewhere later.
+    """
+    return next((count for count, length in enumerate(lengths) if length <= budget), len(lengths) - 1)
+
+
+def select_by_budget(
+    steps: Sequence[str], scores: Sequence[float], budget: int, count_tokens: CountTokens
+) -> Selection:
+    """Remove the step with the lowest score until the reasoning has at most `budget` tokens (Algorithm 2).
+
+    At least one step stays: the paper's loop may remove all of them. If that one is longer than the budget, the
+    selection overshoots and `tokens` says by how much.
+
+    Args:
+        steps (`Sequence[str]`):
+            The reasoning's steps, each with the blank lines after it; they are joined as they are.
+        scores (`Sequence[float]`):
+            One per step; the lowest goes first.
+        budget (`int`):
+            L_max, in tokens, 1 or more.
+        count_tokens (`Callable`):
+            Token counts of texts. The text is not encoded again after each removal, as the paper's pseudocode has it:
+            lengths come from the steps' own counts and what each new joint changes, and the outcome is verified on
+            the whole text.
+
+    Raises:
+        `ValueError`: if there is not one score per step, no step, or the budget is below 1.
+    """
+    if len(scores) != len(steps) or not steps:
+        raise ValueError(f"{len(steps)} steps need as many scores, got {len(scores)}")
+    if budget < 1:
+        raise ValueError(f"a budget is at least 1 token, got {budget}")
+    order = removal_order(scores)
+    lengths = lengths_after_removals(steps, order, count_tokens)
+
+    def verified(count: int) -> int:
+        return count_tokens([joined(steps, sorted(order[count:]))])[0]
+
+    count = removals_within(lengths, budget)
+    tokens = verified(count)
+    while tokens > budget and count < len(steps) - 1:
+        count += 1
+        tokens = verified(count)
+    return Selection(tuple(sorted(order[count:])), order, lengths, tokens)
+
+
+def joined(steps: Sequence[str], kept: Sequence[int]) -> str:
+    """The reasoning that is left: the kept steps, without the blank lines after the last one."""
+    return "".join(steps[position] for position in kept).rstrip()
+
+
+def lengths_after_removals(steps: Sequence[str], order: Sequence[int], count_tokens: CountTokens) -> tuple[int, ...]:
+    """Tokens of the reasoning after 0, 1, 2, … removals in this order, down to one step.
+
+    A removal changes the text at one place only: two steps that were apart now meet. So the length is the steps' own
+    counts plus, for each two that meet, what their meeting changes (blank lines and indentation merge into other
+    tokens there), and the last step loses its trailing blank lines.
+    """
+    count = len(steps)
+    following = list(range(1, count)) + [-1]
+    preceding = [-1, *range(count - 1)]
+    meetings = [(left, left + 1) for left in range(count - 1)]
+    changes: list[tuple[int, tuple[int, int] | None, tuple[int, int] | None, tuple[int, int] | None, int]] = []
+    for position in order[:-1]:
+        left, right = preceding[position], following[position]
+        before = (left, position) if left >= 0 else None
+        after = (position, right) if right >= 0 else None
+        new = (left, right) if left >= 0 and right >= 0 else None
+        last = left if right < 0 else -1  # the step that becomes the last one
+        changes.append((position, before, after, new, last))
+        if left >= 0:
+            following[left] = right
+        if right >= 0:
+            preceding[right] = left
+        if new:
+            meetings.append(new)
+    own, ends, joints = _count_pieces(steps, meetings, [change[4] for change in changes if change[4] >= 0], count_tokens)
+    last = count - 1
+    length = sum(own) + sum(joints[pair] for pair in meetings[: count - 1]) - own[last] + ends[last]
+    lengths = [length]
+    for position, before, after, new, new_last in changes:
+        length -= ends[position] if position == last else own[position]
+        length -= sum(joints[pair] for pair in (before, after) if pair)
+        length += joints[new] if new else 0
+        if position == last:
+            last = new_last
+            length += ends[last] - own[last]
+        lengths.append(length)
+    return tuple(lengths)
+
+
+def _count_pieces(
+    steps: Sequence[str], meetings: Sequence[tuple[int, int]], ends: Sequence[int], count_tokens: CountTokens
+) -> tuple[list[int], dict[int, int], dict[tuple[int, int], int]]:
+    """Tokens of each step, of the steps that end a text without their blank lines, and what each meeting changes."""
+    tails = [step[-_WINDOW:] for step in steps]
+    heads = [step[:_WINDOW] for step in steps]
+    last_ones = [len(steps) - 1, *ends]
+    texts = [
+        *steps,
+        *(steps[position].rstrip() for position in last_ones),
+        *tails,
+        *heads,
+        *(tails[left] + heads[right] for left, right in meetings),
+    ]
+    counts = count_tokens(texts)
+    n = len(steps)
+    own, counts = counts[:n], counts[n:]
+    of_ends, counts = counts[: len(last_ones)], counts[len(last_ones) :]
+    of_tails, of_heads, of_meetings = counts[:n], counts[n : 2 * n], counts[2 * n :]
+    joints = {
+        (left, right): together - of_tails[left] - of_heads[right]
+        for (left, right), together in zip(meetings, of_meetings, strict=True)
+    }
+    return own, dict(zip(last_ones, of_ends, strict=True)), joints

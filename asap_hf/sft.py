@@ -1,0 +1,41 @@
+"""What TRL's `SFTTrainer` is given: a rendered prompt and the completion that belongs into the loss (Eq. 3).
+
+Plain text on purpose: TRL would render conversational rows with the model's chat template, and DeepSeek-R1-Distill's
+drops everything before `</think>` without a word.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .rows import Message, is_rendered
+from .trace import Trace
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_THINK = "<think>\n"
+
+
+def render_prompt(prompt: list[Message] | str, tokenizer: PreTrainedTokenizerBase) -> str:
+    """The prompt as the model sees it at inference, ending in the open `<think>` tag, without a BOS that the tokenizer
+    would add a second time.
+
+    A text that was rendered before stays as it is. Where the tokenizer has no chat template, the messages' texts stand
+    one after the other.
+    """
+    if isinstance(prompt, str):
+        text = prompt if is_rendered(prompt) else prompt + "\n"
+    elif tokenizer.chat_template:
+        text = str(tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False))
+    else:
+        text = "\n\n".join(message["content"] for message in prompt) + "\n"
+    bos = tokenizer.bos_token
+    if bos and text.startswith(bos) and tokenizer(text).input_ids[:2] == [tokenizer.bos_token_id] * 2:
+        text = text.removeprefix(bos)
+    return text if text.rstrip().endswith("<think>") else text + _THINK
+
+
+def render_completion(trace: Trace) -> str:
+    """Reasoning, `</think>` and answer: what follows a prompt from `render_prompt`, without the EOS that TRL adds."""
+    return f"{trace.reasoning}{trace.closing}{trace.answer}"

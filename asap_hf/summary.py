@@ -1,0 +1,104 @@
+"""What a run did, as numbers: the table at its end, and the same as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+
+@dataclass
+class Summary:
+    """Running totals; tokens are those of the reasoning alone."""
+
+    rows: int = 0
+    unusable: Counter[str] = field(default_factory=Counter)
+    """Reason code → rows that no pruner could work on."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """Reason code → usable rows for which a stage found no pruning."""
+    dropped: int = 0
+    steps: list[int] = field(default_factory=lambda: [0, 0])
+    """Steps before and after."""
+    before: list[int] = field(default_factory=list)
+    """Tokens of each usable row, before."""
+    after: dict[str, list[int]] = field(default_factory=dict)
+    """Stage → tokens of each usable row after it."""
+    windowed: int = 0
+    """Rows longer than the scorer's context."""
+
+    def add(self, before: int, after: dict[str, int], steps: tuple[int, int], reason: str, windows: int) -> None:
+        """Count one usable row."""
+        self.rows += 1
+        self.before.append(before)
+        for stage, tokens in after.items():
+            self.after.setdefault(stage, []).append(tokens)
+        self.steps = [self.steps[0] + steps[0], self.steps[1] + steps[1]]
+        for one in filter(None, reason.split("; ")):
+            self.failures[reason_code(one)] += 1
+        self.windowed += windows > 1
+
+    def add_unusable(self, reason: str) -> None:
+        """Count one row that was kept as it is."""
+        self.rows += 1
+        self.unusable[reason] += 1
+
+    def as_dict(self, **more: Any) -> dict[str, Any]:
+        """For `run.json` and `--json`; `more` stands beside the counts."""
+        return {
+            "rows": self.rows,
+            "usable": len(self.before),
+            "unusable": dict(self.unusable.most_common()),
+            "failures": dict(self.failures.most_common()),
+            "dropped": self.dropped,
+            "windowed": self.windowed,
+            "steps": {"before": self.steps[0], "after": self.steps[1]},
+            "tokens": {
+                "before": _spread(self.before),
+                **{stage: _spread(tokens) for stage, tokens in self.after.items()},
+            },
+            **more,
+        }
+
+
+def reason_code(reason: str) -> str:
+    """The part of a reason that all rows which fail alike share: numbers and bracketed details are left out."""
+    head, _, detail = reason.partition(": ")
+    detail = "".join("N" if character.isdigit() else character for character in detail.split(" (")[0])
+    while "NN" in detail:
+        detail = detail.replace("NN", "N")
+    return f"{head}: {detail}" if detail else head
+
+
+def _spread(values: list[int]) -> dict[str, float]:
+    return {"total": sum(values), "median": median(values) if values else 0, "max": max(values, default=0)}
+
+
+def summary_table(summary: dict[str, Any]) -> str:
+    """The summary as a person reads it."""
+    before, *stages = summary["tokens"].items()
+    whole = before[1]["total"] or 1
+    lines = [f"{'':<22}{'tokens':>14}{'median':>10}{'max':>10}{'kept':>9}"]
+    for name, spread in [before, *stages]:
+        label = "original" if name == "before" else f"after {name}"
+        total, share = spread["total"], spread["total"] / whole
+        lines.append(f"{label:<22}{total:>14,}{spread['median']:>10,.0f}{spread['max']:>10,}{share:>9.1%}")
+    steps = summary["steps"]
+    lines += ["", f"{'rows':<22}{summary['rows']:>14,}   {summary['usable']:,} usable"]
+    lines.append(f"{'steps':<22}{steps['before']:>14,}   {steps['after']:,} kept")
+    if summary["windowed"]:
+        lines.append(f"{'scored in windows':<22}{summary['windowed']:>14,}   longer than the scorer's context")
+    if summary["dropped"]:
+        lines.append(f"{'dropped':<22}{summary['dropped']:>14,}")
+    for title in ("unusable", "failures"):
+        for reason, count in summary[title].items():
+            lines.append(f"{title:<22}{count:>14,}   {reason}")
+    llm = summary.get("llm") or {}
+    if llm.get("calls") or llm.get("from_ledger"):
+        lines.append(f"{'LLM calls':<22}{llm['calls']:>14,}   {llm['from_ledger']:,} more answered from the ledger")
+        lines.append(f"{'LLM tokens':<22}{llm['prompt_tokens']:>14,}   in, {llm['completion_tokens']:,} out")
+        if llm.get("cost"):
+            lines.append(f"{'LLM cost':<22}{llm['cost']:>14,.4f}")
+    if "seconds" in summary:
+        lines.append(f"{'time':<22}{summary['seconds']:>13,.1f}s")
+    return "\n".join(lines)

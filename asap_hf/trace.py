@@ -1,0 +1,186 @@
+"""The paper's triple {Q, C, A} (§3.1): parse it out of a completion, cut it by position, put it back byte for byte.
+
+Knows text only: no tokens, no models, no files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .errors import UnusableTrace
+from .splitting import DEFAULT_SPLITTER, split_steps
+
+# Reasons why a completion is no usable trace, with the sentence that the summary shows for each.
+REASONS = {
+    "no_question": "there is no prompt, or it holds no text",
+    "not_text": "the completion is missing or is no text",
+    "no_think": "there is no <think> block",
+    "unclosed_think": "the reasoning never ends: there is no </think>",
+    "several_think_tags": "more than one <think> or </think>: which text is the reasoning is not certain",
+    "text_before_think": "there is text before <think>",
+    "empty_reasoning": "the <think> block is empty",
+    "no_answer": "nothing follows </think>",
+    "loop": "the reasoning repeats one run of words over and over",
+}
+
+# A model that was prompted with "<think>" may write it again: a doubled opening is one opening.
+_OPENING = re.compile(r"\s*(?:<think>\s*)+")
+# Blank lines around the reasoning belong to the tags; the indentation of its first line belongs to the first step.
+_LEADING_BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One question, the reasoning as steps, and the answer (§3.1).
+
+    `"".join(steps)` is the reasoning, byte for byte: each step carries the blank lines that follow it. `opening` and
+    `closing` hold the tags with the white space around them, so that `completion` is the text that was parsed.
+    """
+
+    question: str
+    steps: tuple[str, ...]
+    answer: str
+    opening: str = "<think>\n"
+    closing: str = "\n</think>\n\n"
+    splitter: str = DEFAULT_SPLITTER
+    """Name of the splitter that cut the reasoning."""
+    origin: Trace | None = None
+    """The uncut trace that this one was selected from; `None` for an uncut one."""
+    positions: tuple[int, ...] = ()
+    """Position in `origin` of each step; empty for an uncut trace (see `kept`)."""
+
+    @classmethod
+    def parse(cls, question: str, completion: str, splitter: str = DEFAULT_SPLITTER) -> Trace:
+        """Read a trace out of `<think> … </think> answer`.
+
+        The opening tag may be missing, since templates such as DeepSeek-R1's end the prompt with it; the closing tag
+        may not.
+
+        Args:
+            question (`str`):
+                What the model was asked, as plain text.
+            completion (`str`):
+                What it wrote.
+            splitter (`str`, *optional*, defaults to `"code"`):
+                A name from `asap_hf.splitting.SPLITTERS`.
+
+        Raises:
+            `UnusableTrace`: with one of `REASONS`.
+        """
+        opening, reasoning, closing, answer = _locate(completion)
+        return cls(question, split_steps(reasoning, splitter), answer, opening, closing, splitter)
+
+    @property
+    def reasoning(self) -> str:
+        """The text between the tags, without the blank lines next to them."""
+        return "".join(self.steps)
+
+    @property
+    def completion(self) -> str:
+        """The whole text again: opening tag, reasoning, closing tag, answer."""
+        return f"{self.opening}{self.reasoning}{self.closing}{self.answer}"
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The steps without the blank lines after them; indentation stays."""
+        return tuple(step.rstrip() for step in self.steps)
+
+    @property
+    def source(self) -> Trace:
+        """The uncut trace: `origin`, or this one."""
+        return self.origin or self
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Position in `source` of every step that is still here, ascending."""
+        return self.positions if self.origin else tuple(range(len(self.steps)))
+
+    def select(self, kept: Iterable[int]) -> Trace:
+        """Keep the steps at these positions of *this* trace, in their order, and nothing else.
+
+        By position, never by text: traces hold equal steps ("Wait."). Keeping every position returns the same trace.
+
+        Raises:
+            `ValueError`: if nothing is kept, or a position does not exist: a reasoning is never emptied.
+        """
+        positions = sorted(set(kept))
+        if not positions or positions[0] < 0 or positions[-1] >= len(self.steps):
+            raise ValueError(f"keep at least one of the positions 0 to {len(self.steps) - 1}, got {positions[:5]}")
+        if len(positions) == len(self.steps):
+            return self
+        steps = [self.steps[position] for position in positions]
+        steps[-1] = steps[-1].rstrip()  # the blank lines after the last step are `closing`'s
+        before = self.kept
+        return Trace(
+            question=self.question,
+            steps=tuple(steps),
+            answer=self.answer,
+            opening=self.opening,
+            closing=self.closing,
+            splitter=self.splitter,
+            origin=self.source,
+            positions=tuple(before[position] for position in positions),
+        )
+
+
+def _locate(completion: object) -> tuple[str, str, str, str]:
+    """Cut a completion into opening tag, reasoning, closing tag and answer; the four joined are the completion."""
+    if not isinstance(completion, str) or not completion.strip():
+        raise UnusableTrace("not_text")
+    opening = _OPENING.match(completion)
+    if opening is None and "<think>" in completion.split("</think>", 1)[0]:
+        raise UnusableTrace("text_before_think")
+    start = opening.end() if opening else 0
+    if opening:  # give the indentation of the first line back to the reasoning
+        start = max(completion.rfind("\n", 0, start) + 1, completion.rfind("<think>", 0, start) + len("<think>"))
+    start = _LEADING_BLANK_LINES.match(completion, start).end()
+    end = completion.find("</think>")
+    if end < 0:
+        raise UnusableTrace("unclosed_think" if opening else "no_think")
+    if end < start:
+        raise UnusableTrace("empty_reasoning")
+    after = end + len("</think>")
+    if "<think>" in completion[start:] or "</think>" in completion[after:]:
+        raise UnusableTrace("several_think_tags")
+    reasoning = completion[start:end].rstrip()
+    if not reasoning:
+        raise UnusableTrace("empty_reasoning")
+    answer_at = _LEADING_BLANK_LINES.match(completion, after).end()
+    if not completion[answer_at:].strip():
+        raise UnusableTrace("no_answer")
+    if is_looping(reasoning):
+        raise UnusableTrace("loop")
+    return completion[:start], reasoning, completion[start + len(reasoning) : answer_at], completion[answer_at:]
+
+
+def is_looping(text: str, run: int = 16, repeats: int = 8) -> bool:
+    """Whether one run of words comes back again and again at one distance, as where a model got stuck.
+
+    A run of `run` words must stand at least `repeats` times, each time the same number of words after the last: the
+    mark of a loop, which repeated self-talk and tables of test cases do not show. The values are ours, not the
+    paper's (it does not treat loops); `tests/test_trace.py` holds them against real traces.
+
+    Args:
+        text (`str`):
+            The reasoning.
+        run (`int`, *optional*, defaults to 16):
+            Words that must repeat.
+        repeats (`int`, *optional*, defaults to 8):
+            How often they must stand there.
+    """
+    words = text.split()
+    last_seen: dict[tuple[str, ...], tuple[int, int, int]] = {}  # run -> (position, distance to the one before, count)
+    for position in range(len(words) - run + 1):
+        words_here = tuple(words[position : position + run])
+        previous = last_seen.get(words_here)
+        if previous is None:
+            last_seen[words_here] = (position, 0, 1)
+            continue
+        distance = position - previous[0]
+        count = previous[2] + 1 if distance == previous[1] else 2
+        if count >= repeats:
+            return True
+        last_seen[words_here] = (position, distance, count)
+    return False

@@ -1,0 +1,316 @@
+"""The ledger under kills, forks, rivals, damage and a full disk. All on real files and real processes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pickle
+import random
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+
+from asap_hf.errors import RunError
+from asap_hf.ledger import Ledger, ledger_key, open_ledger
+
+WRITER = """
+import sys
+from asap_hf.ledger import ledger_key, open_ledger
+ledger = open_ledger("llm")
+first, step, count = map(int, sys.argv[1:4])
+for number in range(first, first + step * count, step):
+    ledger.put(ledger_key(number), {"text": f"{number} " * 2000})
+    print(number, flush=True)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "ledger"))
+    return tmp_path / "ledger"
+
+
+def write(*arguments: int, prelude: str = "", **more) -> subprocess.Popen:
+    command = [sys.executable, "-c", prelude + WRITER, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+
+
+def lines(ledger: Ledger) -> list[bytes]:
+    return Path(ledger.path).read_bytes().splitlines(keepends=True)
+
+
+def test_a_key_is_the_same_everywhere():
+    assert ledger_key() == "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"  # sha256 of "[]"
+    nested = ledger_key("llm", ({"role": "user", "content": "é\ud800"},), 0.0, None)
+    assert nested == ledger_key("llm", [{"content": "é\ud800", "role": "user"}], 0.0, None)
+    assert len({ledger_key("a", "b"), ledger_key("ab"), ledger_key(["a", "b"]), ledger_key("a", "b", None)}) == 4
+    code = "from asap_hf.ledger import ledger_key; print(ledger_key('llm', {'b': 1, 'a': [2.5]}))"
+    env = {**os.environ, "PYTHONHASHSEED": "7"}
+    printed = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == ledger_key("llm", {"a": (2.5,), "b": 1})
+
+
+def test_values_come_back(folder):
+    ledger = open_ledger("llm")
+    values = [{"text": 'quotes " \\ \n \r \u2028 \ud800 {"key": "x"}'}, [1.5, None, True], "", 0, {"value": {"key": "}"}}]
+    for number, value in enumerate(values):
+        ledger.put(ledger_key(number), value)
+    for found in (ledger, Ledger(ledger.path)):
+        assert [found.get(ledger_key(number)) for number in range(len(values))] == values
+        assert found.get(ledger_key("never")) is None and ledger_key("never") not in found
+        assert len(found) == len(values) and ledger_key(0) in found and found.damaged == 0
+    assert stat.S_IMODE(os.stat(ledger.path).st_mode) == 0o600
+    for line in lines(ledger):
+        assert line[:8] == b"%08x" % zlib.crc32(line[9:-1]) and line[8:9] == b" "
+        assert json.loads(line[9:]).keys() == {"key", "value"}
+
+
+def test_the_first_value_stays(folder):
+    ledger, rival = open_ledger("llm"), Ledger(str(folder / "llm.jsonl"))
+    assert rival.get(ledger_key("a")) is None
+    ledger.put(ledger_key("a"), "first")
+    rival.put(ledger_key("a"), "second")
+    ledger.put(ledger_key("a"), "third")
+    assert ledger.get(ledger_key("a")) == rival.get(ledger_key("a")) == "first"
+    assert len(lines(ledger)) == 1
+
+
+def test_a_key_that_could_not_be_found_again_is_refused(folder):
+    with pytest.raises(ValueError, match="not a ledger key"):
+        open_ledger("llm").put('a "b"', 1)
+
+
+def test_the_folder_is_looked_up_at_each_call(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "a"))
+    first = open_ledger("llm")
+    assert open_ledger("llm") is first and open_ledger("scores") is not first
+    monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "b"))
+    assert open_ledger("llm").path == str(tmp_path / "b" / "llm.jsonl")
+    monkeypatch.delenv("ASAP_HF_LEDGER")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    assert open_ledger("scores").path == str(tmp_path / "home" / "asap_hf" / "ledger" / "scores.jsonl")
+    monkeypatch.delenv("HF_HOME")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    assert open_ledger("llm").path == str(tmp_path / "user" / ".cache/huggingface/asap_hf/ledger/llm.jsonl")
+    monkeypatch.setenv("ASAP_HF_LEDGER", "off")
+    off = open_ledger("llm")
+    off.put(ledger_key("a"), 1)
+    assert off.get(ledger_key("a")) is None and len(off) == 0 and ledger_key("a") not in off
+    assert pickle.loads(pickle.dumps(off)).get(ledger_key("a")) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_kill_9_loses_nothing_that_was_finished(folder):
+    """Every number that the writer had printed when it was killed was in the ledger, and each restart goes on from there."""
+    clock, finished = random.Random(0), set()
+    for _ in range(6):
+        writer = write(0, 1, 100_000)
+        assert writer.stdout.readline() == "0\n"
+        time.sleep(clock.uniform(0, 0.1))
+        writer.kill()
+        finished |= {int(line) for line in writer.communicate()[0].splitlines() if line.isdigit()}
+        ledger = Ledger(str(folder / "llm.jsonl"))
+        for number in finished:
+            assert ledger.get(ledger_key(number)) == {"text": f"{number} " * 2000}
+    assert len(finished) > 10
+
+
+@pytest.mark.parametrize("torn", [0, 1, 40])
+def test_writing_goes_on_after_a_torn_line(folder, torn):
+    ledger = open_ledger("llm")
+    ledger.put(ledger_key("whole"), 1)
+    with open(ledger.path, "ab") as file:
+        file.write(b'01234567 {"key": "' + b"a" * torn)
+    other = Ledger(ledger.path)
+    other.put(ledger_key("after"), 2)
+    ledger.put(ledger_key("later"), 3)
+    for found in (ledger, other, Ledger(ledger.path)):
+        assert [found.get(ledger_key(word)) for word in ("whole", "after", "later")] == [1, 2, 3]
+        assert found.damaged == 1
+
+
+def test_truncation_at_each_byte_of_the_last_line(folder):
+    ledger = open_ledger("llm")
+    ledger.put(ledger_key("one"), "1")
+    ledger.put(ledger_key("two"), "2")
+    whole = Path(ledger.path).read_bytes()
+    start = whole.index(b"\n") + 1
+    for cut in range(start, len(whole)):
+        path = folder / f"cut{cut}.jsonl"
+        path.write_bytes(whole[:cut])
+        found = Ledger(str(path))
+        only_newline_lost = cut == len(whole) - 1
+        assert found.get(ledger_key("one")) == "1"
+        assert found.get(ledger_key("two")) == ("2" if only_newline_lost else None)
+        assert found.damaged == (0 if only_newline_lost or cut == start else 1)
+        found.put(ledger_key("two"), "2 again")
+        again = Ledger(str(path))
+        assert again.get(ledger_key("one")) == "1"
+        assert again.get(ledger_key("two")) == ("2" if only_newline_lost else "2 again")
+
+
+def test_damage_is_passed_over_and_reported_once(folder, caplog):
+    ledger = open_ledger("llm")
+    for number in range(20):
+        ledger.put(ledger_key(number), {"text": "x" * 50})
+    content = lines(ledger)
+    content[3] = content[3].replace(b"xxx", b"xyx", 1)
+    content[7] = b"\0" * 300 + b"\n"
+    content[9] = content[9][:30] + b"\n"
+    content[11] = b"no ledger line at all\xff\n"
+    Path(ledger.path).write_bytes(b"".join(content))
+    found = Ledger(ledger.path)
+    with caplog.at_level(logging.WARNING, logger="asap_hf.ledger"):
+        there = [number for number in range(20) if found.get(ledger_key(number)) is not None]
+        assert len(found) == 16
+    assert there == [number for number in range(20) if number not in (3, 7, 9, 11)]
+    assert found.damaged == 4
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{ledger.path}: passed over 4 damaged lines; the rest is used"
+    ]
+
+
+def test_damage_after_the_index_was_made_is_a_miss_and_can_be_mended(folder):
+    ledger = open_ledger("llm")
+    ledger.put(ledger_key("a"), "aaaa")
+    ledger.put(ledger_key("b"), "bbbb")
+    with open(ledger.path, "r+b") as file:
+        file.seek(Path(ledger.path).read_bytes().index(b"aaaa"))
+        file.write(b"a!")
+    assert ledger.get(ledger_key("a")) is None and ledger.get(ledger_key("b")) == "bbbb"
+    ledger.put(ledger_key("a"), "new")
+    assert ledger.get(ledger_key("a")) == "new"
+
+
+def test_a_file_that_shrinks_or_is_replaced_is_read_afresh(folder):
+    ledger = open_ledger("llm")
+    for number in range(5):
+        ledger.put(ledger_key(number), number)
+    content = lines(ledger)
+    Path(ledger.path).write_bytes(b"".join(content[:2]))
+    assert [ledger.get(ledger_key(number)) for number in range(5)] == [0, 1, None, None, None]
+    replacement = folder / "new"
+    replacement.write_bytes(b"".join(content[3:]))
+    os.replace(replacement, ledger.path)
+    assert ledger.get(ledger_key(4)) == 4
+    ledger.put(ledger_key("more"), "more")
+    assert len(lines(ledger)) == 3
+    os.remove(ledger.path)
+    assert ledger.get(ledger_key("never")) is None
+    ledger.put(ledger_key("last"), "last")
+    assert Ledger(ledger.path).get(ledger_key("last")) == "last" and len(ledger) == 1
+
+
+def test_two_processes_write_one_ledger(folder):
+    """Of two writers with half of their numbers in common, every entry is there once and whole."""
+    ledger = open_ledger("llm")
+    writers = [write(0, 1, 60), write(30, 1, 60)]
+    while any(writer.poll() is None for writer in writers):
+        ledger.get(ledger_key("never"))
+    for writer in writers:
+        assert writer.communicate()[1] == "" and writer.returncode == 0
+    assert [ledger.get(ledger_key(number)) for number in range(90)] == [{"text": f"{n} " * 2000} for n in range(90)]
+    assert len(lines(ledger)) == 90 and ledger.damaged == 0
+
+
+def test_threads_write_one_ledger(folder):
+    ledger = open_ledger("llm")
+
+    def work(first: int) -> None:
+        for number in range(first, first + 30):
+            ledger.put(ledger_key(number), number)
+            assert ledger.get(ledger_key(number)) == number
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in (0, 10, 20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(lines(ledger)) == len(ledger) == 50 and ledger.damaged == 0
+
+
+def test_a_forked_child_has_its_own_lock_and_descriptor(folder):
+    """The child is forked while a thread of the parent holds both locks; sharing either would hang it for ever."""
+    ledger = open_ledger("llm")
+    ledger.put(ledger_key("parent"), 1)
+    inside, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with ledger._lock:
+            inside.set()
+            release.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    inside.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        ledger.put(ledger_key("child"), 2)
+        os._exit(0 if ledger.get(ledger_key("parent")) == 1 and open_ledger("llm") is ledger else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    release.set()
+    holder.join()
+    assert ledger.get(ledger_key("child")) == 2
+
+
+def test_pickling_carries_nothing_but_the_path(folder):
+    ledger = open_ledger("llm")
+    ledger.put(ledger_key("a"), "x" * 10_000)
+    assert len(pickle.dumps(ledger)) < 500
+    assert pickle.loads(pickle.dumps(ledger)) is ledger
+
+
+def test_a_disk_that_fills_up_inside_a_line(folder):
+    """The limit lets half of a line through, as a full disk does; the part is taken back and the rest still works."""
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))\n"
+    ending = """
+    except RunError as error:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        ledger.put(ledger_key("room again"), 1)
+        print(error)
+        break
+"""
+    script = limit + "from asap_hf.errors import RunError\n" + WRITER.replace("    ledger.put", "    try:\n     ledger.put")
+    script = script.replace("    print(number, flush=True)\n", "     print(number, flush=True)") + ending
+    run = subprocess.run([sys.executable, "-c", script, "100", "1", "20"], capture_output=True, text=True, check=True)
+    *finished, message = run.stdout.splitlines()
+    ledger = open_ledger("llm")
+    assert message.startswith(f"cannot write the ledger {ledger.path}: File too large; what it holds is kept.")
+    assert finished == ["100", "101", "102"] and run.stderr == ""
+    assert all(ledger.get(ledger_key(int(number))) for number in finished)
+    assert ledger.get(ledger_key("room again")) == 1 and len(ledger) == 4 and ledger.damaged == 0
+
+
+def test_no_space_at_all(folder, monkeypatch):
+    ledger = open_ledger("llm")
+    ledger.put(ledger_key("before"), 0)
+    with monkeypatch.context() as patch, open("/dev/full", "wb") as full:
+        really_write = os.write
+        patch.setattr(os, "write", lambda fd, data: really_write(full.fileno(), data))
+        with pytest.raises(RunError, match="No space left on device"):
+            ledger.put(ledger_key("a"), 1)
+        assert ledger.get(ledger_key("before")) == 0
+    ledger.put(ledger_key("a"), 1)
+    assert Ledger(ledger.path).get(ledger_key("a")) == 1
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "file" / "ledger"))
+    with pytest.raises(RunError, match="cannot read the ledger .*ASAP_HF_LEDGER"):
+        open_ledger("llm").get(ledger_key("a"))
+
+
+def test_importing_it_imports_nothing_heavy():
+    code = "import sys, asap_hf.ledger; print({'numpy', 'torch', 'datasets', 'huggingface_hub'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
