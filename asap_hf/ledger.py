@@ -1,4 +1,5 @@
-"""A durable store of finished work, so that nothing is paid for twice and a kill at any moment loses nothing finished."""
+"""A durable store of finished work, so that nothing is paid for twice and a kill at any moment loses nothing
+finished."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from .errors import RunError
 
 logger = logging.getLogger(__name__)
 
-# Taken apart by hand because reading every value only to find the keys made opening a large ledger several times slower.
+# Taken apart by hand because reading every value only to find the keys made opening a large ledger several times
+# slower.
 _LINE = re.compile(rb'([0-9a-f]{8}) (\{"key": ("[^"\\]*"), "value": (.*)\})\n?', re.DOTALL)
 
 
@@ -38,8 +40,8 @@ def ledger_key(*parts: Any) -> str:
 
 
 def open_ledger(kind: str) -> Ledger:
-    """The ledger of one kind of work. It lies in the folder that `ASAP_HF_LEDGER` names, else in `asap_hf/ledger` under
-    `HF_HOME`, which is by default `~/.cache/huggingface`; with `ASAP_HF_LEDGER=off` nothing is stored or found.
+    """The ledger of one kind of work. It lies in the folder that `ASAP_HF_LEDGER` names, else in `asap_hf/ledger`
+    under `HF_HOME`, which is by default `~/.cache/huggingface`; with `ASAP_HF_LEDGER=off` nothing is stored or found.
 
     The variable is read at each call. Within a process every call for one file gives the same object.
 
@@ -64,12 +66,12 @@ def _folder() -> Path | None:
 
 
 class Ledger:
-    """An append-only file of entries, `crc32 {"key": …, "value": …}` one a line, that any number of processes and threads
-    may read and write at once. The first value under a key stays: later work may rest on it.
+    """An append-only file of entries, `crc32 {"key": …, "value": …}` one a line, that any number of processes and
+    threads may read and write at once. The first value under a key stays: later work may rest on it.
 
-    Only the places of the entries are held in memory. Lines that were damaged or cut short are passed over, counted and
-    reported once. [`open_ledger`] gives the one object of a process for a file; it survives forks and is pickled by its
-    path.
+    Only the places of the entries are held in memory. Lines that were damaged or cut short are passed over, counted
+    and reported once. [`open_ledger`] gives the one object of a process for a file; it survives forks and is pickled
+    by its path.
 
     Args:
         path (`str`):
@@ -134,8 +136,8 @@ class Ledger:
         return _shared, (self.path,)
 
     def after_fork(self) -> None:
-        """Stop sharing with the parent process. A `flock` belongs to the descriptor, which a child inherits, and a thread
-        that held the lock does not live on in the child to give it back."""
+        """Stop sharing with the parent process. A `flock` belongs to the descriptor, which a child inherits, and a
+        thread that held the lock does not live on in the child to give it back."""
         self._lock = Lock()
         self._start_over()
 
@@ -149,8 +151,8 @@ class Ledger:
             self._fd = None
 
     def _catch_up(self) -> None:
-        """Index what other processes appended, if anything. The lock is taken even to read, as otherwise a line that is
-        being written looks like one whose writer was killed."""
+        """Index what other processes appended, if anything. The lock is taken even to read, as otherwise a line that
+        is being written looks like one whose writer was killed."""
         if self._fd is None or self._stale(self._fd) or os.fstat(self._fd).st_size > self._end:
             with self._locked(fcntl.LOCK_SH) as fd:
                 self._index(fd)
@@ -182,7 +184,8 @@ class Ledger:
             self._start_over()
 
     def _index(self, fd: int) -> None:
-        """Note the places of the entries after `_end`. A last line without its newline counts if its checksum is right."""
+        """Note the places of the entries after `_end`. A last line without its newline counts if its checksum is
+        right."""
         with open(fd, "rb", closefd=False) as lines:
             lines.seek(self._end)
             for line in lines:

@@ -87,39 +87,44 @@ class Columns:
         """The prompt as chat messages; as text where it was already rendered with some chat template.
 
         Raises:
-            `UnusableTrace`: `no_question`, `not_text`.
+            `UnusableTrace`: `no_question`.
         """
-        value = row[self.messages][:-1] if self.messages and row[self.messages] else row.get(self.prompt or "")
-        if isinstance(value, str) and value.strip():
-            return value if is_rendered(value) else [{"role": "user", "content": value}]
-        if isinstance(value, Sequence) and not isinstance(value, str) and len(value):
-            return [_message(one) for one in value]
-        raise UnusableTrace("no_question")
+        value = row.get(self.messages or self.prompt or "")
+        if isinstance(value, str) and not self.messages:
+            # A prompt for a model that is to think may end in the tag, which its completion then lacks.
+            text = value.rstrip()
+            text = text.removesuffix("<think>") if text.endswith("<think>") else value
+            if text.strip():
+                return value if is_rendered(value) else [{"role": "user", "content": text}]
+        turns = _turns(value)
+        messages = [_message(turn) for turn in (turns[:-1] if self.messages else turns)]
+        if not messages:
+            raise UnusableTrace("no_question")
+        return messages
 
     def completion_text(self, row: Mapping[str, Any]) -> str:
         """The completion as text, reasoning in `<think>` tags; empty where the row has none. Never raises for data."""
-        value = row[self.messages] if self.messages else row.get(self.completion or "")
+        value = row.get(self.messages or self.completion or "")
         if isinstance(value, str):
             return value
-        if not isinstance(value, Sequence) or not len(value) or not isinstance(value[-1], Mapping):
+        turns = _turns(value)
+        if not turns or turns[-1].get("role") != "assistant":
             return ""
-        last = value[-1]
-        if last.get("role") != "assistant":
-            return ""
-        content = last.get("content") or ""
-        reasoning = next((last[key] for key in _REASONING_KEYS if last.get(key)), None)
-        return f"<think>\n{reasoning}\n</think>\n\n{content}" if reasoning else str(content)
+        content = _text_of(turns[-1].get("content")) or ""
+        reasoning = next((turns[-1][key] for key in _REASONING_KEYS if turns[-1].get(key)), None)
+        return f"<think>\n{reasoning}\n</think>\n\n{content}" if isinstance(reasoning, str) else content
 
 
 def trace_of(row: Mapping[str, Any], columns: Columns) -> Trace:
     """The row's trace.
 
     Raises:
-        `UnusableTrace`: with `no_question` or one of `asap_hf.trace.REASONS`.
+        `UnusableTrace`: with one of `asap_hf.trace.REASONS`.
     """
-    return Trace.parse(
-        question_of(columns.prompt_messages(row)), columns.completion_text(row) or "", splitter=columns.splitter
-    )
+    question = question_of(columns.prompt_messages(row))
+    if not question.strip():
+        raise UnusableTrace("no_question")
+    return Trace.parse(question, columns.completion_text(row), columns.splitter)
 
 
 def question_of(prompt: list[Message] | str) -> str:
@@ -138,7 +143,33 @@ def is_rendered(prompt: str) -> bool:
     return any(marker in prompt for marker in _RENDERED)
 
 
-def _message(value: Any) -> Message:
-    if not isinstance(value, Mapping) or not isinstance(value.get("content"), str):
-        raise UnusableTrace("not_text")
-    return {"role": str(value.get("role", "user")), "content": value["content"]}
+def _turns(value: Any) -> list[Mapping[str, Any]]:
+    """A conversation in the shapes that `datasets` hands out: a list of messages, an array of them, or (of features
+    made with `Sequence`) one dict of columns. Empty for anything else."""
+    if isinstance(value, Mapping):
+        columns = [_listed(column) for column in value.values()]
+        value = [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=False)]
+    turns = _listed(value)
+    return turns if all(isinstance(turn, Mapping) for turn in turns) else []
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list or an array as a list; empty for anything else, such as a missing value."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else []
+
+
+def _message(turn: Mapping[str, Any]) -> Message:
+    content = _text_of(turn.get("content"))
+    if content is None:
+        raise UnusableTrace("no_question")
+    return {"role": str(turn.get("role") or "user"), "content": content}
+
+
+def _text_of(content: Any) -> str | None:
+    """A message's words: a text, or a list of text parts; `None` for anything else."""
+    if isinstance(content, str):
+        return content
+    parts = [part.get("text") if isinstance(part, Mapping) else None for part in _listed(content)]
+    return "".join(parts) if parts and all(isinstance(part, str) for part in parts) else None

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 CountTokens = Callable[[Sequence[str]], list[int]]
 """Texts in, the number of tokens of each one out, without special tokens."""
 
-# How much text on either side of a joint is tokenised to see what the joint does. A token that reaches further than
-# this over a blank line would be missed; `Selection` is checked against the whole text before it is trusted.
+# How much text on either side of a joint is tokenised to see what the joint does. What reaches further over a blank
+# line is missed; `select_by_budget` checks the lengths that decide against the whole text.
 _WINDOW = 64
 
 
@@ -72,8 +72,8 @@ def select_by_budget(
             L_max, in tokens, 1 or more.
         count_tokens (`Callable`):
             Token counts of texts. The text is not encoded again after each removal, as the paper's pseudocode has it:
-            lengths come from the steps' own counts and what each new joint changes, and the outcome is verified on
-            the whole text.
+            lengths come from the steps' own counts and what each new joint changes. The lengths that decide are
+            verified on the whole text; should one be off, every length is counted as the paper has it.
 
     Raises:
         `ValueError`: if there is not one score per step, no step, or the budget is below 1.
@@ -84,16 +84,17 @@ def select_by_budget(
         raise ValueError(f"a budget is at least 1 token, got {budget}")
     order = removal_order(scores)
     lengths = lengths_after_removals(steps, order, count_tokens)
-
-    def verified(count: int) -> int:
-        return count_tokens([joined(steps, sorted(order[count:]))])[0]
-
     count = removals_within(lengths, budget)
-    tokens = verified(count)
-    while tokens > budget and count < len(steps) - 1:
-        count += 1
-        tokens = verified(count)
-    return Selection(tuple(sorted(order[count:])), order, lengths, tokens)
+    # Where the outcome hangs: the whole, the length that fits, and the one before it that does not.
+    checked = sorted({0, max(count - 1, 0), count})
+    if [lengths[one] for one in checked] != count_tokens([_after(steps, order, one) for one in checked]):
+        lengths = tuple(count_tokens([_after(steps, order, one)])[0] for one in range(len(steps)))
+        count = removals_within(lengths, budget)
+    return Selection(tuple(sorted(order[count:])), order, lengths, lengths[count])
+
+
+def _after(steps: Sequence[str], order: Sequence[int], count: int) -> str:
+    return joined(steps, sorted(order[count:]))
 
 
 def joined(steps: Sequence[str], kept: Sequence[int]) -> str:

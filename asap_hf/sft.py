@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .errors import UnusableTrace
 from .rows import Message, is_rendered
 from .trace import Trace
 
@@ -23,11 +24,19 @@ def render_prompt(prompt: list[Message] | str, tokenizer: PreTrainedTokenizerBas
 
     A text that was rendered before stays as it is. Where the tokenizer has no chat template, the messages' texts stand
     one after the other.
+
+    Raises:
+        `UnusableTrace`: `prompt_refused`.
     """
+    from jinja2 import TemplateError
+
     if isinstance(prompt, str):
         text = prompt if is_rendered(prompt) else prompt + "\n"
     elif tokenizer.chat_template:
-        text = str(tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False))
+        try:
+            text = str(tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False))
+        except TemplateError as error:
+            raise UnusableTrace("prompt_refused") from error
     else:
         text = "\n\n".join(message["content"] for message in prompt) + "\n"
     bos = tokenizer.bos_token

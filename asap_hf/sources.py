@@ -58,6 +58,8 @@ def open_source(name: str, config: str | None = None, split: str = "train", limi
         `UsageError`: if it does not exist, cannot be read, has no such split, or holds no rows.
     """
     path = Path(name)
+    if path.is_file() and not path.stat().st_size:
+        raise UsageError(f"{name!r} is empty: it holds no rows")
     if path.is_file():
         dataset = _load(_builder(path), label=name, split="train", data_files=str(path))
     elif path.is_dir():
@@ -98,4 +100,5 @@ def _load(*what: str | None, label: str, split: str, **how: Any) -> Dataset:
         ) from error
     except Exception as error:  # builders raise whatever their reader raises; the first line says what is wrong
         cause = error.__cause__ or error
-        raise UsageError(f"{label!r} cannot be read: {str(cause).strip().splitlines()[0]}") from error
+        what_is_wrong = str(cause).strip() or type(cause).__name__
+        raise UsageError(f"{label!r} cannot be read: {what_is_wrong.splitlines()[0]}") from error

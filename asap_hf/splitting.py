@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import groupby
 
 from .code_lines import Kind, announces_block, classify, indentation
 
@@ -35,53 +36,66 @@ def split_paper(text: str) -> tuple[str, ...]:
 
 
 def split_code(text: str) -> tuple[str, ...]:
-    """The paragraphs of `split_paper`, but a fenced block and a run of bare code lines are one step each."""
+    """The paragraphs of `split_paper`, but a fenced block is one step, and so is a run of bare code lines.
+
+    Not in the paper. DeepSeek-R1 writes its draft programs with a blank line between any two lines and no fence, so
+    that many of the paper's steps are single lines out of the middle of a program: `bench/split.py` counts them, and
+    measures this splitter against boundaries labelled by hand. A program is one step however long it is, and an
+    unclosed fence reaches to the end of the text.
+    """
     paragraphs = split_paper(text)
-    lines = [(position, line) for position, paragraph in enumerate(paragraphs) for line in paragraph.split("\n")]
-    lines = [(position, line) for position, line in lines if line.strip()]
+    lines = [
+        (position, line)
+        for position, paragraph in enumerate(paragraphs)
+        for line in paragraph.split("\n")
+        if line.strip()
+    ]
     blocks = _blocks([line for _, line in lines])
-    steps: list[str] = []
-    start = 0
-    for (before, _), (after, _), block, next_block in zip(lines, lines[1:], blocks, blocks[1:], strict=False):
-        if before != after and (block is None or block != next_block):
-            steps.append("".join(paragraphs[start:after]))
-            start = after
-    return (*steps, "".join(paragraphs[start:])) if text else ()
+    cuts = [
+        after
+        for (before, _), (after, _), block, following in zip(lines, lines[1:], blocks, blocks[1:], strict=False)
+        if before != after and (block is None or block != following)
+    ]
+    starts, ends = [0, *cuts], [*cuts, len(paragraphs)]
+    return tuple("".join(paragraphs[start:end]) for start, end in zip(starts, ends, strict=True) if start < end)
 
 
 def _blocks(lines: list[str]) -> list[int | None]:
-    """For each non-blank line the number of the fenced block or run of code that holds it, `None` for prose."""
-    blocks: list[int | None] = [None] * len(lines)
-    kinds = [Kind.PROSE] * len(lines)
-    fence: re.Match[str] | None = None
-    number = 0
-    for position, line in enumerate(lines):
-        if fence is not None:
-            blocks[position] = number
-            if _closes(line, fence):
-                fence = None
-        elif (fence := _FENCE.match(line)) is not None:
-            number += 1
-            blocks[position] = number
-        else:
-            kinds[position] = classify(line)
-            if kinds[position] is Kind.PROSE and announces_block(line) and position + 1 < len(lines):
-                if indentation(lines[position + 1]) > indentation(line):
-                    kinds[position] = Kind.DOUBTFUL
+    """For each non-blank line where the fenced block or the run of code that holds it begins, `None` for prose."""
+    blocks = _fences(lines)
+    kinds = [Kind.PROSE if fenced is not None else _kind(lines, at) for at, fenced in enumerate(blocks)]
     start = 0
-    for position in range(len(lines) + 1):
-        if position < len(lines) and kinds[position] is not Kind.PROSE:
-            continue
-        if Kind.CODE in kinds[start:position]:
-            number += 1
-            blocks[start:position] = [number] * (position - start)
-        start = position + 1
+    for is_prose, group in groupby(kinds, key=lambda kind: kind is Kind.PROSE):
+        run = list(group)
+        if not is_prose and Kind.CODE in run:  # doubtful lines alone, such as the values of an example, are prose
+            blocks[start : start + len(run)] = [start] * len(run)
+        start += len(run)
     return blocks
 
 
-def _closes(line: str, fence: re.Match[str]) -> bool:
-    marks = line.strip().lstrip("> \t")
-    return len(marks) >= len(fence[1]) and set(marks) == {fence[1][0]}
+def _fences(lines: list[str]) -> list[int | None]:
+    """For each line where the fenced block that holds it begins; the lines of the fence itself belong to it."""
+    blocks: list[int | None] = []
+    start, marks = None, ""
+    for at, line in enumerate(lines):
+        if start is not None:
+            blocks.append(start)
+            closing = line.strip().lstrip("> \t")
+            if len(closing) >= len(marks) and closing == marks[0] * len(closing):
+                start = None
+            continue
+        opening = _FENCE.match(line)
+        if opening:
+            start, marks = at, opening[1]
+        blocks.append(start)
+    return blocks
+
+
+def _kind(lines: list[str], at: int) -> Kind:
+    """What the line at `at` is; one that opens a block in words is doubtful if the next line is indented deeper."""
+    kind = classify(lines[at])
+    opens = kind is Kind.PROSE and at + 1 < len(lines) and announces_block(lines[at])
+    return Kind.DOUBTFUL if opens and indentation(lines[at + 1]) > indentation(lines[at]) else kind
 
 
 SPLITTERS: dict[str, Callable[[str], tuple[str, ...]]] = {"paper": split_paper, "code": split_code}

@@ -35,8 +35,8 @@ def load_tokenizer(model_name_or_path: str, revision: str | None = None) -> PreT
 
 
 def count_tokens(model_name_or_path: str, texts: Sequence[str], revision: str | None = None) -> list[int]:
-    """Tokens of each text, special tokens not counted."""
-    encodings = load_tokenizer(model_name_or_path, revision).backend_tokenizer.encode_batch_fast(
-        list(texts), add_special_tokens=False
-    )
-    return [len(encoding) for encoding in encodings]
+    """Tokens of each text, special tokens not counted; whole, whatever truncation or padding the tokenizer is set to."""
+    tokenizer = load_tokenizer(model_name_or_path, revision).backend_tokenizer
+    tokenizer.no_truncation()  # which tokenizer.json may hold, and padding too
+    tokenizer.no_padding()
+    return [len(encoding) for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]

@@ -15,7 +15,9 @@ from .splitting import DEFAULT_SPLITTER, split_steps
 # Reasons why a completion is no usable trace, with the sentence that the summary shows for each.
 REASONS = {
     "no_question": "there is no prompt, or it holds no text",
+    "prompt_refused": "the tokenizer's chat template refuses the prompt's messages",
     "not_text": "the completion is missing or is no text",
+    "not_encodable": "the text holds half a surrogate pair, which no tokenizer and no Parquet file takes",
     "no_think": "there is no <think> block",
     "unclosed_think": "the reasoning never ends: there is no </think>",
     "several_think_tags": "more than one <think> or </think>: which text is the reasoning is not certain",
@@ -29,6 +31,7 @@ REASONS = {
 _OPENING = re.compile(r"\s*(?:<think>\s*)+")
 # Blank lines around the reasoning belong to the tags; the indentation of its first line belongs to the first step.
 _LEADING_BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)*")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # which json.loads('"\\ud800"') lets in
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class Trace:
             `UnusableTrace`: with one of `REASONS`.
         """
         opening, reasoning, closing, answer = _locate(completion)
+        if _LONE_SURROGATE.search(question) or _LONE_SURROGATE.search(completion):
+            raise UnusableTrace("not_encodable")
         return cls(question, split_steps(reasoning, splitter), answer, opening, closing, splitter)
 
     @property
@@ -139,8 +144,6 @@ def _locate(completion: object) -> tuple[str, str, str, str]:
     end = completion.find("</think>")
     if end < 0:
         raise UnusableTrace("unclosed_think" if opening else "no_think")
-    if end < start:
-        raise UnusableTrace("empty_reasoning")
     after = end + len("</think>")
     if "<think>" in completion[start:] or "</think>" in completion[after:]:
         raise UnusableTrace("several_think_tags")

@@ -60,7 +60,13 @@ def test_a_key_is_the_same_everywhere():
 
 def test_values_come_back(folder):
     ledger = open_ledger("llm")
-    values = [{"text": 'quotes " \\ \n \r \u2028 \ud800 {"key": "x"}'}, [1.5, None, True], "", 0, {"value": {"key": "}"}}]
+    values = [
+        {"text": 'quotes " \\ \n \r \u2028 \ud800 {"key": "x"}'},
+        [1.5, None, True],
+        "",
+        0,
+        {"value": {"key": "}"}},
+    ]
     for number, value in enumerate(values):
         ledger.put(ledger_key(number), value)
     for found in (ledger, Ledger(ledger.path)):
@@ -280,7 +286,9 @@ def test_a_disk_that_fills_up_inside_a_line(folder):
         print(error)
         break
 """
-    script = limit + "from asap_hf.errors import RunError\n" + WRITER.replace("    ledger.put", "    try:\n     ledger.put")
+    script = (
+        limit + "from asap_hf.errors import RunError\n" + WRITER.replace("    ledger.put", "    try:\n     ledger.put")
+    )
     script = script.replace("    print(number, flush=True)\n", "     print(number, flush=True)") + ending
     run = subprocess.run([sys.executable, "-c", script, "100", "1", "20"], capture_output=True, text=True, check=True)
     *finished, message = run.stdout.splitlines()

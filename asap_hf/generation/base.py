@@ -49,9 +49,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """What the model answered, without any separate reasoning part. `from_ledger` is true where nothing was bought: the
-    answer was stored, or another request of the same call was the same. `finish_reason` is the engine's word: `stop`,
-    `length` where `max_tokens` or the context cut it off, …"""
+    """What the model answered, without any separate reasoning part. `from_ledger` is true where nothing was bought:
+    the answer was stored, or another request of the same call was the same. `finish_reason` is the engine's word:
+    `stop`, `length` where `max_tokens` or the context cut it off, …"""
 
     text: str
     prompt_tokens: int = 0
@@ -70,7 +70,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class Generator(ABC):
-    """An LLM. Subclasses are frozen dataclasses of hyperparameters; an engine is started on first use and never pickled.
+    """An LLM. Subclasses are frozen dataclasses of hyperparameters; an engine is started on first use and never
+    pickled.
 
     Args:
         model (`str`):
@@ -78,7 +79,8 @@ class Generator(ABC):
         prompt_price, completion_price (`float`, *optional*, defaults to 0.0):
             Money per million tokens, for the account and `max_cost`.
         max_cost (`float`, *optional*):
-            Hard cap on what this process may spend. A request that could pass it is not sent and fails with `max_cost`.
+            Hard cap on what this process may spend. A request that could pass it is not sent and fails with
+            `max_cost`.
 
     Raises:
         [`UsageError`]: if there is a `max_cost` and no price.
@@ -94,11 +96,9 @@ class Generator(ABC):
             raise UsageError("max_cost needs prices: give prompt_price and completion_price, money per million tokens")
 
     @abstractmethod
-    def generate(
-        self, requests: Sequence[Request], done: Callable[[int, Completion | Failure], None]
-    ) -> None:
-        """Ask the engine. Calls `done(index, outcome)` once per request, as each finishes, in any order, from the thread
-        that called `generate`."""
+    def generate(self, requests: Sequence[Request], done: Callable[[int, Completion | Failure], None]) -> None:
+        """Ask the engine. Calls `done(index, outcome)` once per request, as each finishes, in any order, from the
+        thread that called `generate`."""
 
     def __call__(self, requests: Sequence[Request]) -> list[Completion | Failure]:
         """Answer every request, in order: from the ledger where the same request was answered before, else by
@@ -151,8 +151,8 @@ class Generator(ABC):
 
     def _revision(self) -> str | None:
         """What tells apart two models of the same name in the ledger: the revision, or for a local folder what lies in
-        it now, so that a checkpoint that was trained again is asked again. The engine is no part of the key: one model's
-        answers serve whichever engine runs it."""
+        it now, so that a checkpoint that was trained again is asked again. The engine is no part of the key: one
+        model's answers serve whichever engine runs it."""
         if not os.path.isdir(self.model):
             return getattr(self, "revision", None)
         with os.scandir(self.model) as entries:

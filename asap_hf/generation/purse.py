@@ -35,8 +35,8 @@ class Usage:
 class Purse:
     """Keeps the [`Usage`] and holds spending under a hard cap. Safe in threads and in coroutines: nothing here waits.
 
-    An engine calls `reserve` before it sends a request and `forfeit` when it cannot know whether the request was billed;
-    the generator settles each request when its outcome is in.
+    An engine calls `reserve` before it sends a request and `forfeit` when it cannot know whether the request was
+    billed; the generator settles each request when its outcome is in.
 
     Args:
         prompt_price, completion_price (`float`):
@@ -56,8 +56,8 @@ class Purse:
 
     def worst(self, request: Request) -> float:
         """The most that one sending of `request` can cost: `max_tokens` of completion and a prompt of one token per
-        UTF-8 byte. Half of that would do for prose, but numbers are often one token per digit, and a token never stands
-        for less than a byte."""
+        UTF-8 byte. Half of that would do for prose, but numbers are often one token per digit, and a token never
+        stands for less than a byte."""
         bound = self.template_tokens + sum(len(str(m["content"]).encode(errors="replace")) for m in request.messages)
         return self._price(bound, request.max_tokens)
 

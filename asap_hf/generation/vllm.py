@@ -6,13 +6,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING
 
+from ..embedded import resolve_model
 from ..errors import RunError, UsageError
 from .base import Completion, Failure, Generator, Request
 
 if TYPE_CHECKING:
-    from vllm import LLM, RequestOutput, SamplingParams
+    from vllm import LLM, LLMEngine, RequestOutput, SamplingParams
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class VLLMGenerator(Generator):
     until [`close`] or the end of the process. Where vLLM starts its own processes, a script that uses this needs the
     `if __name__ == "__main__":` that Python's multiprocessing asks for.
 
-    Temperature 0 gives the same text again only if the batches are the same too: which requests share a step depends on
-    when they arrive, and a sum in bfloat16 on the order of its terms. What has been answered is in the ledger.
+    Temperature 0 gives the same text again only if the batches are the same too: which requests share a step depends
+    on when they arrive, and a sum in bfloat16 on the order of its terms. What has been answered is in the ledger.
 
     Args:
         model (`str`):
@@ -63,10 +65,23 @@ class VLLMGenerator(Generator):
     enable_prefix_caching: bool = False
 
     def generate(self, requests: Sequence[Request], done: Callable[[int, Completion | Failure], None]) -> None:
-        """Feed the engine and deliver each answer in the step that finishes it. Twice as many requests lie with the
-        engine as it runs at once, so that no place of a batch is ever empty, and rendering prompts never keeps finished
-        answers waiting for long."""
-        engine = self._engine.llm_engine
+        """Feed the engine and deliver each answer in the step that finishes it. Calls from several threads follow one
+        another, as the engine's steps belong to no one request."""
+        with self.__dict__.setdefault("_one_at_a_time", Lock()):
+            engine = self._engine.llm_engine
+            from vllm.v1.engine.exceptions import EngineDeadError
+
+            try:
+                self._feed(engine, requests, done)
+            except EngineDeadError as error:
+                self.close()
+                raise RunError("vLLM's engine died, as its log above tells; answers that came in are kept") from error
+
+    def _feed(
+        self, engine: LLMEngine, requests: Sequence[Request], done: Callable[[int, Completion | Failure], None]
+    ) -> None:
+        # Twice as many as run at once, so that no place of a batch stays empty; not all of them, because a finished
+        # answer would wait until the last prompt is rendered.
         window = 2 * engine.vllm_config.scheduler_config.max_num_seqs
         waiting = deque(enumerate(requests))
         running: set[str] = set()
@@ -77,18 +92,17 @@ class VLLMGenerator(Generator):
                     refusal = self.purse.reserve(request)
                     if refusal and running:
                         break
-                    failure = Failure(refusal) if refusal else self._submit(index, request)
                     waiting.popleft()
+                    failure = Failure(refusal) if refusal else self._submit(engine, str(index), request)
                     if failure:
                         done(index, failure)
                     else:
                         running.add(str(index))
-                for output in self._step() if running else ():
-                    done(int(output.request_id), _outcome(output))
+                for output in engine.step() if running else ():
                     running.discard(output.request_id)
+                    done(int(output.request_id), _outcome(output))
         except BaseException:
-            if "_engine" in self.__dict__:
-                engine.abort_request(list(running))  # the next call must not be given what this one asked for
+            engine.abort_request(list(running))  # or the next call would be given what this one asked for
             raise
 
     def close(self) -> None:
@@ -102,11 +116,11 @@ class VLLMGenerator(Generator):
             from vllm import LLM
         except ImportError as error:
             raise UsageError(
-                f"the vllm backend cannot be imported ({error}): `pip install 'asap-hf[vllm]'`, or name another backend"
+                f"vLLM cannot be imported ({error}): `pip install 'asap-hf[vllm]'`, or name another backend"
             ) from error
         try:
             llm = LLM(
-                model=_folder(self.model),
+                model=str(resolve_model(self.model)),
                 revision=self.revision,
                 dtype=self.dtype,
                 max_model_len=self.max_model_len,
@@ -119,7 +133,7 @@ class VLLMGenerator(Generator):
                 structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
             )
         except (OSError, ValueError) as error:
-            raise UsageError(f"vLLM refuses to load {self.model}: {error}") from error
+            raise UsageError(f"vLLM refuses to load {self.model}: {' '.join(str(error).split())[:400]}") from error
         except RuntimeError as error:
             raise RunError(f"vLLM did not start with {self.model}: {error}") from error
         if not getattr(llm.get_tokenizer(), "chat_template", None):
@@ -127,21 +141,19 @@ class VLLMGenerator(Generator):
             raise UsageError(f"{self.model} has no chat template: name a model that was tuned to follow instructions")
         return llm
 
-    def _submit(self, index: int, request: Request) -> Failure | None:
+    def _submit(self, engine: LLMEngine, name: str, request: Request) -> Failure | None:
         """Hand one request to the engine, unless it can be told already that it will not be answered."""
         from vllm.exceptions import VLLMValidationError
 
         # Token ids, because the template writes BOS and encoding its text would put another before it.
-        prompt = self._engine.get_tokenizer().apply_chat_template(
+        prompt = engine.get_tokenizer().apply_chat_template(
             list(request.messages), add_generation_prompt=True, return_dict=False
         )
-        limit = self._engine.model_config.max_model_len
+        limit = engine.model_config.max_model_len
         if len(prompt) >= limit:
             return Failure(f"prompt_too_long: {len(prompt)} tokens leave no room for an answer in {limit}")
         try:
-            self._engine.llm_engine.add_request(
-                str(index), {"type": "token", "prompt_token_ids": prompt}, self._sampling(request)
-            )
+            engine.add_request(name, {"type": "token", "prompt_token_ids": prompt}, self._sampling(request))
         except VLLMValidationError as error:
             return Failure(f"bad_request: {error}")
         return None
@@ -159,27 +171,10 @@ class VLLMGenerator(Generator):
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    def _step(self) -> Sequence[Any]:
-        from vllm.v1.engine.exceptions import EngineDeadError
-
-        try:
-            return self._engine.llm_engine.step()
-        except EngineDeadError as error:
-            self.close()
-            raise RunError("vLLM's engine died, and its log above says why; answers that had come in are kept") from error
-
 
 def _outcome(output: RequestOutput) -> Completion | Failure:
     answer = output.outputs[0]
     if answer.finish_reason not in ("stop", "length"):
-        return Failure(f"engine: finished with {answer.finish_reason}")
+        return Failure(f"unfinished: the engine ended with {answer.finish_reason}")
     prompt_tokens = len(output.prompt_token_ids or ())
     return Completion(answer.text, prompt_tokens, len(answer.token_ids), answer.finish_reason)
-
-
-def _folder(model: str) -> str:
-    if model != "embedded":
-        return model
-    from ..embedded import embedded_model
-
-    return str(embedded_model())

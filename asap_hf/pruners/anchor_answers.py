@@ -12,10 +12,10 @@ from ..matching import align
 from ..splitting import split_steps
 from ..trace import Trace
 
-_FENCE_AROUND = re.compile(r"\A\s*```[^\n]*\n(.*?)\n?```\s*\Z", re.DOTALL)
-_THINKING = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
-_TAGS = re.compile(r"\A\s*<(chain_of_thought|think)>\s*\n?(.*?)\s*</\1>\s*\Z", re.DOTALL)
-_RANGE = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?\Z")
+_FENCE = re.compile(r"^```[^\n]*$", re.MULTILINE)
+_THINKING = re.compile(r"\A\s*<think>.*?</think>\s*(?=\S)", re.DOTALL)
+_TAGS = re.compile(r"\A\s*<(chain_of_thought|think)>[^\S\n]*\n?(.*?)\s*</\1>\s*\Z", re.DOTALL)
+_RANGE = re.compile(r"(\d{1,9})(?:\s*[-–]\s*(\d{1,9}))?")
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,36 @@ class Mode:
     schema: dict[str, Any] | None = None
 
 
+def without_thinking(answer: str) -> str:
+    """The answer of an LLM that thinks in its text without the thoughts before it; empty where it never stops thinking.
+
+    An answer that is one `<think>` block and nothing else stays: what was asked for stands in it.
+    """
+    text = _THINKING.sub("", answer)
+    return "" if text.lstrip().startswith("<think>") and "</think>" not in text else text
+
+
+def unfenced(text: str) -> str:
+    """What stands in the one fence around a whole text; the text itself where there is none.
+
+    A bare fence comes first inside only where the text begins with one block and ends with another.
+    """
+    stripped = text.strip()
+    fences = list(_FENCE.finditer(stripped))
+    if len(fences) < 2 or fences[0].start() > 0 or fences[-1].end() < len(stripped) or fences[-1][0].strip() != "```":
+        return text
+    if len(fences) > 2 and fences[1][0].strip() == "```":
+        return text
+    return stripped[fences[0].end() + 1 : max(fences[-1].start() - 1, fences[0].end() + 1)]
+
+
 def read_rewrite(trace: Trace, answer: str, threshold: float) -> Decision:
     """Match the LLM's shortened reasoning to the original's steps (Algorithm 1, both split the same way)."""
-    text = _THINKING.sub("", answer)
-    for around in (_TAGS, _FENCE_AROUND):
-        text = found[found.lastindex or 0] if (found := around.match(text)) else text
-    text = text.strip("\r\n")
-    steps = split_steps(text, trace.splitter) if text.strip() else ()
+    text = without_thinking(answer)
+    if wrapped := _TAGS.match(text):
+        text = wrapped[2]
+    text = unfenced(text).rstrip().lstrip("\r\n")
+    steps = split_steps(text, trace.splitter)
     if not steps:
         return Decision(reason="the pruned reasoning is empty")  # which Algorithm 1 would accept
     alignment = align(trace.texts, [step.rstrip() for step in steps], threshold)
@@ -63,34 +86,40 @@ def read_rewrite(trace: Trace, answer: str, threshold: float) -> Decision:
 
 
 def read_select(trace: Trace, answer: str, threshold: float) -> Decision:
-    """Read step numbers out of `{"keep": "1-4,7"}`; a list of numbers under `keep` is understood too.
+    """Read step numbers out of `{"keep": "1-4,7"}`; a list of numbers under `keep` is understood too, and words around
+    the JSON do no harm.
 
     `threshold` does not matter: original steps are kept, so there is nothing to match.
     """
-    text = _THINKING.sub("", answer)
-    if found := _FENCE_AROUND.match(text):
-        text = found[1]
-    try:
-        keep = json.loads(text[text.index("{") : text.rindex("}") + 1])["keep"]
-        parts = keep.split(",") if isinstance(keep, str) else [str(number) for number in keep]
-        numbers = [number for part in parts if part.strip() for number in _range(part.strip())]
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        return Decision(reason=f"the answer is not the JSON asked for ({type(error).__name__})")
-    if not numbers:
-        return Decision(reason="no step was selected")
-    if numbers[0] < 1 or max(numbers) > len(trace.steps):
-        return Decision(reason=f"step {max(numbers)} was selected, there are {len(trace.steps)}")
-    return Decision(tuple(sorted({number - 1 for number in numbers})))
+    keep = _keep_in(without_thinking(answer))
+    parts = keep.split(",") if isinstance(keep, str) else keep
+    if not isinstance(parts, list):
+        return Decision(reason="the answer is not the JSON asked for")
+    kept: set[int] = set()
+    for part in parts:
+        text = str(part).strip()
+        found = _RANGE.fullmatch(text)
+        if text and not found:
+            return Decision(reason=f"the answer is not the JSON asked for: {text[:20]!r} is no step")
+        if not found:
+            continue
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not 1 <= first <= last <= len(trace.steps):
+            return Decision(reason=f"step {text} was selected, there are {len(trace.steps)}")
+        kept.update(range(first - 1, last))
+    return Decision(tuple(sorted(kept)), reason="" if kept else "no step was selected")
 
 
-def _range(part: str) -> range:
-    found = _RANGE.match(part)
-    if found is None:
-        raise ValueError(part)
-    first, last = int(found[1]), int(found[2] or found[1])
-    if last < first or last - first > 1_000_000:
-        raise ValueError(part)
-    return range(first, last + 1)
+def _keep_in(text: str) -> Any:
+    """What stands under `keep` in the last JSON object of a text that has it; `None` where none has."""
+    keep = None
+    for start in (found.start() for found in re.finditer(r"\{\s*\"", text)):
+        try:
+            value, _ = json.JSONDecoder().raw_decode(text, start)
+        except (ValueError, RecursionError):
+            continue
+        keep = value.get("keep", keep)
+    return keep
 
 
 REWRITE = Mode("prune_cot", read_rewrite, writes_text=True)

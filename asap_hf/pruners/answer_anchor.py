@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
+from ..selection import select_by_budget
 from ..trace import Trace
 from .base import Pruner, Pruning
 
@@ -16,24 +17,25 @@ _WORD = re.compile(r"[^\W\d]\w*|\d+")
 
 @dataclass(frozen=True)
 class AnswerAnchorPruner(Pruner):
-    """Keep the steps that share most with the final answer.
+    """Keep the part of the reasoning that shares most with the final answer.
 
     Where the paper asks an LLM for a direct chain of thought as the anchor (§3.2), this takes the answer's code (its
-    whole text, if it holds no fenced code). A step's overlap is the share of its words that stand in the anchor; steps
-    with an overlap of at least `threshold` stay. If none reaches it, the one with the highest overlap does.
+    whole text, if it holds no fenced code). A step's overlap is the share of its words that stand in the anchor; the
+    steps with the lowest overlap go, of equal ones the earlier first, until at most `keep` of the reasoning's
+    characters are left. One step always stays.
 
     Args:
-        threshold (`float`, *optional*, defaults to 0.5):
-            Least overlap that is kept, between 0 and 1. Ours, chosen by `bench/retention.py`.
+        keep (`float`, *optional*, defaults to 0.25):
+            Share of the reasoning's characters to keep, over 0 and at most 1. Ours, chosen by `bench/retention.py`.
     """
 
-    threshold: float = 0.5
+    keep: float = 0.25
 
-    version = "1"
+    version = "2"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1:
-            raise UsageError(f"an overlap lies between 0 and 1, and so does its threshold; got {self.threshold}")
+        if not 0 < self.keep <= 1:
+            raise UsageError(f"keep is the share of the reasoning to keep, over 0 and at most 1; got {self.keep}")
 
     @property
     def name(self) -> str:
@@ -44,13 +46,13 @@ class AnswerAnchorPruner(Pruner):
 
     def _prune_one(self, trace: Trace) -> Pruning:
         overlaps = answer_overlap(trace)
-        kept = [position for position, overlap in enumerate(overlaps) if overlap >= self.threshold]
-        kept = kept or [max(range(len(overlaps)), key=overlaps.__getitem__)]
-        return Pruning(trace.select(kept), record={"overlap": [round(overlap, 4) for overlap in overlaps]})
+        budget = max(1, int(self.keep * len(trace.reasoning)))
+        selection = select_by_budget(trace.steps, overlaps, budget, _count_characters)
+        return Pruning(trace.select(selection.kept), record={"overlap": [round(overlap, 4) for overlap in overlaps]})
 
 
 def answer_overlap(trace: Trace) -> list[float]:
-    """For each step, the share of its words that stand in the answer's code, 0.0 to 1.0; 0.0 for a step without words."""
+    """For each step, the share of its words that stand in the answer's code, 0.0 to 1.0; 0.0 if it has none."""
     anchor = set(_WORD.findall(answer_code(trace.answer)))
     overlaps = []
     for step in trace.steps:
@@ -62,3 +64,7 @@ def answer_overlap(trace: Trace) -> list[float]:
 def answer_code(answer: str) -> str:
     """The fenced code of an answer, blocks joined; the whole answer where it has no fence."""
     return "\n".join(body for _, body in _FENCED.findall(answer)) or answer
+
+
+def _count_characters(texts: Sequence[str]) -> list[int]:
+    return [len(text) for text in texts]

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ..errors import UnusableTrace
+from numpy import empty
+
+from ..errors import UnusableTrace, UsageError
 from ..rows import Columns, trace_of
-from ..splitting import DEFAULT_SPLITTER
+from ..splitting import DEFAULT_SPLITTER, SPLITTERS
 from ..trace import Trace
 
 
@@ -64,22 +66,25 @@ class Pruner(ABC):
         """Prune a batch of rows (a dict of columns). Columns out, never null, so that `map` needs no `features`:
 
         - `completion` (`str`): `<think>` … `</think>` answer, pruned; as it was where no pruning was found.
-        - `kept` (`list[int]`): positions of the kept steps in the original's steps; empty for an unusable row.
+        - `kept` (`list[int]`): positions of the kept steps in the original's steps; empty for an unusable row (in a
+          batch of nothing else as arrays, whose type tells `map` what the column holds).
         - `ok` (`bool`) and `reason` (`str`): whether every stage found a pruning, and why not.
         - `record` (`str`): every decision, as JSON.
 
-        Recognised input columns are those of [`asap_hf.rows.Columns`].
+        Recognised input columns are those of [`asap_hf.rows.Columns`]. A row that a stage wants dropped
+        (`on_failure="drop"`) stays, as `map` keeps the number of rows: `filter` on `ok`.
 
         Raises:
             `TypeError`: if called with a single row, that is, without `batched=True`.
+            [`UsageError`]: if no prompt and completion are among the columns.
         """
         names = list(batch)
-        if not names or isinstance(batch[names[0]], str) or not isinstance(batch[names[0]], Sequence):
+        columns = Columns.recognise(names, splitter=self.splitter)
+        if any(_is_one_value(batch[name]) for name in columns.names):
             raise TypeError("a pruner takes a batch of rows: call map(pruner, batched=True)")
         self.to_rank(rank)
-        columns = Columns.recognise(names, splitter=self.splitter)
-        rows = [dict(zip(names, values, strict=True)) for values in zip(*batch.values(), strict=True)]
-        return _as_columns(rows, columns, self)
+        values = zip(*(batch[name] for name in columns.names), strict=True)
+        return _as_columns([dict(zip(columns.names, row, strict=True)) for row in values], columns, self)
 
     def to_rank(self, rank: int | None) -> None:
         """Told by `map(with_rank=True)` which of several processes this is; a pruner with a model picks its GPU by it."""
@@ -94,6 +99,13 @@ class Pruner(ABC):
                 object.__setattr__(self, name, value)
 
 
+def _is_one_value(column: Any) -> bool:
+    """Whether this is what one row holds, a text or a conversation, and no column of them."""
+    if isinstance(column, (str, Mapping)) or not hasattr(column, "__len__"):
+        return True
+    return any(isinstance(value, Mapping) and isinstance(value.get("role"), str) for value in column)
+
+
 def _as_columns(rows: list[dict[str, Any]], columns: Columns, pruner: Pruner) -> dict[str, list[Any]]:
     usable: dict[int, Trace] = {}
     out: dict[str, list[Any]] = {"completion": [], "kept": [], "ok": [], "reason": [], "record": []}
@@ -103,7 +115,7 @@ def _as_columns(rows: list[dict[str, Any]], columns: Columns, pruner: Pruner) ->
             usable[index] = trace_of(row, columns)
         except UnusableTrace as error:
             reasons[index] = error.reason
-    prunings = dict(zip(usable, pruner.prune(list(usable.values())), strict=True))
+    prunings = dict(zip(usable, pruner.prune(list(usable.values())), strict=True)) if usable else {}
     for index, row in enumerate(rows):
         pruning = prunings.get(index)
         out["completion"].append(pruning.trace.completion if pruning else columns.completion_text(row))
@@ -111,6 +123,8 @@ def _as_columns(rows: list[dict[str, Any]], columns: Columns, pruner: Pruner) ->
         out["reason"].append(pruning.reason if pruning else reasons[index])
         out["ok"].append(not out["reason"][-1])
         out["record"].append(json.dumps(pruning.record if pruning else {}, ensure_ascii=False))
+    if not usable:
+        out["kept"] = [empty(0, dtype="int64") for _ in rows]
     return out
 
 
@@ -123,13 +137,21 @@ class Sequential(Pruner):
 
     Args:
         stages (`tuple[Pruner, ...]`):
-            At least one.
+            In their order; with none at all every trace stays as it is.
         splitter (`str`, *optional*, defaults to `"code"`):
             How rows are cut into steps when this is called by `map`: a name from `asap_hf.splitting.SPLITTERS`.
+
+    Raises:
+        [`UsageError`]: if no splitter has that name.
     """
 
     stages: tuple[Pruner, ...]
     splitter: str = DEFAULT_SPLITTER
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stages", tuple(self.stages))  # a list would do as well, and hash differently
+        if self.splitter not in SPLITTERS:
+            raise UsageError(f"there is no splitter {self.splitter!r}; there are {', '.join(SPLITTERS)}")
 
     @property
     def name(self) -> str:

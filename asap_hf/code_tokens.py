@@ -1,0 +1,111 @@
+"""The tokens of one line of a program in any language, and whether they read as code. Knows no statements.
+
+One observation carries it: in code two words stand side by side only where one of them is a keyword (`not in`,
+`int n`), in prose they nearly always do ("Read n and the list").
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Token(NamedTuple):
+    """A word, keyword, number, string or operator."""
+
+    kind: str
+    """A group of the pattern below, or `"keyword"` for a word that may stand next to another."""
+    text: str
+    depth: int
+    """Brackets open around it, its own not counted; -1 for a bracket that closes what was never opened."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+HEADERS = _words("if elif else for while def class with try except finally switch do struct async")
+SIMPLE_STATEMENTS = _words("return break continue pass import from raise del assert global nonlocal yield using")
+JOINING = _words("and or not in is lambda await as")
+TYPES = _words(
+    "new const int long char bool float double void auto unsigned static let var namespace public private template "
+    "typename inline function func"
+)
+ASSIGNMENTS = _words("= += -= *= /= //= %= **= |= &= ^= <<= >>= :=")
+_KEYWORDS = HEADERS | SIMPLE_STATEMENTS | JOINING | TYPES
+_NOT_CODE = _words("' \" ` $")  # where they are no part of a string
+_OPENING, _CLOSING = _words("( [ {"), _words(") ] }")
+_ENDINGS = SIMPLE_STATEMENTS | TYPES | _OPENING | _words("; \\ ++ --")  # may end a statement though no operand
+
+# No alternative fails after it has consumed a run of any length, so every line takes linear time: a string may lack
+# its closing quote. An apostrophe inside a word ("it's") opens no string.
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)
+    |(?P<string>(?<!\w)[fFrRbBuU]{0,2}(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?))
+    |(?P<number>\d[\w.]*(?:(?<=\d[eE])[-+]\d+)?)
+    |(?P<word>[^\W\d]\w*)
+    |(?P<operator>\.\.\.|\*\*=|//=|>>=|<<=|[-+*/%&|^:@]=|[=!<>]=|[-=]>|\*\*|//|<<|>>|\+\+|--|&&|\|\||::|.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_NUMBER = re.compile(r"(?:0[xXbBoO][\da-fA-F_]+|\d[\d_]*\.?\d*(?:[eE][-+]?\d+)?)[uUlLfFj]*")
+
+
+def tokenize(text: str) -> list[Token]:
+    """The tokens of a line up to a comment, without spaces; a sign of no language is an operator too."""
+    tokens: list[Token] = []
+    depth = 0
+    for match in _TOKEN.finditer(text):
+        kind, piece = match.lastgroup or "", match.group()
+        after_statement = not tokens or tokens[-1].text in (";", "{", "}")
+        if piece == "#" or (piece == "//" and after_statement):  # elsewhere // divides
+            break
+        if kind == "space":
+            continue
+        if piece in _KEYWORDS:
+            kind = "keyword"
+        depth -= piece in _CLOSING
+        tokens.append(Token(kind, piece, depth))
+        depth = max(0, depth) + (piece in _OPENING)
+    return tokens
+
+
+def find(tokens: list[Token], texts: frozenset[str] | set[str]) -> int | None:
+    """Position of the first token outside of brackets that is one of `texts`."""
+    return next((position for position, token in enumerate(tokens) if token.depth == 0 and token.text in texts), None)
+
+
+def split(tokens: list[Token], texts: frozenset[str] | set[str]) -> list[list[Token]]:
+    """`tokens` cut at those outside of brackets that are one of `texts`; a part can be empty."""
+    parts: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.depth == 0 and token.text in texts:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
+
+
+def read_as_code(tokens: list[Token]) -> bool:
+    """Whether no two operands stand side by side, brackets close what was opened, and every sign is one of code's."""
+    after_operand, before = False, ""
+    for token in tokens:
+        kind, text, depth = token
+        operand = kind in ("word", "number", "string") or text == "..."
+        crowded = (after_operand and operand) or (text == "(" and before[:1].isdigit())
+        if depth < 0 or crowded or not _is_sound(token):
+            return False
+        after_operand, before = operand or text in _CLOSING, text
+    return not tokens or after_operand or before in _ENDINGS or tokens[-1].depth > 0
+
+
+def goes_on(tokens: list[Token]) -> bool:
+    """Whether a bracket is still open after the last token."""
+    return bool(tokens) and (tokens[-1].depth > 0 or tokens[-1].text in _OPENING)
+
+
+def _is_sound(token: Token) -> bool:
+    if token.kind == "operator":
+        return token.text.isascii() and token.text not in _NOT_CODE
+    if token.kind == "number":
+        return _NUMBER.fullmatch(token.text) is not None
+    return token.kind != "string" or (len(token.text) > 1 and token.text[-1] in "\"'")

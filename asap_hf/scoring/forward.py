@@ -1,0 +1,155 @@
+"""A loaded model that scores windows: the body once, the head only where it is needed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import RunError, UsageError
+from .head import Head
+from .windows import Window, context_limit, next_batch, rope_parameters
+
+logger = logging.getLogger(__name__)
+
+Scores = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+# Largest share of the largest logit by which our logits may differ from the model's own, which are rounded to its dtype.
+_TOLERANCE = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 3e-2}
+
+
+class ScoringModel:
+    """A causal language model on one device. Load it with [`load_model`]."""
+
+    def __init__(self, model: Any, device: torch.device):
+        self.model, self.body, self.device = model, model.base_model, device
+        self.head = Head(model)
+        self.config = model.config
+        # These two scale the rotary embeddings by the longest sequence of a batch, so that neighbours would matter.
+        scaling = rope_parameters(model.config.get_text_config()).get("rope_type")
+        self.mixes_lengths = scaling not in ("dynamic", "longrope")
+
+    def limit(self, max_context: int | None) -> int | None:
+        """Most tokens in a window."""
+        return context_limit(self.config, max_context)
+
+    @torch.inference_mode()
+    def check(self, ids: Sequence[int]) -> None:
+        """Hold body and head against the model's own logits on a short text.
+
+        Raises:
+            [`RunError`]: if they differ, that is, if the model does something between the two that is not known here.
+        """
+        batch = torch.tensor([list(ids)], device=self.device)
+        own = self.model(input_ids=batch, use_cache=False).logits[0].float()
+        ours = self.head.logits(self._hidden(batch)[0], 0, len(self.head.weight))
+        if ours.shape != own.shape or (ours - own).abs().max() > _TOLERANCE[self.head.weight.dtype] * own.abs().max():
+            raise RunError(
+                f"{type(self.model).__name__} turns hidden states into logits in a way that is not known here, so that "
+                "its scores would be wrong; score with another model"
+            )
+
+    @torch.inference_mode()
+    def score(self, windows: Sequence[Window]) -> list[Scores]:
+        """Surprisal and entropy, in nats, of the wanted tokens of each window, all in one forward pass.
+
+        Shorter windows are padded on the right and no attention mask is given: in a causal model nothing looks to the
+        right, and without a mask the fast attention kernels apply.
+        """
+        ids = np.zeros((len(windows), max(map(len, windows))), dtype=np.int64)
+        for row, window in enumerate(windows):
+            ids[row, : len(window)] = window.ids
+        counts = [len(window.rows) for window in windows]
+        hidden = self._hidden(torch.from_numpy(ids).to(self.device))
+        batch_rows = torch.from_numpy(np.repeat(np.arange(len(windows)), counts)).to(self.device)
+        rows = torch.from_numpy(np.concatenate([window.rows for window in windows])).to(self.device)
+        targets = torch.from_numpy(np.concatenate([window.targets for window in windows])).to(self.device)
+        surprisal, entropy = self.head(hidden[batch_rows, rows], targets)
+        ends = np.cumsum(counts)[:-1]
+        return list(zip(np.split(surprisal.numpy(), ends), np.split(entropy.numpy(), ends), strict=True))
+
+    def score_all(self, windows: Sequence[Window], max_batch_tokens: int) -> Iterator[tuple[Window, Scores | None]]:
+        """Score the windows in batches, longest first; `None` for one that does not fit into memory even alone.
+
+        Running out of memory halves the token budget of what is still to come.
+        """
+        place, budget = 0, max_batch_tokens
+        while place < len(windows):
+            batch = next_batch(windows, place, budget, self.mixes_lengths)
+            scores = self._score_if_it_fits(batch)
+            if scores is None and len(batch) > 1:
+                budget = len(batch) * max(map(len, batch)) // 2
+                logger.warning("out of memory; going on with at most %d tokens at once", budget)
+                continue
+            yield from zip(batch, scores or [None], strict=True)
+            place += len(batch)
+
+    def _score_if_it_fits(self, batch: Sequence[Window]) -> list[Scores] | None:
+        try:
+            return self.score(batch)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
+
+    def _hidden(self, ids: Tensor) -> Tensor:
+        hidden: Tensor = self.body(input_ids=ids, use_cache=False).last_hidden_state
+        return hidden
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+@lru_cache(maxsize=2)
+def load_model(
+    path: str, revision: str | None, dtype: str, device: str, attn_implementation: str | None
+) -> ScoringModel:
+    """The model in this process; the last two are kept, since a run may compare two.
+
+    Raises:
+        [`UsageError`]: if it cannot be loaded as a causal language model.
+        [`RunError`]: if it does not fit on the device.
+    """
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            path, revision=revision, dtype=getattr(torch, dtype), attn_implementation=attn_implementation
+        )
+    except (OSError, ValueError, ImportError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UsageError(f"{path!r} could not be loaded as a causal language model: {reason}") from error
+    try:
+        model = model.to(device).eval()
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise RunError(f"{path!r} does not fit on {device} in {dtype}: take a smaller model or another device") from error
+    return ScoringModel(model, torch.device(device))
+
+
+def pick_device(device: str | None, rank: int | None) -> str:
+    """The device of this process: what was asked for, else a GPU if there is one; the rank says which of several."""
+    if device not in (None, "cuda") or not torch.cuda.is_available():
+        return device or "cpu"
+    return "cuda" if rank is None else f"cuda:{rank % torch.cuda.device_count()}"
+
+
+def pick_dtype(dtype: str, device: str) -> str:
+    """`"auto"` is bfloat16 where the hardware multiplies in it (GPUs from Ampere on, CPUs with AMX or AVX512-BF16) and
+    float32 elsewhere; any other name is itself."""
+    if dtype != "auto":
+        return dtype
+    if device.startswith("cuda"):
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    abilities = torch.cpu.get_capabilities() if device == "cpu" and hasattr(torch.cpu, "get_capabilities") else {}
+    return "bfloat16" if abilities.get("amx_bf16") or abilities.get("avx512_bf16") else "float32"

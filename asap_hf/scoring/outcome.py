@@ -1,0 +1,54 @@
+"""What scoring a trace comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# A step's first token alone gives these; the mean scores need every token's distribution.
+FIRST_TOKEN_SCORES = ("first_token_surprisal", "first_token_entropy")
+MEAN_SCORES = ("mean_surprisal", "mean_entropy", "perplexity")
+
+
+@dataclass(frozen=True)
+class StepScores:
+    """Scores of one trace's steps, each a tuple with one value per step, in the order of the steps.
+
+    Args:
+        first_token_surprisal (`tuple[float, ...]`):
+            -log p of the step's first token given everything before it, in nats (Eq. 2).
+        first_token_entropy (`tuple[float, ...]`):
+            Entropy over the vocabulary of the distribution that this token was drawn from, in nats (Eq. 1).
+        mean_surprisal (`tuple[float, ...]`):
+            Mean of -log p over the step's tokens, in nats; empty if it was not asked for, as the next two. A token
+            counts for the step that holds its last character, so that each counts once. A step that holds no token's
+            last character has its first token's value.
+        mean_entropy (`tuple[float, ...]`):
+            Mean entropy over the step's tokens, in nats.
+        perplexity (`tuple[float, ...]`):
+            exp(mean_surprisal): the step's perplexity given everything before it.
+        tokens (`int`):
+            Tokens of the reasoning.
+        windows (`int`):
+            Windows that the trace was seen in; 1 if the model saw it whole.
+    """
+
+    first_token_surprisal: tuple[float, ...]
+    first_token_entropy: tuple[float, ...]
+    mean_surprisal: tuple[float, ...]
+    mean_entropy: tuple[float, ...]
+    perplexity: tuple[float, ...]
+    tokens: int
+    windows: int
+
+
+@dataclass(frozen=True)
+class ScoringFailure:
+    """Why a trace has no scores. Never stored, so that running again tries again.
+
+    Args:
+        reason (`str`):
+            `not_encodable` (the text is no valid Unicode), `out_of_memory` (the trace does not fit even alone),
+            `not_finite` (the model gave NaN or infinity) or `nothing_before` (the first token has no context).
+    """
+
+    reason: str

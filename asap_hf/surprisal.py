@@ -1,0 +1,235 @@
+"""One forward pass → a score for every step: Eq. 1, Eq. 2, and what else comes for free (§3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from .errors import UsageError
+from .ledger import ledger_key, open_ledger
+from .progress import tick
+from .scoring.flops import flops_per_trace, model_config
+from .scoring.identity import ModelIdentity, model_identity
+from .tokens import load_tokenizer
+from .trace import Trace
+
+if TYPE_CHECKING:
+    from .scoring.forward import ScoringModel
+    from .scoring.tokenization import Context, TokenisedTrace, TraceTokenizer
+
+__all__ = ["ScoringFailure", "StepScores", "SurprisalScorer", "flops_per_trace", "model_config"]
+
+_DTYPES = ("auto", "bfloat16", "float16", "float32")
+_FIRST = ("first_token_surprisal", "first_token_entropy")
+_MEAN = ("mean_surprisal", "mean_entropy", "perplexity")
+_LEAST_CONTEXT = 16
+# Digits that a score is given with: about what float32 holds.
+_DIGITS = 7
+
+
+@dataclass(frozen=True)
+class StepScores:
+    """Scores of one trace's steps, each a tuple with one value per step, in the order of the steps.
+
+    Args:
+        first_token_surprisal (`tuple[float, ...]`):
+            -log p of the step's first token given everything before it, in nats (Eq. 2).
+        first_token_entropy (`tuple[float, ...]`):
+            Entropy over the vocabulary of the distribution that this token was drawn from, in nats (Eq. 1).
+        mean_surprisal (`tuple[float, ...]`):
+            Mean of -log p over the step's tokens, in nats; empty if it was not asked for, as the next two.
+        mean_entropy (`tuple[float, ...]`):
+            Mean entropy over the step's tokens, in nats.
+        perplexity (`tuple[float, ...]`):
+            exp(mean_surprisal): the step's perplexity given everything before it.
+        tokens (`int`):
+            Tokens of the reasoning.
+        windows (`int`):
+            Windows that the trace was seen in; 1 if the model saw it whole.
+    """
+
+    first_token_surprisal: tuple[float, ...]
+    first_token_entropy: tuple[float, ...]
+    mean_surprisal: tuple[float, ...]
+    mean_entropy: tuple[float, ...]
+    perplexity: tuple[float, ...]
+    tokens: int
+    windows: int
+
+
+@dataclass(frozen=True)
+class ScoringFailure:
+    """Why a trace has no scores. Never stored, so that running again tries again.
+
+    Args:
+        reason (`str`):
+            `not_encodable` (the text is no valid Unicode), `out_of_memory` (the trace does not fit even alone),
+            `not_finite` (the model gave NaN or infinity) or `nothing_before` (the first token has no context).
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class SurprisalScorer:
+    """Scores every step of a trace with one forward pass of a causal language model (§3.3).
+
+    Frozen hyperparameters. The model is loaded on first use in the process that uses it and never pickled. Finished
+    scores go to the ledger batch by batch; a trace whose scores are there needs no model at all.
+
+    Args:
+        model_name_or_path (`str`):
+            Hub id, folder, or `"embedded"`. The paper's is `deepseek-ai/DeepSeek-R1-Distill-Qwen-7B` (Appendix A).
+        revision (`str`, *optional*):
+            Branch, tag or commit on the Hub. Recorded as the commit it stands for.
+        context (`str`, *optional*, defaults to `"chat"`):
+            What stands before the reasoning. `"chat"` renders the question as a user's message in the model's chat
+            template, which is how a chat or reasoning model met it in training; `"raw"` is the bare question, as in the
+            authors' code. The paper does not give it.
+        all_scores (`bool`, *optional*, defaults to `True`):
+            Compute all five scores. `False`: the first token's two, which needs a fraction of the output layer.
+        dtype (`str`, *optional*, defaults to `"auto"`):
+            `"bfloat16"`, `"float16"`, `"float32"`, or `"auto"`: bfloat16 where the hardware multiplies in it, else
+            float32. Logits are float32 in any case. The paper does not give it.
+        device (`str`, *optional*):
+            A GPU by default if there is one; see also `to_rank`.
+        max_batch_tokens (`int`, *optional*, defaults to 16384):
+            Most tokens in one forward pass, padding counted; a longer trace goes alone. Halved when memory runs out. Ours.
+        max_context (`int`, *optional*):
+            Score in windows of at most this many tokens, 16 or more. The model's own context by default, which no trace
+            is ever cut to: longer ones are seen in overlapping windows, each beginning with the question, and `windows`
+            says so.
+        attn_implementation (`str`, *optional*):
+            As `from_pretrained` takes it; PyTorch's scaled dot product by default.
+    """
+
+    model_name_or_path: str
+    revision: str | None = None
+    context: Context = "chat"
+    all_scores: bool = True
+    dtype: str = "auto"
+    device: str | None = None
+    max_batch_tokens: int = 16384
+    max_context: int | None = None
+    attn_implementation: str | None = None
+
+    version = "1"
+    _rank = None
+
+    def __post_init__(self) -> None:
+        if self.context not in ("chat", "raw"):
+            raise UsageError(f"context is 'chat' or 'raw', not {self.context!r}")
+        if self.dtype not in _DTYPES:
+            raise UsageError(f"dtype is one of {', '.join(_DTYPES)}, not {self.dtype!r}")
+        if self.max_batch_tokens < 1:
+            raise UsageError(f"max_batch_tokens is 1 or more, not {self.max_batch_tokens}")
+        if self.max_context is not None and self.max_context < _LEAST_CONTEXT:
+            raise UsageError(f"max_context is {_LEAST_CONTEXT} or more, not {self.max_context}")
+
+    def __call__(self, traces: Sequence[Trace]) -> list[dict[str, Any]]:
+        """Scores as a record holds them: `score`, told as plain values.
+
+        Returns:
+            One `dict` per trace, in order: `{"scores": {name: [one value per step]}, "windows", "scorer"}`, or
+            `{"reason", "scorer"}`; `scorer` is `fingerprint`.
+        """
+        answers: list[dict[str, Any]] = []
+        for outcome in self.score(traces):
+            if isinstance(outcome, ScoringFailure):
+                answers.append({"reason": outcome.reason, "scorer": self.fingerprint})
+                continue
+            scores = {name: list(values) for name in (*_FIRST, *_MEAN) if (values := getattr(outcome, name))}
+            answers.append({"scores": scores, "windows": outcome.windows, "scorer": self.fingerprint})
+        return answers
+
+    def score(self, traces: Sequence[Trace]) -> list[StepScores | ScoringFailure]:
+        """Score every trace, in order: from the ledger where it was scored before, else with the model.
+
+        Raises:
+            [`UsageError`]: if there is no such model, or it has no chat template for `context="chat"`.
+            [`RunError`]: if the model or its tokenizer fails its check at loading, or does not fit on the device.
+        """
+        outcomes: dict[int, StepScores | ScoringFailure] = {}
+        for index, trace in enumerate(traces):
+            known = self._recall(trace)
+            if known is not None:
+                outcomes[index] = known
+        unknown = [index for index in range(len(traces)) if index not in outcomes]
+        for place, outcome in self._compute([traces[index] for index in unknown]):
+            outcomes[unknown[place]] = outcome
+        return [outcomes[index] for index in range(len(traces))]
+
+    def to_rank(self, rank: int | None) -> None:
+        """Take the GPU of this rank (`cuda:{rank % n}`), unless `device` names another. Holds for this object in this
+        process; it is no part of its identity or pickled state."""
+        object.__setattr__(self, "_rank", rank)
+
+    def placement(self) -> tuple[str, str]:
+        """Device and dtype that this process scores with."""
+        from .scoring.forward import pick_device, pick_dtype
+
+        device = pick_device(self.device, self._rank)
+        return device, pick_dtype(self.dtype, device)
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """Everything that the scores depend on beside the trace, as the record tells it."""
+        identity = self._identity
+        return {
+            "model": identity.name,
+            "revision": identity.revision,
+            "dtype": self.placement()[1],
+            "context": self.context,
+            "max_context": self.max_context,
+            "version": self.version,
+        }
+
+    @property
+    def _identity(self) -> ModelIdentity:
+        return model_identity(self.model_name_or_path, self.revision)
+
+    def _key(self, trace: Trace, all_scores: bool) -> str:
+        made_with = {**self.fingerprint, "model": self._identity.key}
+        return ledger_key("scores", made_with, all_scores, trace.question, trace.steps)
+
+    def _recall(self, trace: Trace) -> StepScores | None:
+        """What the ledger holds for a trace; where only the first token's scores are wanted, all five serve too."""
+        ledger = open_ledger("scores")
+        for all_scores in (True,) if self.all_scores else (False, True):
+            stored = ledger.get(self._key(trace, all_scores))
+            if stored is not None:
+                unwanted = () if self.all_scores else _MEAN
+                values = {name: tuple(stored[name]) for name in (*_FIRST, *_MEAN)} | dict.fromkeys(unwanted, ())
+                return StepScores(**values, tokens=stored["tokens"], windows=stored["windows"])
+        return None
+
+    def _compute(self, traces: Sequence[Trace]) -> Iterator[tuple[int, StepScores | ScoringFailure]]:
+        """Score with the model; each outcome as soon as it is known and stored."""
+        if not traces:
+            return
+        from .scoring.steps import StepScorer
+
+        tokenizer, model = self._load()
+        steps = StepScorer(tokenizer, model, self.all_scores, self.max_context, self.max_batch_tokens)
+        for index, outcome in steps(traces):
+            if isinstance(outcome, str):
+                yield index, ScoringFailure(outcome)
+                continue
+            scores = StepScores(**outcome)
+            open_ledger("scores").put(self._key(traces[index], self.all_scores), asdict(scores))
+            yield index, scores
+
+    def _load(self) -> tuple[TraceTokenizer, ScoringModel]:
+        from .scoring.forward import load_model
+        from .scoring.tokenization import TraceTokenizer
+
+        identity = self._identity
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**{one.name: getattr(self, one.name) for one in fields(self)}, "version": self.version}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            if name != "version":
+                object.__setattr__(self, name, value)

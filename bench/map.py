@@ -1,0 +1,102 @@
+"""Rows per second and memory of everything around the model: the tool with a scorer that costs nothing.
+
+    python bench/map.py [--rows 1000,10000,100000]
+
+Each size runs in a process of its own; the floor is `Dataset.map` with a function that changes nothing, over the same
+rows. Memory is the process's own high-water mark.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SAMPLES = Path(__file__).parents[1] / "asap_hf" / "samples" / "traces.jsonl"
+
+
+@dataclass(frozen=True)
+class FreeScorer:
+    """A score per step that needs no model: its length."""
+
+    def __call__(self, traces: Sequence[Any]) -> list[Mapping[str, Any]]:
+        return [{"scores": {"length": [float(len(step)) for step in trace.steps]}} for trace in traces]
+
+    def to_rank(self, rank: int | None) -> None:
+        """There is no device to choose."""
+
+
+def produce(rows: int, folder: str, results: Any) -> None:
+    """Write a source of so many rows, prune it, and report seconds and memory."""
+    os.environ["ASAP_HF_LEDGER"] = "off"
+    from datasets import Dataset, disable_progress_bars
+
+    from asap_hf.pruners.answer_anchor import AnswerAnchorPruner
+    from asap_hf.pruners.base import Sequential
+    from asap_hf.pruners.iterative import IterativePruner
+
+    disable_progress_bars()
+    source = Path(folder) / f"{rows}.parquet"
+    samples = [json.loads(line) for line in SAMPLES.open(encoding="utf-8")]
+    kept = [{"id": row["id"], "prompt": row["prompt"], "completion": row["completion"]} for row in samples]
+    Dataset.from_generator(lambda: (kept[i % len(kept)] for i in range(rows)), cache_dir=folder).to_parquet(
+        str(source)
+    )
+    fine = IterativePruner(FreeScorer(), tokenizer="embedded", ratio=0.25, score="length")
+    pruner = Sequential((AnswerAnchorPruner(), fine))
+    floor = seconds_of_a_map_that_changes_nothing(source, folder)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seconds = seconds_of_production(source, pruner, Path(folder) / f"out-{rows}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    results.put((rows, seconds, floor, before, peak))
+
+
+def seconds_of_a_map_that_changes_nothing(source: Path, folder: str) -> float:
+    """The floor: reading the rows as Python objects and writing them again."""
+    from datasets import Dataset
+
+    rows = Dataset.from_parquet(str(source), cache_dir=folder)
+    started = time.perf_counter()
+    rows.map(lambda batch: batch, batched=True, batch_size=64, load_from_cache_file=False)
+    return time.perf_counter() - started
+
+
+def seconds_of_production(source: Path, pruner: Any, output_dir: Path) -> float:
+    """The tool: parse, split, prune, count, record, write."""
+    from asap_hf.production import Production
+    from asap_hf.rows import Columns
+    from asap_hf.sources import open_source
+
+    opened = open_source(str(source))
+    production = Production(opened, Columns.recognise(opened.columns), pruner, "embedded")
+    started = time.perf_counter()
+    production.write(output_dir, {"tokenizer": "embedded"})
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", default="1000,10000,100000", help="sizes, comma-separated")
+    sizes = [int(size) for size in parser.parse_args().rows.split(",")]
+    context = multiprocessing.get_context("spawn")
+    print(f"{'rows':>9}{'rows/s':>10}{'× no-op map':>13}{'MiB before':>12}{'MiB peak':>10}")
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            results: Any = context.Queue()
+            process = context.Process(target=produce, args=(size, folder, results))
+            process.start()
+            rows, seconds, floor, before, peak = results.get()
+            process.join()
+        print(f"{rows:>9,}{rows / seconds:>10,.0f}{seconds / floor:>13.1f}{before:>12,.0f}{peak:>10,.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

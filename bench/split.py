@@ -1,0 +1,138 @@
+"""The two splitters on real traces: do they keep a draft program whole, and what does that cost?
+
+    python bench/split.py
+    python bench/split.py --traces 100
+
+`bench/labels/codeforces_boundaries.jsonl` holds boundaries between two paragraphs (`split_paper`) of open-r1's
+codeforces-cots, labelled by hand: `idx` is the row, `paragraph` the one before the boundary, `join` whether both sides
+belong to one draft of a program. A line counts as part of a draft if it is written in code, or as pseudo-code inside an
+indented block of it, the loop or condition above that block included ("For each num in a:"); an unindented sentence, a
+list item, an example's values and a walk through an example do not. Three parts: "dev", which the rules were written
+with; "test", labelled before them; "fresh", drawn and labelled after the rules were fixed, from traces not looked at
+before. One reader labelled all of it. Half to three quarters of the windows stand around a line of code, so the share of
+joins is higher here than in a whole trace.
+
+Precision and recall are those of "join". Reads `../shared/data/traces`; without the real traces there is nothing to
+hold the labels against, and the sizes and times are those of the package's samples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from itertools import accumulate
+from pathlib import Path
+
+from asap_hf.code_lines import Kind, classify
+from asap_hf.splitting import SPLITTERS, split_paper
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL = ROOT.parent / "shared" / "data" / "traces" / "codeforces_cots_py.jsonl.gz"
+SAMPLES = ROOT / "asap_hf" / "samples" / "traces.jsonl"
+LABELS = ROOT / "bench" / "labels" / "codeforces_boundaries.jsonl"
+
+Splitter = Callable[[str], tuple[str, ...]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--traces", type=int, help="how many traces to measure sizes and times on (default: all)")
+    arguments = parser.parse_args()
+    if REAL.exists():
+        traces = read_reasonings(REAL)
+        print_scores(traces)
+    else:
+        traces = read_reasonings(SAMPLES)
+        print(f"The real traces are not here ({REAL.name}): no precision, no recall; what follows is of the samples.")
+    print()
+    print_sizes(list(traces.values())[: arguments.traces])
+
+
+def read_reasonings(path: Path) -> dict[object, str]:
+    """Row → the text between the tags, without the blank lines next to them; a reasoning that was cut off too."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    reasonings: dict[object, str] = {}
+    with opener(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line)
+            text = row.get("response") or row["completion"]
+            reasoning = text.partition("</think>")[0].partition("<think>")[2]
+            reasonings[row.get("idx", row.get("id"))] = reasoning.strip("\n").rstrip()
+    return reasonings
+
+
+def read_labels() -> dict[str, list[tuple[int, int, bool]]]:
+    """Part → (row, paragraph before the boundary, whether both sides belong together)."""
+    parts: dict[str, list[tuple[int, int, bool]]] = defaultdict(list)
+    for line in LABELS.read_text(encoding="utf-8").splitlines():
+        label = json.loads(line)
+        parts[label["half"]].append((label["idx"], label["paragraph"], label["join"]))
+    return dict(parts)
+
+
+def score(
+    labels: Iterable[tuple[int, int, bool]], traces: dict[object, str], splitter: Splitter
+) -> tuple[float, float, float]:
+    """Precision, recall and F1 of "join"; nothing joined is a precision of 0."""
+    right = wrong = missed = 0
+    cuts: dict[int, tuple[list[int], set[int]]] = {}
+    for row, paragraph, join in labels:
+        if row not in cuts:
+            text = traces[row]
+            cuts[row] = list(accumulate(map(len, split_paper(text)))), set(accumulate(map(len, splitter(text))))
+        boundaries, kept = cuts[row]
+        joined = boundaries[paragraph] not in kept
+        right += joined and join
+        wrong += joined and not join
+        missed += join and not joined
+    precision, recall = right / max(right + wrong, 1), right / max(right + missed, 1)
+    return precision, recall, 2 * precision * recall / max(precision + recall, 1e-12)
+
+
+def print_scores(traces: dict[object, str]) -> None:
+    print(f"{'labels':8}{'boundaries':>11}{'joins':>7}   {'splitter':10}{'precision':>10}{'recall':>8}{'F1':>8}")
+    for part, labels in read_labels().items():
+        for name, splitter in SPLITTERS.items():
+            precision, recall, f1 = score(labels, traces, splitter)
+            joins = sum(join for _, _, join in labels)
+            print(f"{part:8}{len(labels):>11}{joins:>7}   {name:10}{precision:>10.3f}{recall:>8.3f}{f1:>8.3f}")
+
+
+def print_sizes(texts: list[str]) -> None:
+    heads = ("steps", "lone code line", "joined", "holding", "longest", "of the trace", "MB/s")
+    print(f"{len(texts)} traces{'':6}" + "".join(f"{head:>16}" for head in heads) + f"{'vs paper':>10}")
+    megabytes = sum(len(text.encode()) for text in texts) / 1e6
+    paper_speed = None
+    for name, splitter in SPLITTERS.items():
+        start = time.perf_counter()
+        traces = [splitter(text) for text in texts]
+        speed = megabytes / (time.perf_counter() - start)
+        paper_speed = paper_speed or speed
+        steps = [step for trace in traces for step in trace]
+        joined = [paragraphs for step in steps if (paragraphs := len(split_paper(step))) > 1]
+        held = sum(joined) / sum(len(split_paper(text)) for text in texts)
+        longest = [max(map(len, trace)) for trace in traces]
+        share = statistics.quantiles([max(map(len, trace)) / sum(map(len, trace)) for trace in traces], n=100)[98]
+        print(
+            f"{name:16}{statistics.median(map(len, traces)):>16.0f}{sum(map(is_code_line, steps)) / len(steps):>16.1%}"
+            f"{len(joined) / len(steps):>16.1%}{held:>16.1%}{max(longest):>16}{share:>16.1%}{speed:>16.1f}"
+            f"{speed / paper_speed:>9.2f}x"
+        )
+    print(
+        "steps: median of a trace · lone code line: steps that are one line of code · joined: steps of several paragraphs"
+        "\nholding: paragraphs in such steps · longest: characters of the longest step · of the trace: share of a trace"
+        "\nthat its longest step has, 99th percentile of the traces"
+    )
+
+
+def is_code_line(step: str) -> bool:
+    return "\n" not in step.strip() and bool(step.strip()) and classify(step.strip("\r\n")) is Kind.CODE
+
+
+if __name__ == "__main__":
+    main()

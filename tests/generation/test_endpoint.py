@@ -1,0 +1,481 @@
+"""The endpoint backend against a real HTTP server that fails on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+from fake_endpoint import FakeEndpoint, Reply
+from huggingface_hub.inference._providers import CONVERSATIONAL_AUTO_ROUTER
+
+from asap_hf.errors import RunError, UsageError
+from asap_hf.generation import Completion, EndpointGenerator, Failure, Request
+from asap_hf.generation.refusals import _retry_after
+from asap_hf.ledger import open_ledger
+
+SECRET = "hf_secretsecretsecret"
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "ledger"))
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[FakeEndpoint]:
+    endpoint = FakeEndpoint()
+    yield endpoint
+    endpoint.close()
+
+
+def ask(prompt: object, **more) -> Request:
+    return Request(({"role": "user", "content": str(prompt)},), **{"temperature": 0.0, "max_tokens": 16, **more})
+
+
+def generator(server: FakeEndpoint, **more) -> EndpointGenerator:
+    return EndpointGenerator("m", base_url=server.url, **{"backoff": 0.01, **more})
+
+
+def closed_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def test_answers_come_in_order(server):
+    server.plan = lambda prompt, before: Reply(delay=0.002 * (int(prompt) * 7 % 20))
+    outcomes = generator(server)([ask(number) for number in range(60)])
+    assert [outcome.text for outcome in outcomes] == [f"answer to {number}" for number in range(60)]
+    assert max(server.asked.values()) == 1
+
+
+def test_what_is_sent(server):
+    EndpointGenerator("name", base_url=server.url.removesuffix("/v1"))(
+        [Request(({"role": "system", "content": "s"}, {"role": "user", "content": "u"}), 2.0, max_tokens=7)]
+    )
+    (seen,) = server.seen
+    assert seen.path == "/v1/chat/completions"
+    assert seen.body == {
+        "model": "name",
+        "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}],
+        "temperature": 2.0,
+        "top_p": 1.0,
+        "max_tokens": 7,
+        "stream": False,
+    }
+
+
+def test_what_comes_back(server):
+    replies = {
+        "reasons": Reply(message={"reasoning_content": "hm", "reasoning": "hm"}, finish_reason="length"),
+        "only reasons": Reply(message={"content": None, "reasoning": "hm"}, finish_reason="length"),
+        "no finish": Reply(finish_reason=None),
+    }
+    server.plan = lambda prompt, before: replies[prompt]
+    first, second, third = generator(server)([ask(prompt) for prompt in replies])
+    assert first == Completion("answer to reasons", 7, 5, "length")
+    assert second == Completion("", 12, 5, "length")
+    assert third.finish_reason == "unknown"
+
+
+def test_concurrency_is_used_and_not_passed(server):
+    server.plan = lambda prompt, before: Reply(delay=0.05)
+    generator(server, max_concurrency=7)([ask(number) for number in range(30)])
+    assert server.most_in_flight == 7
+
+
+def test_more_requests_in_flight_than_one_client_keeps_connections(server):
+    server.plan = lambda prompt, before: Reply(delay=0.6)
+    generator(server, max_concurrency=120)([ask(number) for number in range(120)])
+    assert server.most_in_flight > 100
+
+
+def test_retry_after_is_honoured(server):
+    first = {"seconds": "1", "date": format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)}
+    server.plan = lambda prompt, before: Reply(429, {}, {"retry-after": first[prompt]}) if before == 0 else Reply()
+    made = generator(server)
+    outcomes = made([ask(prompt) for prompt in first])
+    assert [outcome.text for outcome in outcomes] == ["answer to seconds", "answer to date"]
+    for prompt in first:
+        sent, again = (seen.at for seen in server.seen if seen.prompt == prompt)
+        assert again - sent >= 1.0
+    assert made.usage.retries == 2 and made.usage.failures == 0
+
+
+def test_what_retry_after_may_hold():
+    assert _retry_after("7") == 7.0 and _retry_after("0.5") == 0.5 and _retry_after("-1") == 0.0
+    assert _retry_after("") is None and _retry_after("soon") is None
+    assert _retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    later = datetime.now(UTC) + timedelta(minutes=10)
+    assert 590 < _retry_after(format_datetime(later, usegmt=True)) <= 600
+    assert 590 < _retry_after(later.strftime("%a, %d %b %Y %H:%M:%S -0000")) <= 600
+
+
+@pytest.mark.parametrize("trouble", [Reply(500, {"error": "oops"}), Reply(503, b"<html>"), Reply(drop=True)])
+def test_passing_trouble(server, trouble):
+    server.plan = lambda prompt, before: trouble if before < 3 else Reply()
+    made = generator(server)
+    (outcome,) = made([ask("a")])
+    assert outcome == Completion("answer to a", 1, 5)
+    assert server.asked["a"] == 4 and made.usage.retries == 3
+
+
+def test_lasting_trouble_ends_after_bounded_tries(server):
+    server.plan = lambda prompt, before: Reply(503, {"error": {"message": "overloaded", "type": "server"}})
+    made = generator(server, max_retries=2)
+    assert made([ask("a"), ask("b")]) == [Failure("http_503: overloaded")] * 2
+    assert server.asked == {"a": 3, "b": 3}
+    assert (made.usage.failures, made.usage.retries, made.usage.calls) == (2, 4, 0)
+    server.plan = lambda prompt, before: Reply()
+    assert [outcome.text for outcome in made([ask("a"), ask("b")])] == ["answer to a", "answer to b"]
+
+
+def test_a_hanging_server_times_out(server):
+    server.plan = lambda prompt, before: Reply(delay=30.0) if prompt == "hangs" else Reply()
+    made = generator(server, timeout=0.3, max_retries=1)
+    hung, fine = made([ask("hangs"), ask("fine")])
+    assert hung == Failure("timeout: no answer in time") and fine.text == "answer to fine"
+    assert server.asked["hangs"] == 2
+
+
+def test_a_server_that_trickles_times_out():
+    """Each byte comes in time, the whole answer would not: the limit is for the call."""
+    with socket.create_server(("127.0.0.1", 0)) as raw:
+        url = f"http://127.0.0.1:{raw.getsockname()[1]}"
+        script = (
+            "import socket, sys, time\n"
+            "s = socket.socket(fileno=int(sys.argv[1])); c, _ = s.accept(); c.recv(9999)\n"
+            "c.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 10000\\r\\n\\r\\n')\n"
+            "while True: c.sendall(b' '); time.sleep(0.05)\n"
+        )
+        child = subprocess.Popen(
+            [sys.executable, "-c", script, str(raw.fileno())], pass_fds=[raw.fileno()], stderr=subprocess.DEVNULL
+        )
+        try:
+            made = EndpointGenerator("m", base_url=url, timeout=0.5, max_retries=0)
+            assert made([ask("a")]) == [Failure("timeout: no answer in time")]
+        finally:
+            child.kill()
+            child.wait()
+
+
+def test_an_unreachable_endpoint_is_given_up_once_for_all_rows():
+    port = closed_port()
+    made = EndpointGenerator("m", base_url=f"http://127.0.0.1:{port}/v1", max_concurrency=4, backoff=0.01)
+    outcomes = made([ask(number) for number in range(500)])
+    (reason,) = {outcome.reason for outcome in outcomes}
+    assert reason.startswith(f"unreachable: http://127.0.0.1:{port}/v1: ")
+    assert made.usage.failures == 500 and made.usage.retries <= 12
+
+
+def test_an_endpoint_that_dies_is_given_up_too(server):
+    def plan(prompt: str, before: int) -> Reply:
+        if sum(server.answered.values()) >= 20:
+            server.socket.close()
+            return Reply(drop=True)
+        return Reply()
+
+    server.plan = plan
+    made = generator(server, max_concurrency=2, max_retries=3)
+    outcomes = made([ask(number) for number in range(300)])
+    texts = [outcome for outcome in outcomes if isinstance(outcome, Completion)]
+    assert 20 <= len(texts) <= 22
+    assert sum("unreachable" in outcome.reason for outcome in outcomes if isinstance(outcome, Failure)) > 270
+    assert made.usage.retries < 20
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (400, {"error": {"message": "context is 10 tokens"}}, "http_400: context is 10 tokens"),
+        (403, {"detail": "gated"}, "http_403: not allowed with this API key: gated"),
+        (422, {"detail": [{"loc": ["body"], "msg": "bad\n top_p"}]}, "http_422: bad top_p"),
+        (400, [{"error": {"code": 400, "message": "in a list"}}], "http_400: in a list"),
+        (413, b"too large", "http_413: too large"),
+        (400, {"odd": 1}, 'http_400: {"odd": 1}'),
+    ],
+)
+def test_a_refused_row_is_sent_once_and_says_why(server, status, body, reason):
+    server.plan = lambda prompt, before: Reply(status, body) if prompt == "bad" else Reply()
+    bad, good = generator(server, max_concurrency=1)([ask("bad"), ask("good")])
+    assert bad == Failure(reason) and good.text == "answer to good"
+    assert server.asked["bad"] == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(401, "http_401: the API key is refused"), (404, "http_404: no model")]
+)
+def test_what_refuses_one_row_for_all_rows_is_not_asked_again(server, status, reason):
+    server.plan = lambda prompt, before: Reply(status, {"error": "no model m"})
+    outcomes = generator(server, max_concurrency=2)([ask(number) for number in range(200)])
+    assert all(outcome.reason.startswith(reason) for outcome in outcomes)
+    assert len(server.seen) <= 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>hello</html>", b"\xff\xfe", b"[]", b'"text"', b"{}", {"choices": []}, {"choices": [{"text": "old"}]}]
+    + [{"choices": ["x"]}, {"error": "wrapped"}, {"choices": [{"message": {"content": [{"text": "parts"}]}}]}],
+)
+def test_a_malformed_answer_is_a_failure_and_is_not_bought_again(server, body):
+    server.plan = lambda prompt, before: Reply(body=body) if prompt == "bad" else Reply()
+    bad, good = generator(server)([ask("bad"), ask("good")])
+    assert isinstance(bad, Failure) and bad.reason.startswith("malformed: ")
+    assert good.text == "answer to good" and server.asked["bad"] == 1
+
+
+def test_an_aborted_answer_is_asked_for_again(server):
+    server.plan = lambda prompt, before: Reply(finish_reason="stop" if before else "abort")
+    assert generator(server)([ask("a")]) == [Completion("answer to a", 1, 5)]
+
+
+def test_a_second_run_sends_nothing(server):
+    requests = [ask(number) for number in range(10)]
+    first = generator(server)(requests)
+    again = generator(server, max_concurrency=1)
+    assert [(one.text, one.from_ledger) for one in again(requests)] == [(one.text, True) for one in first]
+    assert len(server.seen) == 10 and (again.usage.calls, again.usage.from_ledger) == (0, 10)
+    elsewhere = EndpointGenerator("m", base_url=f"http://127.0.0.1:{closed_port()}")
+    assert all(isinstance(one, Completion) for one in elsewhere(requests))
+
+
+def test_a_ledger_that_cannot_be_used_stops_the_run_before_anything_is_bought(server, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "file"))
+    with pytest.raises(RunError, match="ASAP_HF_LEDGER"):
+        generator(server)([ask(1)])
+    assert server.seen == []
+
+
+def test_a_disk_that_fills_up_stops_the_sending(server, monkeypatch):
+    server.plan = lambda prompt, before: Reply(delay=0.02)
+    ledger, puts = open_ledger("llm"), []
+    really_append = ledger._append
+
+    def append(fd: int, line: bytes) -> None:
+        puts.append(line)
+        if len(puts) == 5:
+            raise OSError(28, "No space left on device")
+        really_append(fd, line)
+
+    monkeypatch.setattr(ledger, "_append", append)
+    with pytest.raises(RunError, match="No space left on device"):
+        generator(server, max_concurrency=2)([ask(number) for number in range(200)])
+    assert len(server.seen) < 20 and len(ledger) == 4
+
+
+CLIENT = """
+import json, sys
+from asap_hf.generation import EndpointGenerator, Request
+url, count = sys.argv[1], int(sys.argv[2])
+requests = [Request(({"role": "user", "content": str(n)},), 0.0, max_tokens=16) for n in range(count)]
+generator = EndpointGenerator("m", base_url=url, max_concurrency=4)
+print("ready", flush=True)
+try:
+    print(json.dumps([one.text for one in generator(requests)]))
+except KeyboardInterrupt:
+    print(generator.usage.calls)
+    raise
+"""
+
+
+def stored_texts() -> set[str]:
+    path = Path(open_ledger("llm").path)
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    return {json.loads(line[9:])["value"]["text"] for line in lines}
+
+
+def test_kill_9_halfway_and_run_again(server):
+    """What was answered and stored when the client was killed is not asked for again; what was in flight may be."""
+    server.plan = lambda prompt, before: Reply(delay=0.02)
+    for enough in (15, 40):
+        client = subprocess.Popen([sys.executable, "-c", CLIENT, server.url, "80"], stdout=subprocess.DEVNULL)
+        while sum(server.answered.values()) < enough:
+            time.sleep(0.005)
+        client.kill()
+        client.wait()
+    stored = stored_texts()
+    asked_before = dict(server.asked)
+    run = subprocess.run(
+        [sys.executable, "-c", CLIENT, server.url, "80"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(run.stdout.splitlines()[1]) == [f"answer to {number}" for number in range(80)]
+    assert len(stored) >= 30
+    repeated = [n for n in map(str, range(80)) if f"answer to {n}" in stored and server.asked[n] != asked_before[n]]
+    assert repeated == []
+    assert sum(times - 1 for times in server.asked.values()) <= 2 * 4  # two kills, four in flight
+
+
+def test_an_interrupt_is_clean_and_keeps_what_had_come_in(server):
+    """Half of the requests hang for a minute: Ctrl-C must not wait for them."""
+    server.plan = lambda prompt, before: Reply(delay=0.0 if int(prompt) < 20 else 60.0)
+    client = subprocess.Popen(
+        [sys.executable, "-X", "dev", "-c", CLIENT, server.url, "40"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while sum(server.answered.values()) < 20 or server.in_flight < 4:
+        time.sleep(0.01)
+    client.send_signal(signal.SIGINT)
+    out, err = client.communicate(timeout=30)
+    assert out.splitlines() == ["ready", "20"]
+    assert len(stored_texts()) == 20
+    assert err.rstrip().endswith("KeyboardInterrupt") and err.count("Traceback") == 1
+    assert "never awaited" not in err and "Task was destroyed" not in err and "ResourceWarning" not in err
+
+
+def test_an_exception_leaves_nothing_running(server):
+    server.plan = lambda prompt, before: Reply(delay=0.0 if prompt == "first" else 30.0)
+
+    def done(index: int, outcome: object) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        generator(server).generate([ask("first"), ask("second")], done)
+    assert "asap-hf-endpoint" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_max_cost_is_never_passed_and_mostly_used(server):
+    """The worst case of a request is 3.2 times what it costs: without waiting for answers to settle, eight in flight
+    would leave most of the cap unused."""
+    server.plan = lambda prompt, before: Reply(delay=0.01)
+    price = {"prompt_price": 1e6, "completion_price": 1e6}  # one unit per token
+    made = generator(server, **price, max_cost=600.0, max_concurrency=8)
+    outcomes = made([ask(f"{number:05}") for number in range(100)])
+    bought = [outcome for outcome in outcomes if isinstance(outcome, Completion)]
+    assert len(bought) == len(server.seen) == 52  # of 10 each, and at 520 the 85 of one more could pass 600
+    assert made.usage.cost == 520.0
+    assert {outcome.reason for outcome in outcomes if isinstance(outcome, Failure)} == {
+        "max_cost: may cost up to 85, and 80 of 600 is left"
+    }
+
+
+@pytest.mark.parametrize(
+    ("trouble", "tries"),
+    [(Reply(delay=30.0), 2), (Reply(drop=True), 2), (Reply(504), 2), (Reply(body=b"x"), 1), (Reply(usage=None), 1)],
+)
+def test_max_cost_counts_what_may_have_been_billed(server, trouble, tries):
+    """Each such try is booked at its worst case, 85 here, and a third would pass the cap."""
+    server.plan = lambda prompt, before: trouble
+    made = generator(server, prompt_price=1e6, completion_price=1e6, max_cost=200.0, timeout=0.3, max_retries=5)
+    (outcome,) = made([ask("12345")])
+    assert made.usage.cost == 85.0 * tries and server.asked["12345"] == tries
+    assert tries == 1 or outcome == Failure("max_cost: may cost up to 85, and 30 of 200 is left")
+
+
+def test_errors_that_cost_nothing_leave_the_cap_alone(server):
+    server.plan = lambda prompt, before: Reply(429, {}) if before < 3 else Reply()
+    made = generator(server, prompt_price=1e6, completion_price=1e6, max_cost=90.0)
+    assert made([ask("12345")]) == [Completion("answer to 12345", 5, 5)]
+    assert made.usage.cost == 10.0
+
+
+def test_the_hub_token_is_not_sent_to_a_base_url(server, monkeypatch):
+    generator(server)([ask(1)])
+    assert server.seen[-1].headers["authorization"] == "Bearer -"
+    monkeypatch.setenv("MY_KEY", " sk-mine\n")
+    generator(server, api_key_env="MY_KEY")([ask(2)])
+    assert server.seen[-1].headers["authorization"] == "Bearer sk-mine"
+    assert SECRET not in "".join(str(seen) for seen in server.seen)
+
+
+def test_a_key_appears_nowhere(server, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "sk-very-secret")
+    server.plan = lambda prompt, before: Reply(400, {"error": "no sk-very-secret!"}) if prompt == "bad" else Reply()
+    made = generator(server, api_key_env="MY_KEY")
+    bad, good = made([ask("bad"), ask("good")])
+    assert bad == Failure("http_400: no ***!") and isinstance(good, Completion)
+    everything = [repr(made), repr(made.__dict__), Path(open_ledger("llm").path).read_text(), str(pickle.dumps(made))]
+    assert not any("sk-very-secret" in one or SECRET in one for one in everything)
+    assert pickle.loads(pickle.dumps(made)) == made
+    for wrong in ("", "two words", "schlüssel"):
+        monkeypatch.setenv("MY_KEY", wrong)
+        with pytest.raises(UsageError, match="MY_KEY") as error:
+            made([ask("other")])
+        assert not wrong or wrong not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"base_url": "http://h/v1", "provider": "auto"},
+        {"base_url": "localhost:8000"},
+        {"base_url": "http://h:99999/v1"},
+        {"base_url": "http://user:pass@h/v1"},
+        {"base_url": "http://h/v1?key=abc"},
+        {"base_url": "http://h", "structured": "json_schema"},
+        {"base_url": "http://h", "structured": "json"},
+        {"base_url": "http://h", "max_concurrency": 0},
+        {"base_url": "http://h", "max_cost": 1.0},
+    ],
+)
+def test_arguments_that_do_not_fit(wrong):
+    with pytest.raises(UsageError) as error:
+        EndpointGenerator("m", **wrong)
+    assert "pass@" not in str(error.value) and "abc" not in str(error.value)
+
+
+def test_offline_mode_is_one_clear_sentence(server, monkeypatch):
+    generator(server)([ask("stored")])
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert generator(server)([ask("stored")])[0].from_ledger
+    with pytest.raises(UsageError, match="^HF_HUB_OFFLINE is set"):
+        generator(server)([ask("new")])
+
+
+def test_schemas_reach_the_server_as_they_are(server, monkeypatch):
+    schema = {"type": "array", "items": {"type": "integer", "minimum": 1}}
+    generator(server, structured="vllm")([ask(1, schema=schema), ask(2)])
+    with_schema, without = sorted(server.seen, key=lambda seen: seen.prompt)
+    assert with_schema.body["structured_outputs"] == {"json": schema}
+    assert "structured_outputs" not in without.body and "response_format" not in with_schema.body
+    generator(server)([ask(3, schema=schema)])
+    assert not {"structured_outputs", "response_format"} & server.seen[-1].body.keys()
+    monkeypatch.setattr(CONVERSATIONAL_AUTO_ROUTER, "base_url", server.url.removesuffix("/v1"))
+    EndpointGenerator("org/name", provider="auto", structured="json_schema")([ask(4, schema=schema)])
+    assert server.seen[-1].body["response_format"]["json_schema"]["schema"] == schema
+    assert server.seen[-1].body["model"] == "org/name"
+    assert server.seen[-1].headers["authorization"] == f"Bearer {SECRET}"
+
+
+def test_a_provider_that_does_not_exist():
+    with pytest.raises(UsageError, match="Provider 'nobody' not supported"):
+        EndpointGenerator("org/name", provider="nobody")([ask(number) for number in range(40)])
+
+
+def test_it_works_inside_a_running_event_loop(server):
+    async def notebook() -> list[object]:
+        return generator(server)([ask(1), ask(2)])
+
+    assert [outcome.text for outcome in asyncio.run(notebook())] == ["answer to 1", "answer to 2"]
+
+
+def test_it_works_in_a_forked_child(server):
+    made = generator(server)
+    made([ask("parent")])
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        texts = [outcome.text for outcome in made([ask("parent"), ask("child")])]
+        os._exit(0 if texts == ["answer to parent", "answer to child"] else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert server.asked == {"parent": 1, "child": 1}

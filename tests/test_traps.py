@@ -1,0 +1,107 @@
+"""Traps of the libraries below: what they do to a run that does not know them. One test a trap."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import Dataset, disable_caching, enable_caching
+
+from asap_hf import SurprisalScorer, asap
+from asap_hf.pruners.base import Pruner
+
+SAMPLES = Path(__file__).parents[1] / "asap_hf" / "samples" / "traces.jsonl"
+
+
+def shortest(count: int) -> list[dict[str, str]]:
+    rows = sorted((json.loads(line) for line in SAMPLES.open()), key=lambda row: len(row["completion"]))[:count]
+    return [{"id": row["id"], "prompt": row["prompt"], "completion": row["completion"]} for row in rows]
+
+
+@pytest.fixture(autouse=True)
+def _own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embedded_model: str) -> None:
+    monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "ledger"))
+
+
+def test_map_that_crashes_has_not_lost_the_scores_it_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Dataset.map` throws its partial results away when a row raises; the ledger keeps them."""
+    rows = Dataset.from_list(shortest(4))
+    pruner = asap(max_tokens=100)
+    crash_at = [3]
+    prune = Pruner.__call__
+
+    def crashing(self: Pruner, batch: dict[str, Any], rank: int | None = None) -> dict[str, Any]:
+        crash_at[0] -= 1
+        if crash_at[0] < 0:
+            raise RuntimeError("crash")
+        return prune(self, batch, rank)
+
+    disable_caching()
+    try:
+        monkeypatch.setattr(Pruner, "__call__", crashing)
+        with pytest.raises(RuntimeError, match="crash"):
+            rows.map(pruner, batched=True, batch_size=1)
+        monkeypatch.setattr(Pruner, "__call__", prune)
+        scored: list[int] = []
+        compute = SurprisalScorer._compute
+
+        def counting(self: SurprisalScorer, traces: list[Any]) -> Any:
+            scored.extend([1] * len(traces))
+            return compute(self, traces)
+
+        monkeypatch.setattr(SurprisalScorer, "_compute", counting)
+        out = rows.map(pruner, batched=True, batch_size=1)
+    finally:
+        enable_caching()
+    assert len(scored) == 1
+    assert out["ok"] == [True] * 4
+
+
+_FORKED = """
+import sys
+from datasets import Dataset, disable_caching
+from asap_hf import asap
+from tests.test_traps import shortest
+disable_caching()
+rows = Dataset.from_list(shortest(4))
+pruner = asap(max_tokens=100)
+rows.select(range(1)).map(pruner, batched=True)
+try:
+    rows.map(pruner, batched=True, num_proc=2)
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+def test_a_forked_child_of_a_warm_process_says_so_instead_of_hanging(tmp_path: Path) -> None:
+    """After a forward in the parent, torch's threads are gone in a forked child; its first forward never returns."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FORKED], cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=240
+    )
+    assert "num_proc" in done.stdout, done.stdout + done.stderr
+    assert "RunError" in done.stdout
+
+
+def test_an_object_in_memory_hashes_as_it_did_before_it_was_used(tmp_path: Path) -> None:
+    """A callable that holds a model hashes its weights, and differently in every process."""
+    from datasets.fingerprint import Hasher
+
+    pruner = asap(max_tokens=100)
+    before = Hasher.hash(pruner)
+    list(map(pruner, [{name: [row[name]] for name in row} for row in shortest(1)]))
+    assert Hasher.hash(pruner) == before
+
+
+def test_map_needs_no_features_when_the_first_thousand_rows_have_no_reason(embedded_model: str) -> None:
+    """`map` fixes its types by the first 1,000 rows; a column of nulls there breaks at the first text."""
+    good = {"prompt": "q", "completion": "<think>\nx = 1\n</think>\n\n```python\nx = 1\n```"}
+    bad = {"prompt": "q", "completion": "no reasoning"}
+    from asap_hf import AnswerAnchorPruner, Sequential
+
+    out = Dataset.from_list([good] * 1200 + [bad]).map(Sequential((AnswerAnchorPruner(),)), batched=True)
+    assert out["reason"][-1] == "no_think"
+    assert out["ok"] == [True] * 1200 + [False]
