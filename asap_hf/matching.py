@@ -13,8 +13,8 @@ nearly every letter) cannot start a match. Of real DeepSeek-R1 traces every one 
   with `autojunk`, 0.4 % without.
 - Copies of steps of 200 to 400 characters fail in 6 % (a punctuation mark dropped) to 7 % (the first word dropped) of
   the cases with it, and never without. Below 200 characters the two are the same.
-- What it protects from is rare: of pairs of different steps of one trace, under 1 % pass without it at any length
-  above 200, and most of those pass with it too.
+- What it protects from is rare: of pairs of different steps of one trace, both over 200 characters, under 1 % pass
+  without it at any length, and up to 0.6 % with it.
 
 `autojunk=True` is there for the reference's behaviour.
 """

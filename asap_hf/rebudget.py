@@ -105,7 +105,7 @@ def _table(folder: Path, config: str, split: str) -> Dataset | None:
 
     # Read as plain Parquet files: by name, a folder rewritten in place could come from a cache.
     files = sorted(str(path) for path in (folder / config).glob(f"{split}-*.parquet"))
-    return Dataset.from_parquet(files) if files else None  # type: ignore[return-value]
+    return Dataset.from_parquet(files) if files else None
 
 
 def former_run(folder: Path) -> dict[str, Any] | None:

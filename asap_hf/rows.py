@@ -132,7 +132,7 @@ def question_of(prompt: list[Message] | str) -> str:
     if isinstance(prompt, str):
         for marker, user_turn in _RENDERED.items():
             if marker in prompt and (turns := user_turn.findall(prompt)):
-                return turns[-1].strip()
+                return str(turns[-1]).strip()
         return prompt
     asked = [message["content"] for message in prompt if message["role"] == "user"]
     return "\n\n".join(asked or [message["content"] for message in prompt])
@@ -171,5 +171,6 @@ def _text_of(content: Any) -> str | None:
     """A message's words: a text, or a list of text parts; `None` for anything else."""
     if isinstance(content, str):
         return content
-    parts = [part.get("text") if isinstance(part, Mapping) else None for part in _listed(content)]
-    return "".join(parts) if parts and all(isinstance(part, str) for part in parts) else None
+    parts = _listed(content)
+    texts = [text for part in parts if isinstance(part, Mapping) and isinstance(text := part.get("text"), str)]
+    return "".join(texts) if texts and len(texts) == len(parts) else None

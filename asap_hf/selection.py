@@ -1,9 +1,10 @@
-"""Algorithm 2 (§3.3): scores + steps + a token budget → the positions to keep. No model, and no tokenizer of its own."""
+"""Algorithm 2 (§3.3): scores + steps + a token budget → positions to keep. No model, and no tokenizer of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 """Texts in, the number of tokens of each one out, without special tokens."""
@@ -109,37 +110,34 @@ def lengths_after_removals(steps: Sequence[str], order: Sequence[int], count_tok
     counts plus, for each two that meet, what their meeting changes (blank lines and indentation merge into other
     tokens there), and the last step loses its trailing blank lines.
     """
-    count = len(steps)
-    following = list(range(1, count)) + [-1]
-    preceding = [-1, *range(count - 1)]
-    meetings = [(left, left + 1) for left in range(count - 1)]
-    changes: list[tuple[int, tuple[int, int] | None, tuple[int, int] | None, tuple[int, int] | None, int]] = []
+    final = len(steps) - 1
+    removals = list(_removals(order))
+    adjacent = [(left, left + 1) for left in range(final)]
+    meetings = [*adjacent, *((left, right) for _, left, right in removals if left >= 0 and right >= 0)]
+    ends = [final, *(left for _, left, right in removals if right < 0)]
+    own, of_end, joint = _count_pieces(steps, meetings, ends, count_tokens)
+    length = sum(own) + sum(joint[pair] for pair in adjacent) - own[final] + of_end[final]
+    lengths = [length]
+    for position, left, right in removals:
+        length -= joint.get((left, position), 0) + joint.get((position, right), 0)
+        length += joint.get((left, right), 0)
+        length += of_end[left] - own[left] - of_end[position] if right < 0 else -own[position]
+        lengths.append(length)
+    return tuple(lengths)
+
+
+def _removals(order: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Each position but the last one of `order`, and the two that meet when it goes; -1 where there is none."""
+    count = len(order)
+    following = [*range(1, count), -1]
+    preceding = [*range(-1, count - 1)]
     for position in order[:-1]:
         left, right = preceding[position], following[position]
-        before = (left, position) if left >= 0 else None
-        after = (position, right) if right >= 0 else None
-        new = (left, right) if left >= 0 and right >= 0 else None
-        last = left if right < 0 else -1  # the step that becomes the last one
-        changes.append((position, before, after, new, last))
         if left >= 0:
             following[left] = right
         if right >= 0:
             preceding[right] = left
-        if new:
-            meetings.append(new)
-    own, ends, joints = _count_pieces(steps, meetings, [change[4] for change in changes if change[4] >= 0], count_tokens)
-    last = count - 1
-    length = sum(own) + sum(joints[pair] for pair in meetings[: count - 1]) - own[last] + ends[last]
-    lengths = [length]
-    for position, before, after, new, new_last in changes:
-        length -= ends[position] if position == last else own[position]
-        length -= sum(joints[pair] for pair in (before, after) if pair)
-        length += joints[new] if new else 0
-        if position == last:
-            last = new_last
-            length += ends[last] - own[last]
-        lengths.append(length)
-    return tuple(lengths)
+        yield position, left, right
 
 
 def _count_pieces(
@@ -148,21 +146,14 @@ def _count_pieces(
     """Tokens of each step, of the steps that end a text without their blank lines, and what each meeting changes."""
     tails = [step[-_WINDOW:] for step in steps]
     heads = [step[:_WINDOW] for step in steps]
-    last_ones = [len(steps) - 1, *ends]
-    texts = [
-        *steps,
-        *(steps[position].rstrip() for position in last_ones),
-        *tails,
-        *heads,
-        *(tails[left] + heads[right] for left, right in meetings),
-    ]
-    counts = count_tokens(texts)
-    n = len(steps)
-    own, counts = counts[:n], counts[n:]
-    of_ends, counts = counts[: len(last_ones)], counts[len(last_ones) :]
-    of_tails, of_heads, of_meetings = counts[:n], counts[n : 2 * n], counts[2 * n :]
-    joints = {
+    stripped = [steps[position].rstrip() for position in ends]
+    met = [tails[left] + heads[right] for left, right in meetings]
+    counts = iter(count_tokens([*steps, *stripped, *tails, *heads, *met]))
+    own, of_ends, of_tails, of_heads, of_met = (
+        list(islice(counts, len(texts))) for texts in (steps, stripped, tails, heads, met)
+    )
+    joint = {
         (left, right): together - of_tails[left] - of_heads[right]
-        for (left, right), together in zip(meetings, of_meetings, strict=True)
+        for (left, right), together in zip(meetings, of_met, strict=True)
     }
-    return own, dict(zip(last_ones, of_ends, strict=True)), joints
+    return own, dict(zip(ends, of_ends, strict=True)), joint

@@ -8,67 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
 from .ledger import ledger_key, open_ledger
-from .progress import tick
 from .scoring.flops import flops_per_trace, model_config
 from .scoring.identity import ModelIdentity, model_identity
-from .tokens import load_tokenizer
+from .scoring.outcome import MEAN_SCORES, SCORES, ScoringFailure, StepScores
 from .trace import Trace
 
 if TYPE_CHECKING:
-    from .scoring.forward import ScoringModel
-    from .scoring.tokenization import Context, TokenisedTrace, TraceTokenizer
+    from .scoring.tokenization import Context
 
 __all__ = ["ScoringFailure", "StepScores", "SurprisalScorer", "flops_per_trace", "model_config"]
 
 _DTYPES = ("auto", "bfloat16", "float16", "float32")
-_FIRST = ("first_token_surprisal", "first_token_entropy")
-_MEAN = ("mean_surprisal", "mean_entropy", "perplexity")
 _LEAST_CONTEXT = 16
-# Digits that a score is given with: about what float32 holds.
-_DIGITS = 7
-
-
-@dataclass(frozen=True)
-class StepScores:
-    """Scores of one trace's steps, each a tuple with one value per step, in the order of the steps.
-
-    Args:
-        first_token_surprisal (`tuple[float, ...]`):
-            -log p of the step's first token given everything before it, in nats (Eq. 2).
-        first_token_entropy (`tuple[float, ...]`):
-            Entropy over the vocabulary of the distribution that this token was drawn from, in nats (Eq. 1).
-        mean_surprisal (`tuple[float, ...]`):
-            Mean of -log p over the step's tokens, in nats; empty if it was not asked for, as the next two.
-        mean_entropy (`tuple[float, ...]`):
-            Mean entropy over the step's tokens, in nats.
-        perplexity (`tuple[float, ...]`):
-            exp(mean_surprisal): the step's perplexity given everything before it.
-        tokens (`int`):
-            Tokens of the reasoning.
-        windows (`int`):
-            Windows that the trace was seen in; 1 if the model saw it whole.
-    """
-
-    first_token_surprisal: tuple[float, ...]
-    first_token_entropy: tuple[float, ...]
-    mean_surprisal: tuple[float, ...]
-    mean_entropy: tuple[float, ...]
-    perplexity: tuple[float, ...]
-    tokens: int
-    windows: int
-
-
-@dataclass(frozen=True)
-class ScoringFailure:
-    """Why a trace has no scores. Never stored, so that running again tries again.
-
-    Args:
-        reason (`str`):
-            `not_encodable` (the text is no valid Unicode), `out_of_memory` (the trace does not fit even alone),
-            `not_finite` (the model gave NaN or infinity) or `nothing_before` (the first token has no context).
-    """
-
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -85,8 +36,8 @@ class SurprisalScorer:
             Branch, tag or commit on the Hub. Recorded as the commit it stands for.
         context (`str`, *optional*, defaults to `"chat"`):
             What stands before the reasoning. `"chat"` renders the question as a user's message in the model's chat
-            template, which is how a chat or reasoning model met it in training; `"raw"` is the bare question, as in the
-            authors' code. The paper does not give it.
+            template, which is how a chat or reasoning model met it in training; `"raw"` is the bare question, as in
+            the authors' code. The paper does not give it.
         all_scores (`bool`, *optional*, defaults to `True`):
             Compute all five scores. `False`: the first token's two, which needs a fraction of the output layer.
         dtype (`str`, *optional*, defaults to `"auto"`):
@@ -95,11 +46,12 @@ class SurprisalScorer:
         device (`str`, *optional*):
             A GPU by default if there is one; see also `to_rank`.
         max_batch_tokens (`int`, *optional*, defaults to 16384):
-            Most tokens in one forward pass, padding counted; a longer trace goes alone. Halved when memory runs out. Ours.
+            Most tokens in one forward pass, padding counted; a longer trace goes alone. Halved when memory runs out.
+            The paper does not give it.
         max_context (`int`, *optional*):
-            Score in windows of at most this many tokens, 16 or more. The model's own context by default, which no trace
-            is ever cut to: longer ones are seen in overlapping windows, each beginning with the question, and `windows`
-            says so.
+            Score in windows of at most this many tokens, 16 or more; the model's own context by default. No trace is
+            ever cut: a longer one is seen in overlapping windows, each beginning with the question, and `windows` says
+            so.
         attn_implementation (`str`, *optional*):
             As `from_pretrained` takes it; PyTorch's scaled dot product by default.
     """
@@ -139,7 +91,7 @@ class SurprisalScorer:
             if isinstance(outcome, ScoringFailure):
                 answers.append({"reason": outcome.reason, "scorer": self.fingerprint})
                 continue
-            scores = {name: list(values) for name in (*_FIRST, *_MEAN) if (values := getattr(outcome, name))}
+            scores = {name: list(values) for name in SCORES if (values := getattr(outcome, name))}
             answers.append({"scores": scores, "windows": outcome.windows, "scorer": self.fingerprint})
         return answers
 
@@ -156,8 +108,9 @@ class SurprisalScorer:
             if known is not None:
                 outcomes[index] = known
         unknown = [index for index in range(len(traces)) if index not in outcomes]
-        for place, outcome in self._compute([traces[index] for index in unknown]):
-            outcomes[unknown[place]] = outcome
+        if unknown:
+            for place, outcome in self._compute([traces[index] for index in unknown]):
+                outcomes[unknown[place]] = outcome
         return [outcomes[index] for index in range(len(traces))]
 
     def to_rank(self, rank: int | None) -> None:
@@ -199,32 +152,27 @@ class SurprisalScorer:
         for all_scores in (True,) if self.all_scores else (False, True):
             stored = ledger.get(self._key(trace, all_scores))
             if stored is not None:
-                unwanted = () if self.all_scores else _MEAN
-                values = {name: tuple(stored[name]) for name in (*_FIRST, *_MEAN)} | dict.fromkeys(unwanted, ())
+                values = {name: tuple(stored[name]) for name in SCORES}
+                if not self.all_scores:
+                    values |= dict.fromkeys(MEAN_SCORES, ())
                 return StepScores(**values, tokens=stored["tokens"], windows=stored["windows"])
         return None
 
     def _compute(self, traces: Sequence[Trace]) -> Iterator[tuple[int, StepScores | ScoringFailure]]:
-        """Score with the model; each outcome as soon as it is known and stored."""
-        if not traces:
-            return
-        from .scoring.steps import StepScorer
+        """Score with the model; each outcome as soon as it is known, and stored."""
+        from .scoring import steps
 
-        tokenizer, model = self._load()
-        steps = StepScorer(tokenizer, model, self.all_scores, self.max_context, self.max_batch_tokens)
-        for index, outcome in steps(traces):
-            if isinstance(outcome, str):
-                yield index, ScoringFailure(outcome)
-                continue
-            scores = StepScores(**outcome)
-            open_ledger("scores").put(self._key(traces[index], self.all_scores), asdict(scores))
-            yield index, scores
-
-    def _load(self) -> tuple[TraceTokenizer, ScoringModel]:
-        from .scoring.forward import load_model
-        from .scoring.tokenization import TraceTokenizer
-
-        identity = self._identity
+        identity, (device, dtype) = self._identity, self.placement()
+        tokenizer, model = steps.load(
+            identity.path, identity.commit, self.context, dtype, device, self.attn_implementation
+        )
+        ledger = open_ledger("scores")
+        for index, outcome in steps.score_steps(
+            traces, tokenizer, model, self.all_scores, self.max_context, self.max_batch_tokens
+        ):
+            if isinstance(outcome, StepScores):
+                ledger.put(self._key(traces[index], self.all_scores), asdict(outcome))
+            yield index, outcome
 
     def __getstate__(self) -> dict[str, Any]:
         return {**{one.name: getattr(self, one.name) for one in fields(self)}, "version": self.version}

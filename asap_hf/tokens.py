@@ -35,8 +35,9 @@ def load_tokenizer(model_name_or_path: str, revision: str | None = None) -> PreT
 
 
 def count_tokens(model_name_or_path: str, texts: Sequence[str], revision: str | None = None) -> list[int]:
-    """Tokens of each text, special tokens not counted; whole, whatever truncation or padding the tokenizer is set to."""
+    """Tokens of each whole text, special tokens not counted."""
     tokenizer = load_tokenizer(model_name_or_path, revision).backend_tokenizer
-    tokenizer.no_truncation()  # which tokenizer.json may hold, and padding too
+    # Either may be set in tokenizer.json, or by whoever else used this tokenizer.
+    tokenizer.no_truncation()
     tokenizer.no_padding()
     return [len(encoding) for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]

@@ -30,7 +30,7 @@ REASONS = {
 # A model that was prompted with "<think>" may write it again: a doubled opening is one opening.
 _OPENING = re.compile(r"\s*(?:<think>\s*)+")
 # Blank lines around the reasoning belong to the tags; the indentation of its first line belongs to the first step.
-_LEADING_BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)*")
+_BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)+")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # which json.loads('"\\ud800"') lets in
 
 
@@ -140,7 +140,7 @@ def _locate(completion: object) -> tuple[str, str, str, str]:
     start = opening.end() if opening else 0
     if opening:  # give the indentation of the first line back to the reasoning
         start = max(completion.rfind("\n", 0, start) + 1, completion.rfind("<think>", 0, start) + len("<think>"))
-    start = _LEADING_BLANK_LINES.match(completion, start).end()
+    start = _after_blank_lines(completion, start)
     end = completion.find("</think>")
     if end < 0:
         raise UnusableTrace("unclosed_think" if opening else "no_think")
@@ -150,12 +150,17 @@ def _locate(completion: object) -> tuple[str, str, str, str]:
     reasoning = completion[start:end].rstrip()
     if not reasoning:
         raise UnusableTrace("empty_reasoning")
-    answer_at = _LEADING_BLANK_LINES.match(completion, after).end()
+    answer_at = _after_blank_lines(completion, after)
     if not completion[answer_at:].strip():
         raise UnusableTrace("no_answer")
     if is_looping(reasoning):
         raise UnusableTrace("loop")
     return completion[:start], reasoning, completion[start + len(reasoning) : answer_at], completion[answer_at:]
+
+
+def _after_blank_lines(text: str, start: int) -> int:
+    blank = _BLANK_LINES.match(text, start)
+    return blank.end() if blank else start
 
 
 def is_looping(text: str, run: int = 16, repeats: int = 8) -> bool:

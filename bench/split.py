@@ -5,12 +5,12 @@
 
 `bench/labels/codeforces_boundaries.jsonl` holds boundaries between two paragraphs (`split_paper`) of open-r1's
 codeforces-cots, labelled by hand: `idx` is the row, `paragraph` the one before the boundary, `join` whether both sides
-belong to one draft of a program. A line counts as part of a draft if it is written in code, or as pseudo-code inside an
-indented block of it, the loop or condition above that block included ("For each num in a:"); an unindented sentence, a
-list item, an example's values and a walk through an example do not. Three parts: "dev", which the rules were written
-with; "test", labelled before them; "fresh", drawn and labelled after the rules were fixed, from traces not looked at
-before. One reader labelled all of it. Half to three quarters of the windows stand around a line of code, so the share of
-joins is higher here than in a whole trace.
+belong to one draft of a program. A line is part of a draft if it is written in code, or as pseudo-code inside an
+indented block of it, the loop or condition above that block included ("For each num in a:"); an unindented sentence,
+a list item, the values of an example and a walk through one are not. Three parts: "dev", which the rules were written
+with; "test", labelled before there were rules; "fresh", drawn and labelled after the rules stood, from traces not
+looked at before. One reader labelled them all, one in 22 with doubts. Half to three quarters of the windows stand
+around a line of code, so joins are more frequent here than in a whole trace.
 
 Precision and recall are those of "join". Reads `../shared/data/traces`; without the real traces there is nothing to
 hold the labels against, and the sizes and times are those of the package's samples.
@@ -104,9 +104,10 @@ def print_scores(traces: dict[object, str]) -> None:
 
 
 def print_sizes(texts: list[str]) -> None:
-    heads = ("steps", "lone code line", "joined", "holding", "longest", "of the trace", "MB/s")
-    print(f"{len(texts)} traces{'':6}" + "".join(f"{head:>16}" for head in heads) + f"{'vs paper':>10}")
+    heads = ("steps", "lone code", "joined", "paragraphs", "longest", "p99 share", "MB/s", "vs paper")
+    print(f"{f'{len(texts)} traces':13}" + "".join(f"{head:>11}" for head in heads))
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
+    paragraphs = sum(len(split_paper(text)) for text in texts)
     paper_speed = None
     for name, splitter in SPLITTERS.items():
         start = time.perf_counter()
@@ -114,20 +115,20 @@ def print_sizes(texts: list[str]) -> None:
         speed = megabytes / (time.perf_counter() - start)
         paper_speed = paper_speed or speed
         steps = [step for trace in traces for step in trace]
-        joined = [paragraphs for step in steps if (paragraphs := len(split_paper(step))) > 1]
-        held = sum(joined) / sum(len(split_paper(text)) for text in texts)
-        longest = [max(map(len, trace)) for trace in traces]
-        share = statistics.quantiles([max(map(len, trace)) / sum(map(len, trace)) for trace in traces], n=100)[98]
+        joined = [size for step in steps if (size := len(split_paper(step))) > 1]
+        shares = [max(map(len, trace)) / sum(map(len, trace)) for trace in traces]
         print(
-            f"{name:16}{statistics.median(map(len, traces)):>16.0f}{sum(map(is_code_line, steps)) / len(steps):>16.1%}"
-            f"{len(joined) / len(steps):>16.1%}{held:>16.1%}{max(longest):>16}{share:>16.1%}{speed:>16.1f}"
-            f"{speed / paper_speed:>9.2f}x"
+            f"{name:13}{statistics.median(map(len, traces)):>11.0f}{sum(map(is_code_line, steps)) / len(steps):>11.1%}"
+            f"{len(joined) / len(steps):>11.1%}{sum(joined) / paragraphs:>11.1%}{max(joined, default=1):>11}"
+            f"{statistics.quantiles(shares, n=100)[98]:>11.1%}{speed:>11.1f}{speed / paper_speed:>10.2f}x"
         )
-    print(
-        "steps: median of a trace · lone code line: steps that are one line of code · joined: steps of several paragraphs"
-        "\nholding: paragraphs in such steps · longest: characters of the longest step · of the trace: share of a trace"
-        "\nthat its longest step has, 99th percentile of the traces"
-    )
+    print(LEGEND)
+
+
+LEGEND = """
+steps: median of a trace. lone code: steps that are a single line of code. joined: steps of several paragraphs;
+paragraphs: how many of all paragraphs stand in such steps; longest: paragraphs of the largest one. p99 share: what
+share of its trace the longest step has, 99th percentile of the traces."""
 
 
 def is_code_line(step: str) -> bool:

@@ -116,7 +116,8 @@ def test_the_folder_is_looked_up_at_each_call(tmp_path, monkeypatch):
 
 
 def test_kill_9_loses_nothing_that_was_finished(folder):
-    """Every number that the writer had printed when it was killed was in the ledger, and each restart goes on from there."""
+    """Every number that the writer had printed when it was killed was in the ledger, and each restart goes on from
+    there."""
     clock, finished = random.Random(0), set()
     for _ in range(6):
         writer = write(0, 1, 100_000)

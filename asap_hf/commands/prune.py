@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -85,7 +86,13 @@ class PruneArguments:
     retry_failed: bool = option(False, "redo the failed rows of the result in output_dir")
     dry_run: bool = option(False, "say what would be done and spent, and do nothing")
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse what cannot work, and fill in the budget. Not at construction: there, a misspelt flag would be
+        reported after a value that is missing because of it.
+
+        Raises:
+            `UsageError`: with what to change.
+        """
         if not self.output_dir and not self.dry_run:
             raise UsageError("say where the result goes with --output_dir")
         if self.max_tokens is not None and self.ratio is not None:
@@ -137,7 +144,7 @@ def _coarse(arguments: PruneArguments, first_attempt: int) -> Pruner:
 
 def generator_of(arguments: PruneArguments) -> Generator:
     """The LLM of stage 1 on the backend that was asked for; nothing is started yet."""
-    account = {
+    account: dict[str, Any] = {
         "prompt_price": arguments.prompt_price,
         "completion_price": arguments.completion_price,
         "max_cost": arguments.max_cost,
@@ -171,7 +178,7 @@ def _fine(arguments: PruneArguments) -> Pruner:
     from ..pruners.iterative import IterativePruner
     from ..surprisal import SurprisalScorer
 
-    limits = {"max_batch_tokens": arguments.max_batch_tokens, "max_context": arguments.max_context}
+    limits: dict[str, Any] = {"max_batch_tokens": arguments.max_batch_tokens, "max_context": arguments.max_context}
     scorer = SurprisalScorer(
         arguments.scorer,
         revision=arguments.scorer_revision,
@@ -219,6 +226,7 @@ def _without_folder(value: Any) -> Any:
 
 def main(arguments: PruneArguments) -> None:
     """Prune, re-budget a former result, or say what it would take."""
+    arguments.check()
     if arguments.ledger_dir is not None:
         os.environ["ASAP_HF_LEDGER"] = arguments.ledger_dir
     from ..rebudget import former_run
@@ -252,7 +260,8 @@ def _prune(arguments: PruneArguments) -> dict[str, Any]:
     from ..production import Production
 
     source, columns = _open(arguments)
-    finished, first_attempt = {}, 0
+    finished: Mapping[int, Any] = {}
+    first_attempt = 0
     if arguments.retry_failed:
         from ..rebudget import finished_rows
 

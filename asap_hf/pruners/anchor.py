@@ -1,4 +1,4 @@
-"""Stage 1 (§3.2): an LLM writes a direct chain of thought, prunes the original by it, and Algorithm 1 checks the result."""
+"""Stage 1 (§3.2): an LLM writes a direct chain of thought and prunes the original by it; Algorithm 1 checks it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from ..errors import RunError, UsageError
 from ..generation.base import Completion, Failure, Generator, Request
 from ..prompts import filled, prompt_text
 from ..trace import Trace
-from .anchor_answers import REWRITE, SELECT, Decision, Mode
+from .anchor_answers import REWRITE, SELECT, Decision, Mode, without_thinking
 from .base import Pruner, Pruning
 
 _MODES: dict[str, Mode] = {"rewrite": REWRITE, "select": SELECT}
+_ON_FAILURE = ("keep", "drop", "error")
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class AnchorPruner(Pruner):
         max_attempts (`int`, *optional*, defaults to 5):
             How often a pruning is asked for, failures of every kind counted. The paper gives no bound.
         on_failure (`str`, *optional*, defaults to `"keep"`):
-            A trace with no valid pruning: `"keep"` it whole with a reason, `"drop"` its row, or stop with an `"error"`.
-            The paper does not say.
+            A trace with no valid pruning: `"keep"` it whole with a reason, `"drop"` its row, or stop with an
+            `"error"`. The paper does not say.
         keep_llm_text (`bool`, *optional*, defaults to `False`):
             `"rewrite"` only: keep the LLM's own text, as published, in place of the original text of the steps that it
             was matched to. Then an invented character can reach the training set.
@@ -73,6 +74,10 @@ class AnchorPruner(Pruner):
     def __post_init__(self) -> None:
         if self.mode not in _MODES:
             raise UsageError(f"mode is one of {', '.join(_MODES)}; got {self.mode!r}")
+        if self.on_failure not in _ON_FAILURE:
+            raise UsageError(f"on_failure is one of {', '.join(_ON_FAILURE)}; got {self.on_failure!r}")
+        if not 0 < self.threshold <= 1:
+            raise UsageError(f"threshold is a similarity over 0 and at most 1; got {self.threshold}")
         if self.max_attempts < 1:
             raise UsageError(f"max_attempts is 1 or more; got {self.max_attempts}")
         if self.keep_llm_text and self.mode != "rewrite":
@@ -83,30 +88,27 @@ class AnchorPruner(Pruner):
         return f"anchor_{self.mode}"
 
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
-        prunings: list[Pruning | None] = [None] * len(traces)
+        prunings: dict[int, Pruning] = {}
         anchors: dict[int, str] = {}
         for index, outcome in enumerate(self.generator([self.direct_request(trace) for trace in traces])):
-            if isinstance(outcome, Completion) and outcome.text.strip():
-                anchors[index] = outcome.text.strip()
-            else:
-                reason = outcome.reason if isinstance(outcome, Failure) else "empty answer"
+            anchors[index], reason = _anchor_in(outcome)
+            if reason:
                 prunings[index] = self._failed(traces[index], f"no direct CoT ({reason})", {"attempts": 0})
-        pending = list(anchors)
-        last: dict[int, Decision] = {}
+        pending = [index for index in anchors if index not in prunings]
         for attempt in range(self.first_attempt, self.first_attempt + self.max_attempts):
-            outcomes = self.generator([self.prune_request(traces[i], anchors[i], attempt) for i in pending])
-            for index, outcome in zip(pending, outcomes, strict=True):
-                last[index] = self._judge(traces[index], outcome)
-                if last[index].kept:
-                    prunings[index] = self._succeeded(traces[index], anchors[index], last[index], attempt)
-            pending = [index for index in pending if prunings[index] is None and not last[index].final]
             if not pending:
                 break
-        for index, decision in last.items():
-            if prunings[index] is None:
-                attempts = {"anchor": anchors[index], "attempts": self.first_attempt + self.max_attempts}
-                prunings[index] = self._failed(traces[index], decision.reason, {**attempts, **decision.record})
-        return [pruning for pruning in prunings if pruning is not None]
+            is_last = attempt + 1 == self.first_attempt + self.max_attempts
+            outcomes = self.generator([self.prune_request(traces[i], anchors[i], attempt) for i in pending])
+            for index, outcome in zip(pending, outcomes, strict=True):
+                decision = self._judge(traces[index], outcome)
+                record = {"anchor": anchors[index], "attempts": attempt + 1, **decision.record}
+                if decision.kept:
+                    prunings[index] = self._succeeded(traces[index], decision, record)
+                elif decision.final or is_last:
+                    prunings[index] = self._failed(traces[index], decision.reason, record)
+            pending = [index for index in pending if index not in prunings]
+        return [prunings[index] for index in range(len(traces))]
 
     def direct_request(self, trace: Trace) -> Request:
         """The question for the anchor: how does one get from Q to A?"""
@@ -123,9 +125,10 @@ class AnchorPruner(Pruner):
             reasoning=trace.reasoning,
             steps=numbered(trace),
         )
-        limit = self.prune_max_tokens if mode.writes_text else max(64, 8 * len(trace.steps))
-        temperature = self.prune_temperature
-        return Request(_user(content), temperature, self.top_p, min(limit, self.prune_max_tokens), attempt, mode.schema)
+        limit = self.prune_max_tokens
+        if not mode.writes_text:
+            limit = min(limit, max(64, 8 * len(trace.steps)))
+        return Request(_user(content), self.prune_temperature, self.top_p, limit, attempt, mode.schema)
 
     def _judge(self, trace: Trace, outcome: Completion | Failure) -> Decision:
         if isinstance(outcome, Failure):
@@ -135,8 +138,7 @@ class AnchorPruner(Pruner):
             return Decision(reason="the answer was cut at the token limit")
         return _MODES[self.mode].read(trace, outcome.text, self.threshold)
 
-    def _succeeded(self, trace: Trace, anchor: str, decision: Decision, attempt: int) -> Pruning:
-        record = {"anchor": anchor, "attempts": attempt + 1, **decision.record}
+    def _succeeded(self, trace: Trace, decision: Decision, record: dict[str, Any]) -> Pruning:
         pruned = trace.select(decision.kept)
         if self.keep_llm_text:
             pruned = replace(pruned, steps=decision.steps, origin=trace.source, positions=pruned.kept)
@@ -146,6 +148,14 @@ class AnchorPruner(Pruner):
         if self.on_failure == "error":
             raise RunError(f"{self.name}: {reason}; on_failure='keep' goes on with the original reasoning")
         return Pruning(trace, f"{self.name}: {reason}", record, dropped=self.on_failure == "drop")
+
+
+def _anchor_in(outcome: Completion | Failure) -> tuple[str, str]:
+    """The direct chain of thought, or (empty) the reason why there is none."""
+    if isinstance(outcome, Failure):
+        return "", outcome.reason
+    anchor = without_thinking(outcome.text).strip()
+    return anchor, "" if anchor else "empty answer"
 
 
 def numbered(trace: Trace) -> str:

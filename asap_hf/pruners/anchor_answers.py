@@ -13,8 +13,7 @@ from ..splitting import split_steps
 from ..trace import Trace
 
 _FENCE = re.compile(r"^```[^\n]*$", re.MULTILINE)
-_THINKING = re.compile(r"\A\s*<think>.*?</think>\s*(?=\S)", re.DOTALL)
-_TAGS = re.compile(r"\A\s*<(chain_of_thought|think)>[^\S\n]*\n?(.*?)\s*</\1>\s*\Z", re.DOTALL)
+_TAGS = re.compile(r"\A\s*<chain_of_thought>[^\S\n]*\n?(.*)</chain_of_thought>\s*\Z", re.DOTALL)
 _RANGE = re.compile(r"(\d{1,9})(?:\s*[-–]\s*(\d{1,9}))?")
 
 
@@ -42,12 +41,14 @@ class Mode:
 
 
 def without_thinking(answer: str) -> str:
-    """The answer of an LLM that thinks in its text without the thoughts before it; empty where it never stops thinking.
+    """The answer of an LLM that thinks in its text, without the thoughts; empty where it never stops thinking.
 
-    An answer that is one `<think>` block and nothing else stays: what was asked for stands in it.
+    The opening tag may be missing, as where the prompt ended in it. Of an answer that is one `<think>` block and
+    nothing else, what stands in it.
     """
-    text = _THINKING.sub("", answer)
-    return "" if text.lstrip().startswith("<think>") and "</think>" not in text else text
+    block, _, after = answer.rpartition("</think>")
+    text = after if after.strip() else block.rpartition("<think>")[2]
+    return "" if text.lstrip().startswith("<think>") else text
 
 
 def unfenced(text: str) -> str:
@@ -68,8 +69,10 @@ def read_rewrite(trace: Trace, answer: str, threshold: float) -> Decision:
     """Match the LLM's shortened reasoning to the original's steps (Algorithm 1, both split the same way)."""
     text = without_thinking(answer)
     if wrapped := _TAGS.match(text):
-        text = wrapped[2]
+        text = wrapped[1]
     text = unfenced(text).rstrip().lstrip("\r\n")
+    if "<think>" in text:  # which no reasoning holds, and which `keep_llm_text` must not let in
+        return Decision(reason="there is a <think> tag within the pruned reasoning")
     steps = split_steps(text, trace.splitter)
     if not steps:
         return Decision(reason="the pruned reasoning is empty")  # which Algorithm 1 would accept

@@ -41,6 +41,8 @@ def asap(
         splitter (`str`, *optional*, defaults to `"code"`):
             How reasoning is cut into steps; `"paper"` cuts at blank lines.
     """
-    first: Pruner = AnchorPruner(anchor, mode=mode) if anchor else AnswerAnchorPruner()
-    budget = {"max_tokens": max_tokens or (4096 if ratio is None else None), "ratio": ratio}
-    return Sequential((first, IterativePruner(SurprisalScorer(scorer), tokenizer=tokenizer or scorer, **budget)), splitter)
+    if max_tokens is None and ratio is None:
+        max_tokens = 4096
+    first: Pruner = AnswerAnchorPruner() if anchor is None else AnchorPruner(anchor, mode=mode)
+    fine = IterativePruner(SurprisalScorer(scorer), tokenizer or scorer, max_tokens, ratio)
+    return Sequential((first, fine), splitter)

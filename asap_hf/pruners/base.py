@@ -87,7 +87,9 @@ class Pruner(ABC):
         return _as_columns([dict(zip(columns.names, row, strict=True)) for row in values], columns, self)
 
     def to_rank(self, rank: int | None) -> None:
-        """Told by `map(with_rank=True)` which of several processes this is; a pruner with a model picks its GPU by it."""
+        """Told by `map(with_rank=True)` which of several processes this is; a pruner with a model picks its GPU by it,
+        any other ignores it."""
+        return
 
     def __getstate__(self) -> dict[str, Any]:
         state = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
@@ -133,7 +135,8 @@ class Sequential(Pruner):
     """Pruners one after the other, each on what the one before left (torch's word for exactly this).
 
     The record holds one entry per stage: its name, the positions it kept in the original's steps, its reason and its
-    own record. A stage that fails passes its trace on whole, and the row's reason says so; a dropped row goes no further.
+    own record. A stage that fails passes its trace on whole, and the row's reason says so; a dropped row goes no
+    further.
 
     Args:
         stages (`tuple[Pruner, ...]`):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isnan
 from typing import Any, Protocol
 
 from ..errors import UsageError
@@ -15,15 +16,14 @@ from .base import Pruner, Pruning
 
 
 class Scorer(Protocol):
-    """Anything that gives every step of a trace one or several named scores.
+    """Anything that gives every step of a trace one or several named scores. To be part of a pruner's identity it is a
+    frozen dataclass or the like; it may have `to_rank(rank)`, as [`Pruner`] has.
 
-    Returns one mapping per trace, in order: `{"scores": {name: [one float per step]}, …anything for the record}`, or
+    Returns one mapping per trace, in order: `{"scores": {name: one number per step}, …anything for the record}`, or
     `{"reason": "code: detail"}` where a trace cannot be scored.
     """
 
-    def __call__(self, traces: Sequence[Trace]) -> list[Mapping[str, Any]]: ...
-
-    def to_rank(self, rank: int | None) -> None: ...
+    def __call__(self, traces: Sequence[Trace]) -> Sequence[Mapping[str, Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class IterativePruner(Pruner):
         score (`str`, *optional*, defaults to `"first_token_surprisal"`):
             Which of the scorer's scores decides (Eq. 2 by default).
         score_short (`bool`, *optional*, defaults to `True`):
-            Score traces that fit the budget as they are. Algorithm 2 returns those before scoring; scoring them all the
-            same makes a smaller budget free later.
+            Score traces that fit the budget as they are. Algorithm 2 returns those before scoring; scoring them all
+            the same makes a smaller budget free later.
     """
 
     scorer: Scorer
@@ -71,7 +71,8 @@ class IterativePruner(Pruner):
         return "iterative"
 
     def to_rank(self, rank: int | None) -> None:
-        self.scorer.to_rank(rank)
+        if hasattr(self.scorer, "to_rank"):
+            self.scorer.to_rank(rank)
 
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
         counts = count_tokens(self.tokenizer, [trace.reasoning for trace in traces])
@@ -82,9 +83,10 @@ class IterativePruner(Pruner):
             for index, (tokens, budget) in enumerate(zip(counts, budgets, strict=True))
             if self.score_short or tokens > budget
         ]
-        answers = dict(zip(scored, self.scorer([traces[index] for index in scored]), strict=True))
+        answers = self.scorer([traces[index] for index in scored]) if scored else ()
+        answer_of = dict(zip(scored, answers, strict=True))
         return [
-            self._decide(trace, tokens, budget, answers.get(index))
+            self._decide(trace, tokens, budget, answer_of.get(index))
             for index, (trace, tokens, budget) in enumerate(zip(traces, counts, budgets, strict=True))
         ]
 
@@ -99,12 +101,17 @@ class IterativePruner(Pruner):
         record |= {name: value for name, value in answer.items() if name != "reason"}
         if answer.get("reason"):
             return Pruning(trace, f"scoring: {answer['reason']}", record)
-        scores = answer["scores"].get(self.score)
+        # As plain numbers: a scorer may well give arrays.
+        record["scores"] = {name: [float(value) for value in values] for name, values in answer["scores"].items()}
+        scores = record["scores"].get(self.score)
         if not scores:
-            offered = ", ".join(name for name, values in answer["scores"].items() if values)
+            offered = ", ".join(name for name, values in record["scores"].items() if values)
             raise UsageError(f"there is no score {self.score!r} here; there are: {offered}")
+        if any(map(isnan, scores)):
+            return Pruning(trace, "scoring: not_finite", record)
         selection = select_by_budget(trace.steps, scores, budget, partial(count_tokens, self.tokenizer))
-        return Pruning(trace.select(selection.kept), overshoot(selection, budget), record | selection_record(selection))
+        pruned = trace.select(selection.kept)
+        return Pruning(pruned, overshoot(selection, budget), record | selection_record(selection))
 
 
 def overshoot(selection: Selection, budget: int) -> str:

@@ -23,8 +23,8 @@ def flops_per_trace(config: Any, n_tokens: int, head_rows: int = 0) -> float:
     """Floating-point operations of one forward pass over `n_tokens` in a transformer.
 
     Two per parameter and token without the embeddings, plus causal attention, plus the output layer for the rows that
-    need it. Assumes gated MLPs where the configuration names an `intermediate_size` (Llama, Qwen, Mistral, Gemma, …); of
-    experts, those that are used per token count.
+    need it. Assumes gated MLPs where the configuration names an `intermediate_size` (Llama, Qwen, Mistral, Gemma, …);
+    of experts, those that are used per token count.
 
     Args:
         config (`PretrainedConfig`):

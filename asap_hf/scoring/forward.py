@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 Scores = tuple[NDArray[np.float64], NDArray[np.float64]]
 
-# Largest share of the largest logit by which our logits may differ from the model's own, which are rounded to its dtype.
+# By what share of the largest logit ours may differ from the model's own, which are rounded to its dtype.
 _TOLERANCE = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 3e-2}
 
 
@@ -49,9 +50,10 @@ class ScoringModel:
         batch = torch.tensor([list(ids)], device=self.device)
         own = self.model(input_ids=batch, use_cache=False).logits[0].float()
         ours = self.head.logits(self._hidden(batch)[0], 0, len(self.head.weight))
-        if ours.shape != own.shape or (ours - own).abs().max() > _TOLERANCE[self.head.weight.dtype] * own.abs().max():
+        tolerance = _TOLERANCE[self.head.weight.dtype] * own.abs().max()
+        if ours.shape != own.shape or not (ours - own).abs().max() <= tolerance:
             raise RunError(
-                f"{type(self.model).__name__} turns hidden states into logits in a way that is not known here, so that "
+                f"{type(self.model).__name__} makes logits of its hidden states in a way that is not known here, so that "
                 "its scores would be wrong; score with another model"
             )
 
@@ -87,7 +89,7 @@ class ScoringModel:
                 budget = len(batch) * max(map(len, batch)) // 2
                 logger.warning("out of memory; going on with at most %d tokens at once", budget)
                 continue
-            yield from zip(batch, scores or [None], strict=True)
+            yield from zip(batch, scores or repeat(None), strict=False)
             place += len(batch)
 
     def _score_if_it_fits(self, batch: Sequence[Window]) -> list[Scores] | None:
@@ -122,7 +124,7 @@ def load_model(
     from transformers import AutoModelForCausalLM
 
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             path, revision=revision, dtype=getattr(torch, dtype), attn_implementation=attn_implementation
         )
     except (OSError, ValueError, ImportError) as error:
@@ -133,7 +135,7 @@ def load_model(
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise
-        raise RunError(f"{path!r} does not fit on {device} in {dtype}: take a smaller model or another device") from error
+        raise RunError(f"{path!r} does not fit on {device} in {dtype}: score with a smaller one") from error
     return ScoringModel(model, torch.device(device))
 
 

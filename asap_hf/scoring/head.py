@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import torch
@@ -16,14 +17,16 @@ _TILE = 2**24
 _TILE_ROWS = 8192
 # Softmax takes several passes over a tile: on a CPU in slices that stay in its cache (1 MiB), elsewhere at once.
 _CPU_SLICE = 2**18
+# The precision of float32 products is one setting for the whole process.
+_PRECISION = Lock()
 
 
 class Head:
     """The output layer of a causal language model, in float32 from the product on, whatever the weights are in.
 
-    The vocabulary goes by in tiles; a tile's log-softmax is kept for the target, and only the tile's log-normaliser and
-    entropy otherwise, which the chain rule of entropy joins at the end. Nothing is rounded to bfloat16, whose steps at a
-    logit of 20 are 0.125.
+    The vocabulary goes by in tiles. Of each, the target's log-probability, the log-normaliser and the entropy within
+    the tile are kept; the chain rule of entropy joins them at the end. Nothing is rounded to bfloat16, whose steps are
+    0.125 at a logit of 20.
 
     Args:
         model (`PreTrainedModel`):
@@ -134,13 +137,14 @@ def _exact_products(weight: Tensor) -> Iterator[None]:
 
     The products are then exact and their sums float32: the same numbers as a float32 product, some five times sooner.
     """
-    matmul = getattr(torch.backends.mkldnn, "matmul", None)
+    matmul: Any = getattr(torch.backends.mkldnn, "matmul", None)
     if weight.dtype != torch.bfloat16 or weight.device.type != "cpu" or not hasattr(matmul, "fp32_precision"):
         yield
         return
-    before = matmul.fp32_precision
-    matmul.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        matmul.fp32_precision = before
+    with _PRECISION:
+        before = matmul.fp32_precision
+        matmul.fp32_precision = "bf16"
+        try:
+            yield
+        finally:
+            matmul.fp32_precision = before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from ..embedded import resolve_model
@@ -42,7 +42,7 @@ class ModelIdentity:
         return self.revision if self.commit is None else f"{self.path}@{self.commit}"
 
 
-@lru_cache(maxsize=None)
+@cache
 def model_identity(name: str, revision: str | None = None) -> ModelIdentity:
     """Find a model and fix its revision, once per process.
 
@@ -64,7 +64,7 @@ def model_identity(name: str, revision: str | None = None) -> ModelIdentity:
 
 
 def _commit(repository: str, revision: str | None) -> str:
-    """The commit that the Hub, or without it the local cache, has for a revision: the folder that config.json lies in."""
+    """The commit that the Hub, or without it the local cache, has for a revision: the cache's folder for its files."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import (
         EntryNotFoundError,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# A step's first token alone gives these; the mean scores need every token's distribution.
-FIRST_TOKEN_SCORES = ("first_token_surprisal", "first_token_entropy")
-MEAN_SCORES = ("mean_surprisal", "mean_entropy", "perplexity")
+SCORES = ("first_token_surprisal", "first_token_entropy", "mean_surprisal", "mean_entropy", "perplexity")
+# Those that need the distributions of all tokens.
+MEAN_SCORES = SCORES[2:]
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -14,14 +12,11 @@ from ..progress import tick
 from ..tokens import load_tokenizer
 from ..trace import Trace
 from .forward import ScoringModel, load_model
-from .outcome import FIRST_TOKEN_SCORES, ScoringFailure, StepScores
+from .outcome import ScoringFailure, StepScores
 from .tokenization import Context, TokenisedTrace, TraceTokenizer
 from .windows import Indexes, Window, cut
 
 Values = NDArray[np.float64]
-
-# What float32 holds; more digits would only be stored.
-_DIGITS = 7
 
 
 @lru_cache(maxsize=4)
@@ -39,37 +34,88 @@ def load(
     return tokenizer, model
 
 
-class _Pending:
-    """A trace whose windows are being scored."""
+def score_steps(
+    traces: Sequence[Trace],
+    tokenizer: TraceTokenizer,
+    model: ScoringModel,
+    all_scores: bool = True,
+    max_context: int | None = None,
+    max_batch_tokens: int = 16384,
+) -> Iterator[tuple[int, StepScores | ScoringFailure]]:
+    """The outcome of each trace with its position in `traces`, as soon as its last window is scored. The longest go
+    first, so that memory runs out at once if at all; the windows of one trace follow each other.
 
-    def __init__(self, tokenised: TokenisedTrace, all_scores: bool):
-        self.tokenised, self.all_scores = tokenised, all_scores
+    Args:
+        traces (`Sequence[Trace]`):
+            What to score.
+        tokenizer (`TraceTokenizer`), model (`ScoringModel`):
+            From [`load`].
+        all_scores, max_context, max_batch_tokens:
+            As [`SurprisalScorer`] has them.
+    """
+    pending: dict[int, _Pending] = {}
+    limit = model.limit(max_context)
+    for index, tokenised in enumerate(tokenizer(traces)):
+        if tokenised is None:
+            yield index, ScoringFailure("not_encodable")
+        elif tokenised.start == 0:
+            yield index, ScoringFailure("nothing_before")
+        else:
+            pending[index] = _Pending(index, tokenised, all_scores, limit)
+    longest_first = sorted(pending.values(), key=lambda one: -len(one.tokenised.ids))
+    windows = [window for one in longest_first for window in one.windows]
+    for window, scores in model.score_all(windows, max_batch_tokens):
+        one = pending[window.trace]
+        tick("scored tokens", len(window))
+        one.scored_windows += 1
+        if scores is None:
+            one.fits = False
+        else:
+            one.surprisal[window.slots], one.entropy[window.slots] = scores
+        if one.scored_windows == len(one.windows):
+            yield window.trace, one.outcome(all_scores)
+
+
+class _Pending:
+    """A trace whose windows are on their way through the model."""
+
+    def __init__(self, number: int, tokenised: TokenisedTrace, all_scores: bool, limit: int | None):
         positions = np.arange(tokenised.start, len(tokenised.ids))
+        self.tokenised = tokenised
         self.wanted: Indexes = positions if all_scores else np.unique(tokenised.first)
+        self.windows: list[Window]
+        self.windows, self.window_count = cut(number, tokenised.ids, tokenised.start, self.wanted, limit)
         self.surprisal: Values = np.full(len(self.wanted), np.nan)
         self.entropy: Values = np.full(len(self.wanted), np.nan)
-        self.windows = 0
-        self.to_come = 0
+        self.scored_windows = 0
+        self.fits = True
 
-    def cut(self, number: int, limit: int | None) -> list[Window]:
-        windows, self.windows = cut(number, self.tokenised.ids, self.tokenised.start, self.wanted, limit)
-        self.to_come = len(windows)
-        return windows
-
-    def outcome(self) -> StepScores | ScoringFailure:
+    def outcome(self, all_scores: bool) -> StepScores | ScoringFailure:
+        if not self.fits:
+            return ScoringFailure("out_of_memory")
         if not (np.isfinite(self.surprisal).all() and np.isfinite(self.entropy).all()):
             return ScoringFailure("not_finite")
         places = np.searchsorted(self.wanted, self.tokenised.first)
-        first = {"first_token_surprisal": self.surprisal[places], "first_token_entropy": self.entropy[places]}
-        means = self._means(first) if self.all_scores else {}
-        scores = {name: tuple(float(f"{value:.{_DIGITS}g}") for value in found) for name, found in first.items()}
-        scores |= {name: tuple(float(f"{value:.{_DIGITS}g}") for value in found) for name, found in means.items()}
+        empty: Values = np.empty(0)
+        mean_surprisal = self._means(self.surprisal, places) if all_scores else empty
+        mean_entropy = self._means(self.entropy, places) if all_scores else empty
         return StepScores(
-            first_token_surprisal=scores["first_token_surprisal"],
-            first_token_entropy=scores["first_token_entropy"],
-            mean_surprisal=scores.get("mean_surprisal", ()),
-            mean_entropy=scores.get("mean_entropy", ()),
-            perplexity=scores.get("perplexity", ()),
+            _rounded(self.surprisal[places]),
+            _rounded(self.entropy[places]),
+            _rounded(mean_surprisal),
+            _rounded(mean_entropy),
+            _rounded(np.exp(mean_surprisal)),
             tokens=len(self.tokenised.ids) - self.tokenised.start,
-            windows=self.windows,
+            windows=self.window_count,
         )
+
+    def _means(self, values: Values, places: Indexes) -> Values:
+        """Mean of a value over each step's tokens; of a step that owns none, the value of its first token."""
+        counts = np.bincount(self.tokenised.owner, minlength=len(places))
+        sums = np.bincount(self.tokenised.owner, values, minlength=len(places))
+        return np.where(counts > 0, sums / np.maximum(counts, 1), values[places])
+
+
+def _rounded(values: Values) -> tuple[float, ...]:
+    """Seven digits: what float32 holds. The rest would only take room in every record."""
+    return tuple(float(f"{value:.7g}") for value in values)

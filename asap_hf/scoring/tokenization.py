@@ -98,7 +98,7 @@ class TraceTokenizer:
                 "score with context='raw'"
             ) from error
         if self.leading:  # else what the template writes is the only one there will be
-            prompt = prompt.removeprefix(self._tokenizer.decode(self.leading))
+            prompt = prompt.removeprefix(str(self._tokenizer.decode(self.leading)))
         if not _THINK.search(prompt):
             return f"{prompt}<think>\n"
         return prompt if prompt[-1].isspace() else f"{prompt}\n"
@@ -161,7 +161,7 @@ def _check(tokenizer: PreTrainedTokenizerBase, backend: Any) -> list[int]:
 
 
 def _leading_ids(tokenizer: PreTrainedTokenizerBase, sample_ids: list[int]) -> list[int]:
-    """The special tokens that the tokenizer puts before a text. Seen by calling it: what configs say is often not so."""
+    """The special tokens that the tokenizer puts before a text. Seen by calling it: configs often say otherwise."""
     ids = list(tokenizer(_SAMPLE).input_ids)
     for place in range(len(ids) - len(sample_ids) + 1):
         if ids[place : place + len(sample_ids)] == sample_ids:

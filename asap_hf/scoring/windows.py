@@ -1,10 +1,10 @@
-"""What a model sees at once: traces longer than its context are cut into overlapping windows, and windows go in batches."""
+"""What a model sees at once: overlapping windows of a trace that is longer than its context, and batches."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -50,8 +50,8 @@ class Window:
 def context_limit(config: Any, max_context: int | None = None) -> int | None:
     """Most tokens that a model may see at once, or `None` if nothing limits it.
 
-    `max_position_embeddings` counts what a model can do in all architectures but one case: configs with YaRN scaling may
-    leave the unscaled number there, as Qwen's model cards ask for; then the original length times the factor counts.
+    That is the config's `max_position_embeddings`, but for one case: with YaRN scaling the unscaled number may be left
+    there, as Qwen's model cards ask for; then the original length times the factor counts.
     """
     config = config.get_text_config()
     limit = getattr(config, "max_position_embeddings", None)
@@ -68,8 +68,8 @@ def rope_parameters(config: Any) -> dict[str, Any]:
 
 
 def cut(trace: int, ids: Indexes, start: int, wanted: Indexes, limit: int | None) -> tuple[list[Window], int]:
-    """The windows in which the wanted tokens are scored, each token in exactly one, and how many windows the whole trace
-    takes (those without a wanted token are left out of the list).
+    """The windows in which the wanted tokens are scored, each token in exactly one, and how many windows the whole
+    trace takes (those without a wanted token are left out of the list).
 
     Args:
         trace (`int`):
@@ -81,8 +81,8 @@ def cut(trace: int, ids: Indexes, start: int, wanted: Indexes, limit: int | None
         wanted (`NDArray`):
             Ascending positions of the tokens to score, all at `start` or later and above 0.
         limit (`int`, *optional*):
-            Most tokens in a window. Every window begins with the question, cut in its middle if it would fill more than
-            half of the window.
+            Most tokens in a window. Every window begins with the question, cut in its middle if it would fill more
+            than half of the window.
     """
     if limit is None or len(ids) <= limit:
         return [Window(trace, ids, wanted - 1, ids[wanted], slice(0, len(wanted)))], 1
@@ -124,10 +124,11 @@ def next_batch(windows: Sequence[Window], place: int, max_tokens: int, mixed: bo
     """
     batch = [windows[place]]
     longest, tokens = len(batch[0]), len(batch[0])
-    for window in takewhile(lambda one: mixed or len(one) == longest, windows[place + 1 :]):
+    for window in islice(windows, place + 1, None):
         longest, tokens = max(longest, len(window)), tokens + len(window)
         padded = longest * (len(batch) + 1)
-        if padded > max_tokens or (padded - tokens) * _PADDING > padded:
+        padding = padded - tokens
+        if padded > max_tokens or padding * _PADDING > padded or (padding and not mixed):
             break
         batch.append(window)
     return batch

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
-from fake_endpoint import FakeEndpoint, Reply
+from .fake_endpoint import FakeEndpoint, Reply
 from huggingface_hub.inference._providers import CONVERSATIONAL_AUTO_ROUTER
 
 from asap_hf.errors import RunError, UsageError

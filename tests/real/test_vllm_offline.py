@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import psutil
 import pytest
 from transformers import AutoTokenizer
@@ -81,12 +80,12 @@ def test_schema_is_kept_to_without_blanks(llm: VLLMGenerator) -> None:
     numbers = {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 9}, "minItems": 1, "maxItems": 5}
     as_list = {"type": "object", "properties": {"keep": numbers}, "required": ["keep"], "additionalProperties": False}
     question = "Which of the numbers 1 to 9 are prime? Answer in JSON under the key keep."
-    schemas = [as_list, SELECT.schema]
-    outcomes = answers(llm, *(ask(question, max_tokens=200, schema=schema) for schema in schemas))
-    for schema, answer in zip(schemas, outcomes, strict=True):
-        jsonschema.validate(json.loads(answer.text), schema)
-        assert answer.finish_reason == "stop"
-        assert answer.text == "".join(answer.text.split())
+    listed, written = answers(
+        llm, *(ask(question, max_tokens=200, schema=schema) for schema in (as_list, SELECT.schema))
+    )
+    assert re.fullmatch(r'\{"keep":\[[1-9](,[1-9]){0,4}\]\}', listed.text)
+    assert re.fullmatch(r'\{"keep":"\d+(-\d+)?(,\d+(-\d+)?)*"\}', written.text)
+    assert [listed.finish_reason, written.finish_reason] == ["stop", "stop"]
 
 
 @pytest.mark.parametrize(
@@ -113,29 +112,29 @@ def test_one_request_fails_alone(llm: VLLMGenerator, request_: Request, code: st
 
 
 def test_answer_ends_where_the_context_does(llm: VLLMGenerator) -> None:
-    (answer,) = answers(llm, ask("Go on with this story. " + "The lamp went out. " * 180, max_tokens=4096))
+    (answer,) = answers(llm, ask("Go on with this story. " + "The lamp went out. " * 192, max_tokens=4096))
     assert answer.finish_reason == "length"
     assert answer.prompt_tokens + answer.completion_tokens == CONTEXT
 
 
-def test_more_requests_than_the_engine_is_given_at_once(llm: VLLMGenerator) -> None:
-    llm(())  # an engine is there to be asked
-    window = 2 * llm._engine.llm_engine.vllm_config.scheduler_config.max_num_seqs
-    requests = [ask(f"Say {number}.", max_tokens=1) for number in range(window + 5)]
-    assert len(answers(llm, *requests)) == len(requests)
+def test_more_requests_than_the_engine_is_given_at_once(llm: VLLMGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    llm.generate([], lambda index, outcome: None)  # starts the engine if this test runs alone
+    monkeypatch.setattr(llm._engine.llm_engine.vllm_config.scheduler_config, "max_num_seqs", 2)
+    lengths = [3, 1, 9, 1, 2, 6, 1, 1, 4, 2, 5]
+    assert [answer.completion_tokens for answer in answers(llm, *(ask(max_tokens=n) for n in lengths))] == lengths
 
 
 def test_broken_off_call_leaves_nothing_to_the_next(llm: VLLMGenerator, ledger: Path) -> None:
-    class Full(Exception):
+    class FullError(Exception):
         pass
 
     delivered = []
 
     def done(index: int, outcome: Completion | Failure) -> None:
         delivered.append(index)
-        raise Full
+        raise FullError
 
-    with pytest.raises(Full):
+    with pytest.raises(FullError):
         llm.generate([ask(max_tokens=300), ask(max_tokens=1)], done)
     assert delivered == [1]
     assert [answer.completion_tokens for answer in answers(llm, ask(max_tokens=3), ask(max_tokens=2))] == [3, 2]
