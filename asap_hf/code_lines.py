@@ -78,7 +78,7 @@ def classify(line: str) -> Kind:
     if not tokens or text.startswith(('"""', "'''")):
         return Kind.DOUBTFUL  # nothing but a comment, or a docstring
     last = tokens[-1]
-    if last.kind != "string" and last.text != "..." and last.text[-1] in ".?!":
+    if last.text != "..." and last.text[-1] in ".?!":
         kind = Kind.PROSE  # a sentence, however much it looks like code: "cnt_leq = split."
         in_words = tokens[0].text in HEADERS and _line(tokens[:-1]) is not Kind.PROSE
     else:
@@ -96,8 +96,7 @@ def _line(tokens: list[Token]) -> Kind:
         return Kind.DOUBTFUL
     if tokens[-1].text == "{":
         return Kind.CODE
-    start = next(position for position, token in enumerate(tokens) if token.text != "}")  # "} else if (x)"
-    statements = [statement for statement in split(tokens[start:], {";"}) if statement]
+    statements = [statement for statement in split(tokens, {";"}) if statement]
     ended = tokens[-1].text == ";"
     kinds = {Kind.CODE if ended and _declares(statement) else _statement(statement) for statement in statements}
     if Kind.PROSE in kinds:
@@ -191,7 +190,7 @@ def _is_target(tokens: list[Token]) -> bool:
         token.depth > 0 or token.kind in ("word", "keyword") or token.text in ("[", "]", "(", ")", ",", ".", ":", "*")
         for token in tokens
     )
-    return bool(tokens) and named and not called and tokens[-1].text not in (".", ":", "*", "(", "[")
+    return bool(tokens) and named and not called
 
 
 def _call(tokens: list[Token]) -> Kind:
@@ -200,8 +199,7 @@ def _call(tokens: list[Token]) -> Kind:
     chained = all(
         token.depth > 0 or token.kind == "word" or token.text in ("(", ")", "[", "]", ".") for token in tokens
     )
-    ends = tokens[-1].text in (")", "(", "[", "{", ",")
-    if not opened or not chained or not ends or any(token.text in ("[", "]") for token in tokens[:opened]):
+    if not opened or not chained:
         return Kind.PROSE
     certain = opened > 1 or tokens[0].text in _OUTPUT_CALLS or len(tokens) == 3
     return Kind.CODE if certain else Kind.DOUBTFUL

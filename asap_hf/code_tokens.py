@@ -17,7 +17,7 @@ class Token(NamedTuple):
     """A group of the pattern below, or `"keyword"` for a word that may stand next to another."""
     text: str
     depth: int
-    """Brackets open around it, its own not counted; -1 for a bracket that closes what was never opened."""
+    """Brackets open around it, its own not counted; negative from one on that closes what was never opened."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -65,7 +65,7 @@ def tokenize(text: str) -> list[Token]:
             kind = "keyword"
         depth -= piece in _CLOSING
         tokens.append(Token(kind, piece, depth))
-        depth = max(0, depth) + (piece in _OPENING)
+        depth += piece in _OPENING
     return tokens
 
 

@@ -67,10 +67,10 @@ def unusable_row(row: Row, completion: str, reason: str) -> dict[str, Any]:
 
 
 def step_record(row: Row, question: str, pruning: Pruning, tokens: tuple[int, int]) -> dict[str, Any]:
-    """Every decision about one row, positions always counted in the original's steps."""
+    """Every decision about one row that a `Sequential` made, positions always counted in the original's steps."""
     source = pruning.trace.source
-    stages = list(pruning.record.get("stages") or [{"stage": "pruner", "kept": pruning.trace.kept, **pruning.record}])
-    first, last = stages[0], stages[-1]
+    stages = list(pruning.record["stages"])
+    first, last = (stages[0], stages[-1]) if stages else ({}, {})
     coarse = _steps_before(source, stages)
     scores = last.get("scores") or {}
     return {

@@ -83,8 +83,8 @@ class SurprisalScorer:
         """Scores as a record holds them: `score`, told as plain values.
 
         Returns:
-            One `dict` per trace, in order: `{"scores": {name: [one value per step]}, "windows", "scorer"}`, or
-            `{"reason", "scorer"}`; `scorer` is `fingerprint`.
+            One `dict` per trace, in order: `{"scores": {name: [one value per step]}, "windows", "question_cut",
+            "scorer"}`, or `{"reason", "scorer"}`; `scorer` is `fingerprint`.
         """
         answers: list[dict[str, Any]] = []
         for outcome in self.score(traces):
@@ -92,7 +92,8 @@ class SurprisalScorer:
                 answers.append({"reason": outcome.reason, "scorer": self.fingerprint})
                 continue
             scores = {name: list(values) for name in SCORES if (values := getattr(outcome, name))}
-            answers.append({"scores": scores, "windows": outcome.windows, "scorer": self.fingerprint})
+            seen = {"windows": outcome.windows, "question_cut": outcome.question_cut}
+            answers.append({"scores": scores, **seen, "scorer": self.fingerprint})
         return answers
 
     def score(self, traces: Sequence[Trace]) -> list[StepScores | ScoringFailure]:
@@ -152,10 +153,8 @@ class SurprisalScorer:
         for all_scores in (True,) if self.all_scores else (False, True):
             stored = ledger.get(self._key(trace, all_scores))
             if stored is not None:
-                values = {name: tuple(stored[name]) for name in SCORES}
-                if not self.all_scores:
-                    values |= dict.fromkeys(MEAN_SCORES, ())
-                return StepScores(**values, tokens=stored["tokens"], windows=stored["windows"])
+                values = {name: tuple(value) if name in SCORES else value for name, value in stored.items()}
+                return StepScores(**values if self.all_scores else values | dict.fromkeys(MEAN_SCORES, ()))
         return None
 
     def _compute(self, traces: Sequence[Trace]) -> Iterator[tuple[int, StepScores | ScoringFailure]]:

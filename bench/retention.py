@@ -50,7 +50,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     rows = read_rows(arguments)
     results = read_results(arguments.output)
-    bench = Bench(arguments.model, SurprisalScorer(arguments.model))
+    bench = Bench(arguments.model, SurprisalScorer(arguments.model, all_scores=False))
     for number, (name, row) in enumerate(rows.items(), 1):
         measured = {key(result) for result in results if result["trace"] == name}
         for result in measure_trace(bench, name, row, arguments, measured):
@@ -70,13 +70,17 @@ def parse_arguments() -> argparse.Namespace:
     def numbers(text: str) -> list[float]:
         return [float(one) for one in text.split(",")]
 
+    def names(text: str) -> list[str]:
+        return text.split(",")
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--traces", type=int, default=20, help="how many, drawn at random (default: 20)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw and of the random removal (default: 0)")
     parser.add_argument("--max_tokens_trace", type=int, default=4000, help="longest reasoning drawn (default: 4000)")
     parser.add_argument("--ratios", type=numbers, default=[0.25, 0.5], help="budgets (default: 0.25,0.5)")
-    parser.add_argument("--keep", type=numbers, default=[0.25, 0.5], help="stage 1: AnswerAnchorPruner's keep")
-    parser.add_argument("--splitters", type=lambda text: text.split(","), default=["code", "paper"])
+    parser.add_argument("--keep", type=numbers, default=[0.2, 0.5], help="of AnswerAnchorPruner (default: 0.2,0.5)")
+    parser.add_argument("--splitters", type=names, default=["code", "paper"], help="default: code,paper")
+    parser.add_argument("--conditions", type=names, help="only these, such as random,overlap (default: all)")
     parser.add_argument("--model", default="embedded", help="scores the steps and judges (default: embedded)")
     parser.add_argument("--threads", type=int, default=2, help="of torch (default: 2)")
     parser.add_argument("--output", type=Path, help="JSON lines: results of former runs, and of this one")
@@ -159,10 +163,21 @@ def at_random(seed: int) -> Callable[[Trace], Sequence[float]]:
     return rank
 
 
+def overlap_with_neighbours(trace: Trace) -> list[float]:
+    own = answer_overlap(trace)
+    around = zip([own[0], *own[:-1]], own, [*own[1:], own[-1]], strict=True)
+    return [(before + 2 * here + after) / 4 for before, here, after in around]
+
+
 def conditions(arguments: argparse.Namespace, scorer: Scorer) -> Iterator[tuple[str, float | None, Pruner]]:
     """Name, budget as a share of the original (`None`: whatever the pruner keeps) and pruner of every condition."""
     stages_1 = {f"anchor {keep:g}": AnswerAnchorPruner(keep) for keep in arguments.keep}
-    rankings = {CONTROL: at_random(arguments.seed), "keep_last": lambda trace: trace.kept, "overlap": answer_overlap}
+    rankings = {
+        CONTROL: at_random(arguments.seed),
+        "keep_last": lambda trace: trace.kept,
+        "overlap": answer_overlap,
+        "overlap with neighbours": overlap_with_neighbours,
+    }
     for name, stage_1 in stages_1.items():
         yield name, None, stage_1
     for ratio in arguments.ratios:
@@ -217,7 +232,7 @@ def measure_trace(
             texts.append((condition, ratio, lambda p=pruner, trace=trace: p.prune([trace])[0].trace.reasoning))
         for condition, ratio, text in texts:
             result = {"trace": name, "splitter": splitter, "condition": condition, "ratio": ratio}
-            if key(result) in measured:
+            if key(result) in measured or condition not in (arguments.conditions or [condition]):
                 continue
             left = text()
             if left not in judged:

@@ -26,11 +26,17 @@ total += values[i] // 2
 i += 1; j -= 1
 dp[i] = min(dp[i - 1], dp[i - 2]) + cost
 names = [
+limit = float("inf")
+half = n // 2
 print("It's done.")
+print(total,
+recurse()
+adj[u].append(v)
 queue.append((0, start))
 sys.exit()
 break
 int n; cin >> n;
+total += row[i]; // add it up.
 long long best = 0;
 vector<int> a(n);
 string s;
@@ -51,6 +57,9 @@ n=5
 a = [3, 1, 2]
 low, high = high, low
 total = best
+x = 2 * 3
+rows = ...
+if a: if b: c = 1
 d = {1: 2, 3: 4}
 update(i, x)
 # walk over the rows
@@ -83,15 +92,18 @@ s = 3 + 4 = 7
 count = half.
 a = b, c = d
 left = n - 1: 3
-h = start + 8a
+h = 8a + start
 total = 4 (tens) + 2
-x = a) + f(b
+x = (a)) + f(b
 total = 2 * a's
 f(x) = x + 1
 gcd(4, 6) = 2
 1 2 3
 YES
 for example:
+with that:
+x is even;
+count = "half
 for each of the rows:
 if the first row is empty:
 return the answer

@@ -294,12 +294,14 @@ def _rebudget(arguments: PruneArguments, former: dict[str, Any]) -> dict[str, An
         ratio=arguments.ratio,
     )
     budget = {"ratio": arguments.ratio} if arguments.ratio is not None else {"max_tokens": arguments.max_tokens}
-    kept = {name: value for name, value in settings.items() if name not in ("max_tokens", "ratio", "score")}
+    changed: dict[str, Any] = {}
+    for name, value in settings.items():
+        changed |= budget if name in ("max_tokens", "ratio") else {name: value}
     return rewrite_result(
         Path(arguments.dataset_name),
         Path(arguments.output_dir),
         rebudget,
-        {**kept, "score": arguments.score, **budget},
+        {**changed, "score": arguments.score},
         arguments.overwrite,
     )
 

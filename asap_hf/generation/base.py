@@ -117,6 +117,9 @@ class Generator(ABC):
                 outcomes[key] = Completion(**stored, from_ledger=True)
         # Copies, because the purse knows a request by its identity and a caller may use one object twice.
         missing = {key: replace(request) for key, request in zip(keys, requests, strict=True) if key not in outcomes}
+        for key in [key for key, request in missing.items() if not _encodable(request)]:
+            outcomes[key] = Failure("bad_request: half of a surrogate pair is no text that could be sent")
+            self.purse.settle(missing.pop(key), None)
         order = list(missing)
 
         def done(index: int, outcome: Completion | Failure) -> None:
@@ -162,7 +165,10 @@ class Generator(ABC):
     @property
     def purse(self) -> Purse:
         """This process's account. Made on first use, and atomically, as generators are shared between threads."""
-        return self.__dict__.setdefault("purse", Purse(self.prompt_price, self.completion_price, self.max_cost))
+        purse: Purse = self.__dict__.setdefault(
+            "purse", Purse(self.prompt_price, self.completion_price, self.max_cost)
+        )
+        return purse
 
     @property
     def usage(self) -> Usage:
@@ -175,6 +181,14 @@ class Generator(ABC):
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             object.__setattr__(self, name, value)
+
+
+def _encodable(request: Request) -> bool:
+    try:
+        "".join(str(message["content"]) for message in request.messages).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _STORED = tuple(one.name for one in fields(Completion) if one.name != "from_ledger")

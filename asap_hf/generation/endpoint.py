@@ -17,6 +17,8 @@ from ..errors import UsageError
 from .base import Completion, Failure, Generator, Request
 from .workers import NO_KEY, Workers
 
+_VISIBLE = re.compile(r"[!-~]+")
+
 
 @dataclass(frozen=True)
 class EndpointGenerator(Generator):
@@ -114,7 +116,7 @@ class EndpointGenerator(Generator):
         where = self.api_key_env or "HF_TOKEN (or after `hf auth login`)"
         if not key:
             raise UsageError(f"there is no API key in {where}")
-        if not re.fullmatch(r"[!-~]+", key):
+        if not _VISIBLE.fullmatch(key):
             raise UsageError(f"what is in {where} cannot be an API key: it holds blanks or non-ASCII characters")
         return key
 
@@ -125,7 +127,7 @@ class EndpointGenerator(Generator):
 def _check(base_url: str) -> None:
     try:
         url = urlsplit(base_url)
-        good = url.scheme in ("http", "https") and url.hostname and url.port != 0
+        good = url.scheme in ("http", "https") and url.hostname and url.port != 0 and _VISIBLE.fullmatch(base_url)
     except ValueError:  # of the port
         good = False
     if not good:

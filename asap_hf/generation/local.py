@@ -25,7 +25,8 @@ class _Engine(NamedTuple):
     ends: list[int]  # ids of the tokens that end an answer
 
 
-class _Row(NamedTuple):
+@dataclass(frozen=True)
+class _Row:
     index: int
     request: Request
     prompt: torch.Tensor  # (tokens,), int32
@@ -140,20 +141,21 @@ class TransformersGenerator(Generator):
             seeds = [int(ledger_key(self.seed, *row.request.identity)[:15], 16) for row in batch]
             sampling.append(_Draw(temperature, top_p, seeds, model.device))
         with torch.inference_mode():
-            out = model.generate(
+            out = model.generate(  # type: ignore[operator]
                 ids.to(model.device),
                 attention_mask=mask.to(model.device),
                 logits_processor=sampling,
                 max_new_tokens=limit,
             )
-        return out[:, longest:].tolist()
+        answers: list[list[int]] = out[:, longest:].tolist()
+        return answers
 
     def _completion(self, row: _Row, ids: list[int]) -> Completion:
         stops = (place for place, token in enumerate(ids) if token in self._engine.ends)
         end = next(stops, None)
         text = self._engine.tokenizer.decode(ids[:end], skip_special_tokens=True)
         tokens = len(ids) if end is None else end + 1
-        return Completion(text, len(row.prompt), tokens, "length" if end is None else "stop")
+        return Completion(str(text), len(row.prompt), tokens, "length" if end is None else "stop")
 
     @cached_property
     def _engine(self) -> _Engine:
@@ -168,17 +170,18 @@ class TransformersGenerator(Generator):
             model = AutoModelForCausalLM.from_pretrained(folder, revision=self.revision, dtype=self.dtype)
         except (OSError, ValueError) as error:
             raise UsageError(f"transformers cannot load {self.model}: {error}") from error
-        device = self.device
+        device: torch.device | str | None = self.device
         if device is None:
             device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
         named = model.generation_config.eos_token_id
         ends = {tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])} - {None}
         # A fresh one: what the model's own says of temperature, top-k or repetition would come on top of the request.
-        model.generation_config = GenerationConfig(
+        model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
             do_sample=False, eos_token_id=sorted(ends), pad_token_id=min(ends), bos_token_id=tokenizer.bos_token_id
         )
         context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or float("inf")
-        return _Engine(model.to(device).eval(), tokenizer, context, sorted(ends))
+        model = model.to(device).eval()  # type: ignore[arg-type]
+        return _Engine(model, tokenizer, context, sorted(ends))
 
 
 class _Draw:

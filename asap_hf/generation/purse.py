@@ -58,7 +58,7 @@ class Purse:
         """The most that one sending of `request` can cost: `max_tokens` of completion and a prompt of one token per
         UTF-8 byte. Half of that would do for prose, but numbers are often one token per digit, and a token never
         stands for less than a byte."""
-        bound = self.template_tokens + sum(len(str(m["content"]).encode(errors="replace")) for m in request.messages)
+        bound = self.template_tokens + sum(len(str(m["content"]).encode()) for m in request.messages)
         return self._price(bound, request.max_tokens)
 
     def reserve(self, request: Request) -> str:

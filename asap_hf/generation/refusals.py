@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx2
+from huggingface_hub import ChatCompletionOutputMessage
 from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError
 
 from .base import Completion
@@ -22,7 +23,7 @@ SAID = 300  # characters of a server's message that a reason quotes
 _SAYING = ("error", "message", "detail", "msg")
 
 
-@dataclass
+@dataclass(eq=False)
 class Refusal(Exception):
     """One try that brought no completion.
 
@@ -89,17 +90,21 @@ def completion_of(output: Any) -> Completion:
         [`Refusal`]: if it holds no answer.
     """
     choices = output.choices
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0].message, dict):
+    message = choices[0].message if isinstance(choices, list) and choices else None
+    if not isinstance(message, ChatCompletionOutputMessage):
         raise malformed(f"no choices in {_line(json.dumps(output))}")
-    content, finish_reason = choices[0].message.content, choices[0].finish_reason or "unknown"
+    content, finish_reason = message.content, choices[0].finish_reason or "unknown"
     if not isinstance(content, str | None):
         raise malformed("the content is not text")
     if finish_reason in ("abort", "error"):
         raise Refusal(f"unfinished: the server ended with {finish_reason}", retry=True, maybe_billed=True)
     usage = output.usage if isinstance(output.usage, dict) else {}
-    return Completion(
-        content or "", usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, finish_reason
-    )
+    prompt_tokens, completion_tokens = _tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens"))
+    return Completion(content or "", prompt_tokens, completion_tokens, finish_reason)
+
+
+def _tokens(said: Any) -> int:
+    return said if isinstance(said, int) and said > 0 else 0
 
 
 def _response(error: Exception) -> httpx2.Response | None:
@@ -139,7 +144,7 @@ def _said(response: httpx2.Response) -> str:
 def _retry_after(header: str) -> float | None:
     """Seconds, from a number or an HTTP date; `None` if there is neither."""
     try:
-        return max(float(header), 0.0)
+        return float(header) if float(header) > 0 else 0.0
     except ValueError:
         pass
     try:

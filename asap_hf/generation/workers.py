@@ -49,7 +49,7 @@ class Workers:
         self._streak = 0  # tries in a row that say nothing good of any other request
         self._closed = ""  # why nothing more is sent
         self._stopping = False
-        self._task: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None] | None = None
+        self._cancel: Callable[[], object] | None = None
         self._thread = Thread(target=self._work, name="asap-hf-endpoint", daemon=True)
 
     def start(self) -> None:
@@ -59,10 +59,9 @@ class Workers:
         """Cancel what is in flight and wait for it, but not for ever: a name server that does not answer cannot be
         cancelled, and the thread ends with the process."""
         self._stopping = True
-        if self._task is not None:
-            loop, task = self._task
+        if self._cancel is not None:
             with suppress(RuntimeError):  # the loop had ended by itself
-                loop.call_soon_threadsafe(task.cancel)
+                self._cancel()
         if self._thread.is_alive():
             self._thread.join(timeout=5.0)
 
@@ -75,14 +74,15 @@ class Workers:
             self._deliver(None)
 
     async def _main(self) -> None:
-        self._task = asyncio.get_running_loop(), asyncio.current_task()
-        if self._stopping:
-            return
         self._wake = asyncio.Event()
+        count = -(-self._workers // WORKERS_PER_CLIENT)
         async with AsyncExitStack() as stack:
-            count = -(-self._workers // WORKERS_PER_CLIENT)
             clients = [await stack.enter_async_context(self._client()) for _ in range(count)]
-            await asyncio.gather(*(self._worker(clients[number % count]) for number in range(self._workers)))
+            all_of_them = asyncio.gather(*(self._worker(clients[number % count]) for number in range(self._workers)))
+            self._cancel = partial(asyncio.get_running_loop().call_soon_threadsafe, all_of_them.cancel)
+            if self._stopping:
+                all_of_them.cancel()
+            await all_of_them
 
     def _client(self) -> AsyncInferenceClient:
         seconds = self._generator.timeout

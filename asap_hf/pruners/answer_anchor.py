@@ -13,6 +13,7 @@ from .base import Pruner, Pruning
 
 _FENCED = re.compile(r"^(```|~~~)[^\n]*\n(.*?)^\1", re.DOTALL | re.MULTILINE)
 _WORD = re.compile(r"[^\W\d]\w*|\d+")
+_WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,18 @@ class AnswerAnchorPruner(Pruner):
 
     Where the paper asks an LLM for a direct chain of thought as the anchor (§3.2), this takes the answer's code (its
     whole text, if it holds no fenced code). A step's overlap is the share of its words that stand in the anchor; the
-    steps with the lowest overlap go, of equal ones the earlier first, until at most `keep` of the reasoning's
-    characters are left. One step always stays.
+    steps with the lowest overlap go, of equal ones the earlier first, until at most `keep` of the reasoning is left.
+    One step always stays.
 
     Args:
-        keep (`float`, *optional*, defaults to 0.25):
-            Share of the reasoning's characters to keep, over 0 and at most 1. Ours, chosen by `bench/retention.py`.
+        keep (`float`, *optional*, defaults to 0.2):
+            Share of the reasoning to keep, over 0 and at most 1, counted in words and signs: close to tokens, without
+            a tokenizer. Ours, chosen by `bench/retention.py`.
     """
 
-    keep: float = 0.25
+    keep: float = 0.2
 
-    version = "2"
+    version = "1"
 
     def __post_init__(self) -> None:
         if not 0 < self.keep <= 1:
@@ -46,8 +48,9 @@ class AnswerAnchorPruner(Pruner):
 
     def _prune_one(self, trace: Trace) -> Pruning:
         overlaps = answer_overlap(trace)
-        budget = max(1, int(self.keep * len(trace.reasoning)))
-        selection = select_by_budget(trace.steps, overlaps, budget, _count_characters)
+        size = _count_words_and_signs([trace.reasoning])[0]
+        budget = max(1, int(self.keep * size))
+        selection = select_by_budget(trace.steps, overlaps, budget, _count_words_and_signs)
         return Pruning(trace.select(selection.kept), record={"overlap": [round(overlap, 4) for overlap in overlaps]})
 
 
@@ -66,5 +69,5 @@ def answer_code(answer: str) -> str:
     return "\n".join(body for _, body in _FENCED.findall(answer)) or answer
 
 
-def _count_characters(texts: Sequence[str]) -> list[int]:
-    return [len(text) for text in texts]
+def _count_words_and_signs(texts: Sequence[str]) -> list[int]:
+    return [len(_WORD_OR_SIGN.findall(text)) for text in texts]

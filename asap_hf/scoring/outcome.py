@@ -29,7 +29,10 @@ class StepScores:
         tokens (`int`):
             Tokens of the reasoning.
         windows (`int`):
-            Windows that the trace was seen in; 1 if the model saw it whole.
+            Windows that the trace was seen in; 1 if the model saw it at once.
+        question_cut (`int`):
+            Tokens in the middle of the question that the model did not see; above 0 only where the trace is longer than
+            the context and the question fills more than half of it.
     """
 
     first_token_surprisal: tuple[float, ...]
@@ -39,6 +42,7 @@ class StepScores:
     perplexity: tuple[float, ...]
     tokens: int
     windows: int
+    question_cut: int = 0
 
 
 @dataclass(frozen=True)

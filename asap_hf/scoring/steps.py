@@ -14,7 +14,7 @@ from ..trace import Trace
 from .forward import ScoringModel, load_model
 from .outcome import ScoringFailure, StepScores
 from .tokenization import Context, TokenisedTrace, TraceTokenizer
-from .windows import Indexes, Window, cut
+from .windows import Indexes, cut
 
 Values = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def score_steps(
         else:
             pending[index] = _Pending(index, tokenised, all_scores, limit)
     longest_first = sorted(pending.values(), key=lambda one: -len(one.tokenised.ids))
-    windows = [window for one in longest_first for window in one.windows]
+    windows = [window for one in longest_first for window in one.cut.windows]
     for window, scores in model.score_all(windows, max_batch_tokens):
         one = pending[window.trace]
         tick("scored tokens", len(window))
@@ -72,7 +72,7 @@ def score_steps(
             one.fits = False
         else:
             one.surprisal[window.slots], one.entropy[window.slots] = scores
-        if one.scored_windows == len(one.windows):
+        if one.scored_windows == len(one.cut.windows):
             yield window.trace, one.outcome(all_scores)
 
 
@@ -83,8 +83,7 @@ class _Pending:
         positions = np.arange(tokenised.start, len(tokenised.ids))
         self.tokenised = tokenised
         self.wanted: Indexes = positions if all_scores else np.unique(tokenised.first)
-        self.windows: list[Window]
-        self.windows, self.window_count = cut(number, tokenised.ids, tokenised.start, self.wanted, limit)
+        self.cut = cut(number, tokenised.ids, tokenised.start, self.wanted, limit)
         self.surprisal: Values = np.full(len(self.wanted), np.nan)
         self.entropy: Values = np.full(len(self.wanted), np.nan)
         self.scored_windows = 0
@@ -106,7 +105,8 @@ class _Pending:
             _rounded(mean_entropy),
             _rounded(np.exp(mean_surprisal)),
             tokens=len(self.tokenised.ids) - self.tokenised.start,
-            windows=self.window_count,
+            windows=self.cut.count,
+            question_cut=self.cut.question_cut,
         )
 
     def _means(self, values: Values, places: Indexes) -> Values:

@@ -67,9 +67,26 @@ def rope_parameters(config: Any) -> dict[str, Any]:
     return getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
 
 
-def cut(trace: int, ids: Indexes, start: int, wanted: Indexes, limit: int | None) -> tuple[list[Window], int]:
-    """The windows in which the wanted tokens are scored, each token in exactly one, and how many windows the whole
-    trace takes (those without a wanted token are left out of the list).
+@dataclass(frozen=True)
+class Cut:
+    """A trace in windows.
+
+    Args:
+        windows (`list[Window]`):
+            Those that hold a wanted token; each wanted token is scored in one of them.
+        count (`int`):
+            How many there are with those that hold none.
+        question_cut (`int`):
+            Tokens of the question that no window shows.
+    """
+
+    windows: list[Window]
+    count: int = 1
+    question_cut: int = 0
+
+
+def cut(trace: int, ids: Indexes, start: int, wanted: Indexes, limit: int | None) -> Cut:
+    """Cut a trace into as many windows as the model needs to see every wanted token.
 
     Args:
         trace (`int`):
@@ -85,7 +102,7 @@ def cut(trace: int, ids: Indexes, start: int, wanted: Indexes, limit: int | None
             than half of the window.
     """
     if limit is None or len(ids) <= limit:
-        return [Window(trace, ids, wanted - 1, ids[wanted], slice(0, len(wanted)))], 1
+        return Cut([Window(trace, ids, wanted - 1, ids[wanted], slice(0, len(wanted)))])
     question = _without_middle(ids[:start], limit // 2)
     windows, count, begin, done = [], 0, start, start
     while done < len(ids):
@@ -98,7 +115,7 @@ def cut(trace: int, ids: Indexes, start: int, wanted: Indexes, limit: int | None
             windows.append(Window(trace, seen, rows, ids[here], slice(int(first), int(last))))
         count += 1
         begin, done = end - limit // _OVERLAP, end
-    return windows, count
+    return Cut(windows, count, start - len(question))
 
 
 def _without_middle(ids: Indexes, most: int) -> Indexes:

@@ -19,13 +19,14 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
-from .fake_endpoint import FakeEndpoint, Reply
 from huggingface_hub.inference._providers import CONVERSATIONAL_AUTO_ROUTER
 
 from asap_hf.errors import RunError, UsageError
 from asap_hf.generation import Completion, EndpointGenerator, Failure, Request
 from asap_hf.generation.refusals import _retry_after
 from asap_hf.ledger import open_ledger
+
+from .fake_endpoint import FakeEndpoint, Reply
 
 SECRET = "hf_secretsecretsecret"
 
@@ -121,6 +122,7 @@ def test_retry_after_is_honoured(server):
 
 def test_what_retry_after_may_hold():
     assert _retry_after("7") == 7.0 and _retry_after("0.5") == 0.5 and _retry_after("-1") == 0.0
+    assert _retry_after("nan") == 0.0
     assert _retry_after("") is None and _retry_after("soon") is None
     assert _retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
     later = datetime.now(UTC) + timedelta(minutes=10)
@@ -239,6 +241,16 @@ def test_a_malformed_answer_is_a_failure_and_is_not_bought_again(server, body):
     bad, good = generator(server)([ask("bad"), ask("good")])
     assert isinstance(bad, Failure) and bad.reason.startswith("malformed: ")
     assert good.text == "answer to good" and server.asked["bad"] == 1
+
+
+@pytest.mark.parametrize(
+    "usage", [5, "many", {"prompt_tokens": "3", "completion_tokens": -1}, {"prompt_tokens": None}]
+)
+def test_odd_accounts_of_tokens_are_no_account(server, usage):
+    server.plan = lambda prompt, before: Reply(usage=usage)
+    made = generator(server, completion_price=1e6)
+    assert made([ask("a")]) == [Completion("answer to a")]
+    assert made.usage.cost == 16.0  # max_tokens
 
 
 def test_an_aborted_answer_is_asked_for_again(server):
@@ -420,6 +432,7 @@ def test_a_key_appears_nowhere(server, monkeypatch):
         {"base_url": "http://h/v1", "provider": "auto"},
         {"base_url": "localhost:8000"},
         {"base_url": "http://h:99999/v1"},
+        {"base_url": "http://two words/v1"},
         {"base_url": "http://user:pass@h/v1"},
         {"base_url": "http://h/v1?key=abc"},
         {"base_url": "http://h", "structured": "json_schema"},

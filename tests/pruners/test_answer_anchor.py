@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,10 @@ ANSWER = f"Double it.\n\n```python\n{PROGRAM}```\n\nThat is all."
 
 def trace_of(*steps: str, answer: str = ANSWER) -> Trace:
     return Trace.parse("Double n.", "<think>\n" + "\n\n".join(steps) + "\n</think>\n\n" + answer, splitter="paper")
+
+
+def size(trace: Trace) -> int:
+    return len(re.findall(r"\w+|[^\w\s]", trace.reasoning))
 
 
 def kept_by(trace: Trace, keep: float) -> tuple[int, ...]:
@@ -48,15 +53,20 @@ def test_a_fence_that_never_closes_counts_as_none() -> None:
     assert answer_code("see\n```python\nx = 1\n") == "see\n```python\nx = 1\n"
 
 
-def test_the_lowest_overlap_goes_first_until_the_share_of_characters_holds() -> None:
-    trace = trace_of("aaaa bbbb", "print(n*2)", "cccc n dd", "int(input)")  # overlaps 0, 1, 1/3, 1
-    assert len(trace.reasoning) == 9 + 2 + 10 + 2 + 9 + 2 + 10
+def test_the_lowest_overlap_goes_first_until_the_share_of_words_and_signs_holds() -> None:
+    trace = trace_of("aaaa bbbb", "print(n*2)", "cccc n dd", "int(input)")  # overlaps 0, 1, 1/3, 1; sizes 2, 6, 3, 4
     assert kept_by(trace, 1.0) == (0, 1, 2, 3)
     assert kept_by(trace, 0.99) == (1, 2, 3)
-    assert kept_by(trace, 33 / 44) == (1, 2, 3)
-    assert kept_by(trace, 32 / 44) == (1, 3)
-    assert kept_by(trace, 22 / 44) == (1, 3)
-    assert kept_by(trace, 21 / 44) == (3,)
+    assert kept_by(trace, 0.87) == (1, 2, 3)  # 13 of 15
+    assert kept_by(trace, 0.86) == (1, 3)
+    assert kept_by(trace, 0.67) == (1, 3)  # 10 of 15
+    assert kept_by(trace, 0.66) == (3,)
+
+
+def test_blank_lines_indentation_and_word_length_weigh_nothing() -> None:
+    short = trace_of("a b", "n", "c")
+    long = trace_of("    abracadabra    beta", "    n", "\t\tgammagammagamma")
+    assert [kept_by(trace, 0.5) for trace in (short, long)] == [(1, 2), (1, 2)]
 
 
 def test_one_step_stays_where_even_one_is_too_long() -> None:
@@ -78,14 +88,14 @@ def test_of_equal_overlaps_the_earlier_goes_first() -> None:
 
 def test_equal_steps_are_told_apart_by_position() -> None:
     trace = trace_of("print(n)", "Wait.", "print(n)", "Wait.")
-    pruned = AnswerAnchorPruner(0.6).prune([trace])[0].trace
+    pruned = AnswerAnchorPruner(0.7).prune([trace])[0].trace
     assert pruned.kept == (0, 2)
     assert pruned.steps == ("print(n)\n\n", "print(n)")
 
 
 def test_positions_are_those_of_the_uncut_trace_also_after_another_stage() -> None:
     trace = trace_of("one", "print(n)", "two", "int(n)", "three").select([1, 2, 3])
-    pruned = AnswerAnchorPruner(0.8).prune([trace])[0].trace
+    pruned = AnswerAnchorPruner(0.9).prune([trace])[0].trace
     assert pruned.kept == (1, 3)
     assert pruned.source.texts == ("one", "print(n)", "two", "int(n)", "three")
 
@@ -113,7 +123,7 @@ def test_what_is_left_is_an_ordered_part_within_the_share(steps: list[str], keep
     pruned = AnswerAnchorPruner(keep).prune([trace])[0].trace
     assert list(pruned.kept) == sorted(set(pruned.kept))
     assert pruned.texts == tuple(trace.texts[position] for position in pruned.kept)
-    assert len(pruned.reasoning) <= max(1, int(keep * len(trace.reasoning))) or len(pruned.kept) == 1
+    assert size(pruned) <= max(1, int(keep * size(trace))) or len(pruned.kept) == 1
     overlaps = answer_overlap(trace)
     gone = [overlap for position, overlap in enumerate(overlaps) if position not in pruned.kept]
     assert max(gone, default=0.0) <= min(overlaps[position] for position in pruned.kept)

@@ -1,0 +1,80 @@
+"""Rows and pruners of the contract tests; a module of its own, so that other processes can import them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asap_hf.pruners.anchor import AnchorPruner
+from asap_hf.pruners.answer_anchor import AnswerAnchorPruner
+from asap_hf.pruners.asap import asap
+from asap_hf.pruners.base import Pruner, Sequential
+from asap_hf.pruners.iterative import IterativePruner
+from asap_hf.surprisal import SurprisalScorer
+from asap_hf.trace import Trace
+
+from .scripted import Scripted, every_second_step
+
+
+@dataclass(frozen=True)
+class Checksums:
+    """A deterministic scorer that costs nothing: each step's score is a checksum of its text."""
+
+    def __call__(self, traces: Sequence[Trace]) -> list[Mapping[str, Any]]:
+        return [
+            {"scores": {"checksum": [float(zlib.crc32(step.encode())) for step in trace.steps]}} for trace in traces
+        ]
+
+
+def pruners(embedded: str) -> dict[str, Pruner]:
+    """Every pruner, by name."""
+    llm = Scripted(answer=every_second_step)
+    cheap = IterativePruner(Checksums(), embedded, max_tokens=40, score="checksum")
+    return {
+        "answer_anchor": AnswerAnchorPruner(),
+        "iterative": cheap,
+        "surprisal": IterativePruner(SurprisalScorer("embedded", dtype="float32"), embedded, max_tokens=40),
+        "rewrite": AnchorPruner(llm),
+        "select": AnchorPruner(llm, mode="select"),
+        "sequential": Sequential((AnchorPruner(llm, mode="select"), cheap), "paper"),
+        "asap": asap(max_tokens=40),
+    }
+
+
+CHEAP = ("answer_anchor", "iterative", "rewrite", "select", "sequential")
+BUDGETED = {"iterative": 40, "surprisal": 40, "sequential": 40, "asap": 40}
+
+_SAYINGS = (
+    "Okay, there are baskets and the task is to count all apples in them.",
+    "Wait.",
+    "A basket may be empty, the statement says so; that adds nothing to the sum.",
+    "So read every number and add it to the total.",
+    "Wait.",
+    "Check with the example: 2 + 3 = 5, which is what it says.",
+    "The program reads n, then a line of n numbers, and prints sum(numbers).",
+)
+_ANSWER = "```python\nn = int(input())\nnumbers = map(int, input().split())\nprint(sum(numbers))\n```"
+
+
+def good_row(number: int) -> dict[str, Any]:
+    """A small usable row, another one for each number."""
+    steps = [f"This is basket {number}.", *_SAYINGS[: 1 + number % len(_SAYINGS)], *_SAYINGS[number % 3 :: 2]]
+    completion = "<think>\n" + "\n\n".join(steps) + f"\n</think>\n\n{_ANSWER}"
+    return {"id": f"row-{number}", "prompt": f"How many apples are in {number} baskets?", "completion": completion}
+
+
+BAD_COMPLETIONS = (None, "", "no tags at all", "<think>\nnever closed", "<think></think>5", "<think>a</think>")
+
+
+def bad_row(number: int) -> dict[str, Any]:
+    """A row that no pruner can use."""
+    return {**good_row(number), "completion": BAD_COMPLETIONS[number % len(BAD_COMPLETIONS)]}
+
+
+def mixed_rows() -> list[dict[str, Any]]:
+    """Usable rows, every kind of bad one, one without a prompt."""
+    rows = [good_row(number) for number in range(4)]
+    rows += [bad_row(number) for number in range(len(BAD_COMPLETIONS))]
+    return [*rows, {**good_row(4), "prompt": None}, good_row(5)]
