@@ -67,13 +67,12 @@ class Production:
         """Do the work and put the dataset in place; returns the summary."""
         started = time.monotonic()
         with DatasetWriter(output_dir, overwrite) as writer:
-            progress = Progress(len(self.source))
-            number = 0
-            for rows in self.source.batches(self.batch_size):
-                failed = self._write_batch(writer, number, rows)
-                number += len(rows)
-                progress.advance(len(rows), failed)
-            progress.close()
+            with Progress(len(self.source)) as progress:
+                number = 0
+                for rows in self.source.batches(self.batch_size):
+                    failed = self._write_batch(writer, number, rows)
+                    number += len(rows)
+                    progress.advance(len(rows), failed)
             seconds = round(time.monotonic() - started, 3)
             summary = self.summary.as_dict(seconds=seconds, llm=self._llm_account())
             finish(writer, self.source.label, settings, summary)

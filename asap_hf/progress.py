@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections import Counter
 from typing import Any
@@ -14,36 +15,33 @@ _counts: Counter[str] = Counter()
 
 
 def tick(what: str, amount: float = 1) -> None:
-    """Count work as it is done: `"scored tokens"`, `"LLM calls"`, `"LLM failures"`, `"cost"`, …"""
+    """Count work as it is done: `"scored tokens"`, `"LLM calls"`, `"cost"`."""
     _counts[what] += amount  # type: ignore[assignment]
 
 
-def counted(what: str) -> float:
-    """How much of something was done since `Progress` began."""
-    return _counts[what]
-
-
 class Progress:
-    """Rows done of a known total, with what `tick` counted beside them.
+    """Rows done of a known total, with what `tick` counted beside them, shown while the work goes on.
 
     Args:
         total (`int`):
             Rows to go.
-        interval (`float`, *optional*, defaults to 10.0):
-            Seconds between two plain lines, where stderr is no terminal.
+        interval (`float`, *optional*, defaults to 15.0):
+            Seconds between two plain lines, where stderr is no terminal. In a terminal a bar is drawn every second.
     """
 
-    def __init__(self, total: int, interval: float = 10.0):
+    def __init__(self, total: int, interval: float = 15.0):
         _counts.clear()
-        self.total, self.interval = total, interval
+        self.total = total
         self.rows = self.failed = 0
-        self.started = self._last_line = time.monotonic()
-        self._bar = self._terminal_bar() if sys.stderr.isatty() else None
+        self._started = time.monotonic()
+        self._bar: Any = None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
 
-    def _terminal_bar(self) -> Any:
-        from tqdm import tqdm
-
-        return tqdm(total=self.total, unit=" rows", dynamic_ncols=True)
+            self._bar, interval = tqdm(total=total, unit=" rows", dynamic_ncols=True), 1.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._show_every, args=(interval,), daemon=True)
+        self._thread.start()
 
     def advance(self, rows: int, failed: int) -> None:
         """Rows are through, `failed` of them with a reason."""
@@ -51,25 +49,33 @@ class Progress:
         self.failed += failed
         if self._bar is not None:
             self._bar.update(rows)
-            self._bar.set_postfix_str(self.details())
-        elif time.monotonic() - self._last_line >= self.interval or self.rows == self.total:
-            self._last_line = time.monotonic()
-            logger.info("%d of %d rows%s", self.rows, self.total, (", " + self.details()) if self.details() else "")
 
     def details(self) -> str:
         """`1,234 tokens/s, 12 LLM calls, 3 failed, cost 0.02`, whatever of it there is."""
-        seconds = max(time.monotonic() - self.started, 1e-6)
+        seconds = max(time.monotonic() - self._started, 1e-6)
         parts = []
-        if tokens := counted("scored tokens"):
+        if tokens := _counts["scored tokens"]:
             parts.append(f"{tokens / seconds:,.0f} tokens/s")
-        if calls := counted("LLM calls"):
+        if calls := _counts["LLM calls"]:
             parts.append(f"{calls:,.0f} LLM calls")
         if self.failed:
             parts.append(f"{self.failed:,} failed")
-        if cost := counted("cost"):
+        if cost := _counts["cost"]:
             parts.append(f"cost {cost:,.2f}")
         return ", ".join(parts)
 
-    def close(self) -> None:
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._over.set()
+        self._thread.join()
         if self._bar is not None:
             self._bar.close()
+
+    def _show_every(self, interval: float) -> None:
+        while not self._over.wait(interval):
+            if self._bar is not None:
+                self._bar.set_postfix_str(self.details())
+            else:
+                logger.info(", ".join(filter(None, [f"{self.rows:,} of {self.total:,} rows", self.details()])))

@@ -25,9 +25,7 @@ _REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 _RENDERED = {
     "<|im_start|>": re.compile(r"<\|im_start\|>user\n(.*?)<\|im_end\|>", re.DOTALL),
     "<｜User｜>": re.compile(r"<｜User｜>(.*?)(?:<｜Assistant｜>|\Z)", re.DOTALL),
-    "<|start_header_id|>": re.compile(
-        r"<\|start_header_id\|>user<\|end_header_id\|>\n\n(.*?)<\|eot_id\|>", re.DOTALL
-    ),
+    "<|start_header_id|>": re.compile(r"<\|start_header_id\|>user<\|end_header_id\|>\n\n(.*?)<\|eot_id\|>", re.DOTALL),
 }
 
 

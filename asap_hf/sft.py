@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _THINK = "<think>\n"
+# Templates of models that can also answer at once ask for one of these, and close an empty block without it.
+_THINKING = {"enable_thinking": True, "thinking": True}
 
 
 def render_prompt(prompt: list[Message] | str, tokenizer: PreTrainedTokenizerBase) -> str:
@@ -34,7 +36,7 @@ def render_prompt(prompt: list[Message] | str, tokenizer: PreTrainedTokenizerBas
         text = prompt if is_rendered(prompt) else prompt + "\n"
     elif tokenizer.chat_template:
         try:
-            text = str(tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False))
+            text = str(tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False, **_THINKING))
         except TemplateError as error:
             raise UnusableTrace("prompt_refused") from error
     else:

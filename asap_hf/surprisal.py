@@ -153,8 +153,10 @@ class SurprisalScorer:
         for all_scores in (True,) if self.all_scores else (False, True):
             stored = ledger.get(self._key(trace, all_scores))
             if stored is not None:
-                values = {name: tuple(value) if name in SCORES else value for name, value in stored.items()}
-                return StepScores(**values if self.all_scores else values | dict.fromkeys(MEAN_SCORES, ()))
+                values: dict[str, Any] = {name: tuple(stored[name]) for name in SCORES}
+                if not self.all_scores:
+                    values |= dict.fromkeys(MEAN_SCORES, ())
+                return StepScores(**{**stored, **values})
         return None
 
     def _compute(self, traces: Sequence[Trace]) -> Iterator[tuple[int, StepScores | ScoringFailure]]:

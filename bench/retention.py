@@ -10,6 +10,7 @@ the original reasoning's tokens; `kept` says what they used of it. The measure f
 
 Reads `../shared/data/traces` where that exists, else the samples of the package. With `--output`, each result is
 appended as soon as it is there, and a second run takes it from the file: remove the file after changing a pruner.
+Scores of steps go to the ledger, as everywhere (`ASAP_HF_LEDGER`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import gzip
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ from asap_hf.embedded import resolve_model
 from asap_hf.errors import UnusableTrace
 from asap_hf.pruners.answer_anchor import AnswerAnchorPruner, answer_code, answer_overlap
 from asap_hf.pruners.base import Pruner, Sequential
-from asap_hf.pruners.iterative import IterativePruner, Scorer
+from asap_hf.pruners.iterative import IterativePruner
 from asap_hf.surprisal import SurprisalScorer
 from asap_hf.tokens import count_tokens, load_tokenizer
 from asap_hf.trace import Trace
@@ -50,10 +52,9 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     rows = read_rows(arguments)
     results = read_results(arguments.output)
-    bench = Bench(arguments.model, SurprisalScorer(arguments.model, all_scores=False))
     for number, (name, row) in enumerate(rows.items(), 1):
         measured = {key(result) for result in results if result["trace"] == name}
-        for result in measure_trace(bench, name, row, arguments, measured):
+        for result in measure_trace(name, row, arguments, measured):
             results.append(result)
             if arguments.output:
                 with arguments.output.open("a", encoding="utf-8") as lines:
@@ -138,23 +139,6 @@ class Ranking:
         pass
 
 
-@dataclass(frozen=True)
-class Remembered:
-    """A scorer that scores each text of one trace once: several budgets ask for the same."""
-
-    scorer: Scorer
-    answers: dict[tuple[str, ...], Mapping[str, Any]] = field(default_factory=dict)
-
-    def __call__(self, traces: Sequence[Trace]) -> list[Mapping[str, Any]]:
-        for trace in traces:
-            if trace.steps not in self.answers:
-                self.answers[trace.steps] = self.scorer([trace])[0]
-        return [self.answers[trace.steps] for trace in traces]
-
-    def to_rank(self, rank: int | None) -> None:
-        self.scorer.to_rank(rank)
-
-
 def at_random(seed: int) -> Callable[[Trace], Sequence[float]]:
     def rank(trace: Trace) -> list[float]:
         rng = random.Random(f"{seed} {trace.reasoning}")
@@ -163,80 +147,66 @@ def at_random(seed: int) -> Callable[[Trace], Sequence[float]]:
     return rank
 
 
-def overlap_with_neighbours(trace: Trace) -> list[float]:
-    own = answer_overlap(trace)
-    around = zip([own[0], *own[:-1]], own, [*own[1:], own[-1]], strict=True)
-    return [(before + 2 * here + after) / 4 for before, here, after in around]
-
-
-def conditions(arguments: argparse.Namespace, scorer: Scorer) -> Iterator[tuple[str, float | None, Pruner]]:
-    """Name, budget as a share of the original (`None`: whatever the pruner keeps) and pruner of every condition."""
+def conditions(arguments: argparse.Namespace) -> dict[tuple[str, float | None], Callable[[Trace], str]]:
+    """(name, budget as a share of the original or `None`) → what is left of a trace's reasoning."""
+    scorer = SurprisalScorer(arguments.model, all_scores=False)  # its ledger serves every budget with one forward pass
     stages_1 = {f"anchor {keep:g}": AnswerAnchorPruner(keep) for keep in arguments.keep}
-    rankings = {
-        CONTROL: at_random(arguments.seed),
-        "keep_last": lambda trace: trace.kept,
-        "overlap": answer_overlap,
-        "overlap with neighbours": overlap_with_neighbours,
+    rankings = {CONTROL: at_random(arguments.seed), "keep_last": lambda trace: trace.kept, "overlap": answer_overlap}
+    every: dict[tuple[str, float | None], Callable[[Trace], str]] = {
+        ("everything", None): lambda trace: trace.reasoning,
+        ("nothing", None): lambda trace: "",
+        **{(name, None): left_by(stage_1) for name, stage_1 in stages_1.items()},
     }
-    for name, stage_1 in stages_1.items():
-        yield name, None, stage_1
     for ratio in arguments.ratios:
         for name, rank in rankings.items():
-            yield name, ratio, IterativePruner(Ranking(rank), arguments.model, ratio=ratio, score="rank")
+            every[name, ratio] = left_by(IterativePruner(Ranking(rank), arguments.model, ratio=ratio, score="rank"))
         stage_2 = IterativePruner(scorer, arguments.model, ratio=ratio, score_short=False)
-        yield "surprisal", ratio, stage_2
+        every["surprisal", ratio] = left_by(stage_2)
         for name, stage_1 in stages_1.items():
-            yield f"{name} + surprisal", ratio, Sequential((stage_1, stage_2))
+            every[f"{name} + surprisal", ratio] = left_by(Sequential((stage_1, stage_2)))
+    return {one: left for one, left in every.items() if one[0] in (arguments.conditions or [one[0]])}
 
 
-@dataclass
-class Bench:
-    """The judge, and the scorer of stage 2."""
+def left_by(pruner: Pruner) -> Callable[[Trace], str]:
+    return lambda trace: pruner.prune([trace])[0].trace.reasoning
 
-    model_name_or_path: str
-    scorer: Scorer
-    model: Any = None
 
-    def code_nll(self, question: str, reasoning: str, code: str) -> float:
-        """Mean negative log-likelihood of the code after the question and a reasoning, in nats per token of code."""
-        tokenizer = load_tokenizer(self.model_name_or_path)
-        if self.model is None:
-            path = resolve_model(self.model_name_or_path)
-            self.model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.bfloat16).eval()
-        asked = [{"role": "user", "content": question}]
-        prompt = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
-        before = f"{prompt}<think>\n{reasoning}\n</think>\n\n```python\n"
-        encoding = tokenizer(before + code, add_special_tokens=False, return_offsets_mapping=True)
-        tokens = torch.tensor([encoding["input_ids"]])
-        first = next(at for at, (start, _) in enumerate(encoding["offset_mapping"]) if start >= len(before))
-        with torch.inference_mode():
-            rows = torch.arange(first - 1, tokens.shape[1] - 1)
-            logits = self.model(tokens, use_cache=False, logits_to_keep=rows).logits[0]
-        return torch.nn.functional.cross_entropy(logits.float(), tokens[0, first:]).item()
+@lru_cache(maxsize=1)
+def load_judge(model_name_or_path: str) -> Any:
+    return AutoModelForCausalLM.from_pretrained(resolve_model(model_name_or_path), dtype=torch.bfloat16).eval()
+
+
+def code_nll(model_name_or_path: str, question: str, reasoning: str, code: str) -> float:
+    """Mean negative log-likelihood of the code after the question and a reasoning, in nats per token of code."""
+    tokenizer, model = load_tokenizer(model_name_or_path), load_judge(model_name_or_path)
+    asked = [{"role": "user", "content": question}]
+    prompt = tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    before = f"{prompt}<think>\n{reasoning}\n</think>\n\n```python\n"
+    encoding = tokenizer(before + code, add_special_tokens=False, return_offsets_mapping=True)
+    tokens = torch.tensor([encoding["input_ids"]])
+    first = next(at for at, (start, _) in enumerate(encoding["offset_mapping"]) if start >= len(before))
+    with torch.inference_mode():
+        rows = torch.arange(first - 1, tokens.shape[1] - 1)
+        logits = model(tokens, use_cache=False, logits_to_keep=rows).logits[0]
+    return torch.nn.functional.cross_entropy(logits.float(), tokens[0, first:]).item()
 
 
 def measure_trace(
-    bench: Bench, name: str, row: Mapping[str, str], arguments: argparse.Namespace, measured: set[tuple[Any, ...]]
+    name: str, row: Mapping[str, str], arguments: argparse.Namespace, measured: set[tuple[Any, ...]]
 ) -> Iterator[Result]:
     """Every result of one trace that is not measured yet; equal texts are judged once."""
     judged: dict[str, float] = {}
-    scorer = Remembered(bench.scorer)
     for splitter in arguments.splitters:
         trace = Trace.parse(row["question"], row["completion"], splitter)
         total = count_tokens(arguments.model, [trace.reasoning])[0]
-        texts: list[tuple[str, float | None, Callable[[], str]]] = [
-            ("everything", None, lambda trace=trace: trace.reasoning),
-            ("nothing", None, lambda: ""),
-        ]
-        for condition, ratio, pruner in conditions(arguments, scorer):
-            texts.append((condition, ratio, lambda p=pruner, trace=trace: p.prune([trace])[0].trace.reasoning))
-        for condition, ratio, text in texts:
+        code = answer_code(trace.answer).strip() + "\n"
+        for (condition, ratio), left_of in conditions(arguments).items():
             result = {"trace": name, "splitter": splitter, "condition": condition, "ratio": ratio}
-            if key(result) in measured or condition not in (arguments.conditions or [condition]):
+            if key(result) in measured:
                 continue
-            left = text()
+            left = left_of(trace)
             if left not in judged:
-                judged[left] = bench.code_nll(trace.question, left, answer_code(trace.answer).strip() + "\n")
+                judged[left] = code_nll(arguments.model, trace.question, left, code)
             kept = count_tokens(arguments.model, [left])[0] / total
             yield {**result, "nll": round(judged[left], 6), "kept": round(kept, 4)}
 

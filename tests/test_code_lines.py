@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asap_hf.code_lines import Kind, announces_block, classify, indentation
@@ -157,6 +157,7 @@ def test_indentation_counts_a_tab_to_the_next_stop(line: str, columns: int) -> N
     assert indentation(line) == columns
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab1 '\"#/\\.,:;=+-*<>(){}[]→?!\t\r", min_size=1).filter(str.strip))
 def test_no_line_fails(line: str) -> None:
     assert classify(line) in Kind

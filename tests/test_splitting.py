@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asap_hf.splitting import SPLITTERS, split_code, split_paper, split_steps
@@ -39,6 +39,7 @@ def apart(text: str) -> str:
 
 
 @pytest.mark.parametrize("splitter", SPLITTERS)
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_joining_every_step_gives_the_text_back(splitter: str, text: str) -> None:
     steps = split_steps(text, splitter)
@@ -46,11 +47,13 @@ def test_joining_every_step_gives_the_text_back(splitter: str, text: str) -> Non
     assert "" not in steps
 
 
+@settings(deadline=None)
 @given(text=TEXTS)
 def test_code_cuts_only_where_paper_cuts(text: str) -> None:
     assert set(accumulate(map(len, split_code(text)))) <= set(accumulate(map(len, split_paper(text))))
 
 
+@settings(deadline=None)
 @given(text=TEXTS.filter(str.strip))
 def test_blank_lines_belong_to_the_step_before(text: str) -> None:
     for step in split_code(text)[1:]:

@@ -218,6 +218,15 @@ def test_longer_than_the_context_is_scored_in_windows(tiny: str) -> None:
     assert windowed.first_token_surprisal[-2:] != pytest.approx(whole.first_token_surprisal[-2:], abs=1e-3)
 
 
+def test_a_question_beyond_the_context_is_cut_and_said_to_be(tiny: str) -> None:
+    trace = Trace("Wait, " * 300, PROSE, "42")
+    [scores] = scorer(tiny, max_context=128).score([trace])
+    assert scores.question_cut > 300
+    [answer] = scorer(tiny, max_context=128)([trace])
+    assert answer["question_cut"] == scores.question_cut
+    assert scorer(tiny).score([trace])[0].question_cut == 0
+
+
 def test_windows_count_the_same_without_the_mean_scores(tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASAP_HF_LEDGER", "off")
     trace = Trace("Q", ("Wait, " * 200 + "\n\n", "so the answer is 42."), "42")
@@ -377,7 +386,7 @@ def test_the_version_is_in_the_hash(tiny: str, monkeypatch: pytest.MonkeyPatch) 
 
 def test_answers_for_a_record(tiny: str) -> None:
     good, bad = scorer(tiny)([TRACES[0], Trace("Q", ("a\ud800b",), "1")])
-    assert set(good) == {"scores", "windows", "scorer"}
+    assert set(good) == {"scores", "windows", "question_cut", "scorer"}
     assert tuple(good["scores"]) == SCORES
     assert all(len(values) == len(TRACES[0].steps) for values in good["scores"].values())
     assert bad == {"reason": "not_encodable", "scorer": good["scorer"]}
@@ -415,10 +424,9 @@ def test_the_embedded_model_against_the_full_softmax(embedded_model: str) -> Non
 @pytest.mark.skipif(not ROWS.is_file(), reason="no shared data")
 def test_a_real_trace_in_bfloat16_is_near_float32(embedded_model: str) -> None:
     with gzip.open(ROWS, "rt", encoding="utf-8") as rows:
-        row = next(
-            one for one in map(json.loads, rows) if len(one["response"]) < 6000 and "</think>" in one["response"]
-        )
-    trace = Trace.parse("Solve the problem.", row["response"])
+        row = next(row for row in map(json.loads, rows) if 2000 < len(row["response"]) < 6000)
+    trace = Trace.parse("Solve the problem.", row["response"], "paper")
+    trace = trace.select(range(min(12, len(trace.steps))))
     [half] = SurprisalScorer("embedded", dtype="bfloat16").score([trace])
     [full] = SurprisalScorer("embedded", dtype="float32").score([trace])
     differences = [abs(a - b) for a, b in zip(half.first_token_surprisal, full.first_token_surprisal, strict=True)]

@@ -64,7 +64,7 @@ class PruneArguments:
     prompt_price: float = option(0.0, "money per million prompt tokens")
     completion_price: float = option(0.0, "money per million completion tokens")
     max_cost: float | None = option(None, "hard cap on what this run may spend")
-    answer_threshold: float | None = option(None, "least overlap with the answer, where the answer is the anchor")
+    answer_keep: float | None = option(None, "share of the reasoning to keep, where the answer is the anchor")
 
     scorer: str = option("embedded", "model of stage 2 (the paper: deepseek-ai/DeepSeek-R1-Distill-Qwen-7B)")
     scorer_revision: str | None = option(None, "branch, tag or commit of the scorer")
@@ -127,8 +127,8 @@ def _coarse(arguments: PruneArguments, first_attempt: int) -> Pruner:
     from ..pruners.answer_anchor import AnswerAnchorPruner
 
     if arguments.anchor_model is None:
-        threshold = arguments.answer_threshold
-        return AnswerAnchorPruner() if threshold is None else AnswerAnchorPruner(threshold)
+        keep = arguments.answer_keep
+        return AnswerAnchorPruner() if keep is None else AnswerAnchorPruner(keep)
     return AnchorPruner(
         generator_of(arguments),
         mode=arguments.anchor_mode,
@@ -207,11 +207,15 @@ def settings_of(arguments: PruneArguments) -> dict[str, Any]:
     names = ["pruner", "splitter"]
     if arguments.pruner in ("asap", "wo_fine"):
         names += ["anchor_model"]
-        names += _ANCHOR_SETTINGS if arguments.anchor_model else ["answer_threshold"]
+        names += _ANCHOR_SETTINGS if arguments.anchor_model else ["answer_keep"]
     if arguments.pruner in ("asap", "wo_coarse"):
         names += ["scorer", "scorer_revision", "score", "context", "dtype", "max_context"]
         names += ["max_tokens"] if arguments.ratio is None else ["ratio"]
     settings = {name: getattr(arguments, name) for name in names}
+    if "answer_keep" in settings and arguments.answer_keep is None:
+        from ..pruners.answer_anchor import AnswerAnchorPruner
+
+        settings["answer_keep"] = AnswerAnchorPruner().keep
     settings |= {"tokenizer": tokenizer_of(arguments), "dataset_config": arguments.dataset_config}
     settings["dataset_split"] = arguments.dataset_split
     return {name: _without_folder(value) for name, value in settings.items() if value is not None}
@@ -255,11 +259,20 @@ def _open(arguments: PruneArguments) -> tuple[Source, Columns]:
     return source, columns
 
 
+def quiet_transformers() -> None:
+    """One bar is enough: transformers draws its own for every model that it loads."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
 def _prune(arguments: PruneArguments) -> dict[str, Any]:
     from ..processes import this_process
     from ..production import Production
 
     source, columns = _open(arguments)
+    quiet_transformers()
     finished: Mapping[int, Any] = {}
     first_attempt = 0
     if arguments.retry_failed:

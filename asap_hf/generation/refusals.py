@@ -90,7 +90,7 @@ def completion_of(output: Any) -> Completion:
         [`Refusal`]: if it holds no answer.
     """
     choices = output.choices
-    message = choices[0].message if isinstance(choices, list) and choices else None
+    message = getattr(choices[0], "message", None) if isinstance(choices, list) and choices else None
     if not isinstance(message, ChatCompletionOutputMessage):
         raise malformed(f"no choices in {_line(json.dumps(output))}")
     content, finish_reason = message.content, choices[0].finish_reason or "unknown"
@@ -99,12 +99,10 @@ def completion_of(output: Any) -> Completion:
     if finish_reason in ("abort", "error"):
         raise Refusal(f"unfinished: the server ended with {finish_reason}", retry=True, maybe_billed=True)
     usage = output.usage if isinstance(output.usage, dict) else {}
-    prompt_tokens, completion_tokens = _tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens"))
-    return Completion(content or "", prompt_tokens, completion_tokens, finish_reason)
-
-
-def _tokens(said: Any) -> int:
-    return said if isinstance(said, int) and said > 0 else 0
+    asked, answered = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if not (isinstance(asked, int) and isinstance(answered, int) and asked > 0 and answered >= 0):
+        asked = answered = 0  # half an account is none
+    return Completion(content or "", asked, answered, finish_reason)
 
 
 def _response(error: Exception) -> httpx2.Response | None:

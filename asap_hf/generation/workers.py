@@ -112,6 +112,8 @@ class Workers:
             try:
                 completion = await self._ask(client, request)
             except Refusal as refusal:
+                if self._api_key != NO_KEY:
+                    refusal.reason = refusal.reason.replace(self._api_key, "***")
                 self._note(refusal)
                 if refusal.maybe_billed:
                     purse.forfeit(request)
@@ -143,8 +145,6 @@ class Workers:
             refusal = refusal_of(error, generator.base_url or f"provider {generator.provider}")
             if refusal is None:
                 raise
-            if self._api_key != NO_KEY:
-                refusal.reason = refusal.reason.replace(self._api_key, "***")
             raise refusal from error
         completion = completion_of(output)
         if not completion.prompt_tokens:  # the server does not say what it will charge

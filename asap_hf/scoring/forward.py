@@ -53,8 +53,8 @@ class ScoringModel:
         tolerance = _TOLERANCE[self.head.weight.dtype] * own.abs().max()
         if ours.shape != own.shape or not (ours - own).abs().max() <= tolerance:
             raise RunError(
-                f"{type(self.model).__name__} makes logits of its hidden states in a way that is not known here, so that "
-                "its scores would be wrong; score with another model"
+                f"{type(self.model).__name__} makes logits of its hidden states in a way that is not known here: its "
+                "scores would be wrong; score with another model"
             )
 
     @torch.inference_mode()

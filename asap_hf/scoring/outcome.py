@@ -31,8 +31,8 @@ class StepScores:
         windows (`int`):
             Windows that the trace was seen in; 1 if the model saw it at once.
         question_cut (`int`):
-            Tokens in the middle of the question that the model did not see; above 0 only where the trace is longer than
-            the context and the question fills more than half of it.
+            Tokens in the middle of the question that the model did not see; above 0 only where the trace is longer
+            than the context and the question fills more than half of it.
     """
 
     first_token_surprisal: tuple[float, ...]

@@ -90,8 +90,11 @@ class TraceTokenizer:
         if self._context == "raw":
             return f"{question}\n<think>\n"
         message = [{"role": "user", "content": question}]
+        thinking: Any = {"enable_thinking": True, "thinking": True}  # what templates that can do both call it
         try:
-            prompt = str(self._tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False))
+            prompt = str(
+                self._tokenizer.apply_chat_template(message, add_generation_prompt=True, tokenize=False, **thinking)
+            )
         except Exception as error:  # a template is a program of the model's author and may raise anything
             raise UsageError(
                 f"the chat template of {self._tokenizer.name_or_path!r} does not render a question ({error}): "

@@ -234,7 +234,12 @@ def test_what_refuses_one_row_for_all_rows_is_not_asked_again(server, status, re
 @pytest.mark.parametrize(
     "body",
     [b"<html>hello</html>", b"\xff\xfe", b"[]", b'"text"', b"{}", {"choices": []}, {"choices": [{"text": "old"}]}]
-    + [{"choices": ["x"]}, {"error": "wrapped"}, {"choices": [{"message": {"content": [{"text": "parts"}]}}]}],
+    + [
+        {"choices": ["x"]},
+        {"choices": [[{}]]},
+        {"error": "wrapped"},
+        {"choices": [{"message": {"content": [{"text": "parts"}]}}]},
+    ],
 )
 def test_a_malformed_answer_is_a_failure_and_is_not_bought_again(server, body):
     server.plan = lambda prompt, before: Reply(body=body) if prompt == "bad" else Reply()
@@ -244,7 +249,7 @@ def test_a_malformed_answer_is_a_failure_and_is_not_bought_again(server, body):
 
 
 @pytest.mark.parametrize(
-    "usage", [5, "many", {"prompt_tokens": "3", "completion_tokens": -1}, {"prompt_tokens": None}]
+    "usage", [5, "many", {"prompt_tokens": "3", "completion_tokens": -1}, {"completion_tokens": 3}]
 )
 def test_odd_accounts_of_tokens_are_no_account(server, usage):
     server.plan = lambda prompt, before: Reply(usage=usage)

@@ -35,7 +35,7 @@ def pruners(embedded: str) -> dict[str, Pruner]:
     return {
         "answer_anchor": AnswerAnchorPruner(),
         "iterative": cheap,
-        "surprisal": IterativePruner(SurprisalScorer("embedded", dtype="float32"), embedded, max_tokens=40),
+        "surprisal": IterativePruner(SurprisalScorer("embedded"), embedded, max_tokens=40),
         "rewrite": AnchorPruner(llm),
         "select": AnchorPruner(llm, mode="select"),
         "sequential": Sequential((AnchorPruner(llm, mode="select"), cheap), "paper"),
@@ -43,7 +43,6 @@ def pruners(embedded: str) -> dict[str, Pruner]:
     }
 
 
-CHEAP = ("answer_anchor", "iterative", "rewrite", "select", "sequential")
 BUDGETED = {"iterative": 40, "surprisal": 40, "sequential": 40, "asap": 40}
 
 _SAYINGS = (

@@ -59,6 +59,5 @@ def test_first_token_surprisals_are_vllm_s(vllm_server: Server, traces: list[Tra
         firsts = [next(place for place, end in enumerate(ends) if end > start) for start in starts]
         apart = mean_distance(scores.first_token_surprisal, expected, firsts)
         # Both compute in bfloat16 but round at other places; one token further on are other numbers altogether.
-        print("APART", apart, mean_distance(scores.first_token_surprisal, expected, [place + 1 for place in firsts]))
         assert apart < 0.1
         assert mean_distance(scores.first_token_surprisal, expected, [place + 1 for place in firsts]) > 1.0

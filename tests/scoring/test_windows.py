@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,14 +22,14 @@ from asap_hf.scoring.windows import Window, context_limit, cut, next_batch
 def test_every_wanted_token_is_in_one_window(question: int, reasoning: int, limit: int, keep_one_in: int) -> None:
     ids = np.arange(question + reasoning)
     wanted = np.arange(question, question + reasoning, keep_one_in)
-    windows, count = cut(3, ids, question, wanted, limit)
+    trace = cut(3, ids, question, wanted, limit)
+    windows, count = trace.windows, trace.count
     scored = np.concatenate([window.targets for window in windows])
     assert scored.tolist() == wanted.tolist()
-    assert [slot for window in windows for slot in range(window.slots.start, window.slots.stop)] == [
-        *range(len(wanted))
-    ]
+    slots = [slot for window in windows for slot in range(window.slots.start, window.slots.stop)]
+    assert slots == [*range(len(wanted))]
     assert len(windows) <= count
-    assert (count == 1) == (len(ids) <= limit)
+    assert (count == 1 and trace.question_cut == 0) == (len(ids) <= limit)
     for window in windows:
         assert window.trace == 3
         assert len(window) <= limit
@@ -39,9 +41,11 @@ def test_every_wanted_token_is_in_one_window(question: int, reasoning: int, limi
 @given(question=st.integers(1, 300), reasoning=st.integers(100, 2000), limit=st.integers(16, 99))
 def test_windows_repeat_the_question_and_a_quarter(question: int, reasoning: int, limit: int) -> None:
     ids = np.arange(question + reasoning)
-    windows, count = cut(0, ids, question, np.arange(question, len(ids)), limit)
-    assert len(windows) == count > 1
-    for before, window in zip(windows, windows[1:], strict=False):
+    trace = cut(0, ids, question, np.arange(question, len(ids)), limit)
+    windows = trace.windows
+    assert len(windows) == trace.count > 1
+    assert trace.question_cut == max(0, question - limit // 2)
+    for before, window in pairwise(windows):
         asked = window.ids[window.ids < question]
         assert len(asked) == min(question, limit // 2)
         assert {0, question - 1} <= set(asked)
@@ -55,9 +59,9 @@ def test_windows_repeat_the_question_and_a_quarter(question: int, reasoning: int
 
 def test_windows_without_a_wanted_token_are_counted_but_not_run() -> None:
     ids = np.arange(1000)
-    windows, count = cut(0, ids, 10, np.array([10, 900]), 100)
-    assert len(windows) == 2
-    assert count == cut(0, ids, 10, np.arange(10, 1000), 100)[1] > 10
+    few = cut(0, ids, 10, np.array([10, 900]), 100)
+    assert len(few.windows) == 2
+    assert few.count == cut(0, ids, 10, np.arange(10, 1000), 100).count > 10
 
 
 def window_of(length: int) -> Window:
@@ -88,13 +92,12 @@ def test_batches(lengths: list[int], max_tokens: int, mixed: bool, expected: lis
     assert lengths_of_batches(lengths, max_tokens, mixed) == expected
 
 
-def yarn(**changes: object) -> dict[str, object]:
+def yarn() -> dict[str, object]:
     return {
         "rope_type": "yarn",
         "rope_theta": 1e6,
         "factor": 4.0,
         "original_max_position_embeddings": 32768,
-        **changes,
     }
 
 

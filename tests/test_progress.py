@@ -1,0 +1,40 @@
+"""What a long run shows where there is no terminal, and in one."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import pytest
+
+from asap_hf.progress import Progress, tick
+
+
+def test_plain_lines_come_while_the_work_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="asap_hf.progress")
+    with Progress(1000, interval=0.02) as progress:
+        progress.advance(64, failed=3)
+        tick("LLM calls", 12)
+        tick("scored tokens", 5000)
+        tick("cost", 0.25)
+        deadline = time.monotonic() + 20
+        while not caplog.messages and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.1)
+    line = caplog.messages[-1]
+    assert line.startswith("64 of 1,000 rows, ")
+    for part in ("tokens/s", "12 LLM calls", "3 failed", "cost 0.25"):
+        assert part in line
+
+
+def test_a_new_run_counts_from_nothing() -> None:
+    tick("LLM calls", 5)
+    with Progress(1) as progress:
+        assert progress.details() == ""
+
+
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with Progress(2) as progress:
+        progress.advance(2, failed=0)
+    assert "2/2" in capsys.readouterr().err
