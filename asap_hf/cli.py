@@ -69,6 +69,7 @@ def parse(arguments: Any, argv: list[str], program: str) -> Any:
         `UsageError`: for a YAML file that is missing or holds a name that is no flag.
     """
     from trl.scripts.utils import TrlParser
+    from yaml import YAMLError
 
     first = next(iter(arguments.__dataclass_fields__))
     if argv and not argv[0].startswith("-"):
@@ -76,8 +77,8 @@ def parse(arguments: Any, argv: list[str], program: str) -> Any:
     parser = TrlParser(arguments, prog=program, description=arguments.__doc__)
     try:
         (parsed,) = parser.parse_args_and_config(argv, fail_with_unknown_args=True)
-    except (ValueError, FileNotFoundError) as error:
-        raise UsageError(str(error).splitlines()[0]) from error
+    except (ValueError, OSError, YAMLError) as error:
+        raise UsageError(" ".join(str(error).split()) or type(error).__name__) from error
     return parsed
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import __version__
 from .card import card_body
-from .errors import UnusableTrace
+from .errors import RunError, UnusableTrace
 from .output import DatasetWriter
 from .progress import Progress
 from .pruners.base import Pruning, Sequential
@@ -73,6 +73,8 @@ class Production:
                     failed = self._write_batch(writer, number, rows)
                     number += len(rows)
                     progress.advance(len(rows), failed)
+            if not self.summary.before:
+                raise RunError(f"no row of {self.source.label!r} is left to train on: {self._why_not()}")
             seconds = round(time.monotonic() - started, 3)
             summary = self.summary.as_dict(seconds=seconds, llm=self._llm_account())
             finish(writer, self.source.label, settings, summary)
@@ -116,10 +118,10 @@ class Production:
                 self.summary.add_unusable(trace)
             elif index in prunings:
                 pruning, after = prunings[index], tokens[index]
-                self._account(pruning, after)
                 if pruning.dropped:
-                    self.summary.dropped += 1
+                    self.summary.add_dropped()
                     continue
+                self._account(pruning, after)
                 ends = (after["before"], list(after.values())[-1])
                 train.append(training_row(out, pruning, ends))
                 steps.append(step_record(out, trace.question, pruning, ends))
@@ -136,17 +138,16 @@ class Production:
 
     def _count(self, prunings: Mapping[int, Pruning]) -> dict[int, dict[str, int]]:
         """Tokens of each row's reasoning: `before`, then after each stage by name."""
-        texts: list[str] = []
-        for pruning in prunings.values():
-            source = pruning.trace.source
-            stages = pruning.record["stages"]
-            texts += [source.reasoning, *(source.select(stage["kept"]).reasoning for stage in stages[:-1])]
-            texts += [pruning.trace.reasoning] if stages else []
-        counts = iter(count_tokens(self.tokenizer, texts))
-        return {
-            index: {name: next(counts) for name in ("before", *(one["stage"] for one in pruning.record["stages"]))}
+        texts = {
+            (index, name): text
             for index, pruning in prunings.items()
+            for name, text in _texts_by_stage(pruning).items()
         }
+        counts = count_tokens(self.tokenizer, list(texts.values()))
+        tokens: dict[int, dict[str, int]] = {index: {} for index in prunings}
+        for (index, name), count in zip(texts, counts, strict=True):
+            tokens[index][name] = count
+        return tokens
 
     def _account(self, pruning: Pruning, tokens: Mapping[str, int]) -> None:
         stages = {name: count for name, count in tokens.items() if name != "before"}
@@ -159,9 +160,21 @@ class Production:
         after = {self.pruner.stages[-1].name: record["tokens_after"]} if self.pruner.stages else {}
         self.summary.add(record["tokens_before"], after, steps, record["reason"], record["windows"])
 
+    def _why_not(self) -> str:
+        reasons = [f"{count:,} {reason}" for reason, count in self.summary.unusable.most_common(3)]
+        return ", ".join([*reasons, *([f"{self.summary.dropped:,} dropped"] if self.summary.dropped else [])])
+
     def _llm_account(self) -> dict[str, Any]:
         generators = [stage.generator for stage in self.pruner.stages if hasattr(stage, "generator")]
         return {name: getattr(one.usage, name) for one in generators for name in vars(one.usage)}
+
+
+def _texts_by_stage(pruning: Pruning) -> dict[str, str]:
+    """The reasoning `before`, and after each stage by the stage's name."""
+    source, stages = pruning.trace.source, pruning.record["stages"]
+    texts = {"before": source.reasoning}
+    texts |= {stage["stage"]: source.select(stage["kept"]).reasoning for stage in stages[:-1]}
+    return texts | {stage["stage"]: pruning.trace.reasoning for stage in stages[-1:]}
 
 
 def finish(writer: DatasetWriter, source: str, settings: Mapping[str, Any], summary: Mapping[str, Any]) -> None:

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 # Scores that a record holds, one value per step, in nats (perplexity: none); null where a step was not scored.
 SCORES = ("first_token_surprisal", "first_token_entropy", "mean_surprisal", "mean_entropy", "perplexity")
 # Names that the training config uses itself, or that TRL would take for the text to train on.
-RESERVED = {"prompt", "completion", "messages", "text", "tokens_before", "tokens_after", "ok", "reason", "row"}
+RESERVED = {"prompt", "completion", "messages", "text", "tokens_before", "tokens_after", "ok", "reason", "row"} | {
+    "chat_template_kwargs",
+    "completion_mask",
+    "assistant_masks",
+    "images",
+    "input_ids",
+    "labels",
+}
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,10 @@ def id_columns(names: list[str], keep: tuple[str, ...] = ()) -> list[str]:
     """The source's columns that come along: those that name a row (`id`, `idx`, `uuid`, `…_id`), and those asked for.
 
     Raises:
-        `UsageError`: if a column that is asked for is not there.
+        `UsageError`: if a column that is asked for is not there, or its name means something else in the result.
     """
+    if taken := RESERVED.intersection(keep):
+        raise UsageError(f"the column {sorted(taken)[0]!r} cannot be kept under that name: rename it first")
     if missing := [name for name in keep if name not in names]:
         raise UsageError(f"there is no column {missing[0]!r} to keep; the columns are: {', '.join(names)}")
     telling = {"id", "idx", "index", "uuid"}
@@ -117,7 +126,11 @@ def _spread(values: Any, positions: list[int], count: int) -> list[float | None]
 def _remaining(stages: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What a stage recorded beyond the columns above."""
     columns = {"scores", "order", "lengths", "budget", "anchor", "windows", "kept"}
-    return [{name: value for name, value in stage.items() if name not in columns} for stage in stages]
+    remaining = [{name: value for name, value in stage.items() if name not in columns} for stage in stages]
+    for stage, left in zip(stages, remaining, strict=True):
+        if others := {name: values for name, values in (stage.get("scores") or {}).items() if name not in SCORES}:
+            left["scores"] = others
+    return remaining
 
 
 def training_features(ids: Mapping[str, Any]) -> Features:
@@ -186,6 +199,7 @@ def recorded_stages(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     if record["anchor"]:
         stages[0]["anchor"] = record["anchor"]
     scores = {name: [record[name][position] for position in coarse] for name in SCORES if record[name]}
+    scores |= stages[-1].get("scores", {})
     if scores:
         places = {position: index for index, position in enumerate(coarse)}
         stages[-1] |= {

@@ -6,7 +6,7 @@ drops everything before `</think>` without a word.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import UnusableTrace
 from .rows import Message, is_rendered
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _THINK = "<think>\n"
 # Templates of models that can also answer at once ask for one of these, and close an empty block without it.
-_THINKING = {"enable_thinking": True, "thinking": True}
+_THINKING: dict[str, Any] = {"enable_thinking": True, "thinking": True}
 
 
 def render_prompt(prompt: list[Message] | str, tokenizer: PreTrainedTokenizerBase) -> str:

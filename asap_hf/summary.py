@@ -38,6 +38,11 @@ class Summary:
             self.failures[reason_code(one)] += 1
         self.windowed += windows > 1
 
+    def add_dropped(self) -> None:
+        """Count one row that the operator asked to leave out."""
+        self.rows += 1
+        self.dropped += 1
+
     def add_unusable(self, reason: str) -> None:
         """Count one row that was kept as it is."""
         self.rows += 1

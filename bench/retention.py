@@ -79,7 +79,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the draw and of the random removal (default: 0)")
     parser.add_argument("--max_tokens_trace", type=int, default=4000, help="longest reasoning drawn (default: 4000)")
     parser.add_argument("--ratios", type=numbers, default=[0.25, 0.5], help="budgets (default: 0.25,0.5)")
-    parser.add_argument("--keep", type=numbers, default=[0.2, 0.5], help="of AnswerAnchorPruner (default: 0.2,0.5)")
+    parser.add_argument("--keep", type=numbers, default=[0.25, 0.5], help="of AnswerAnchorPruner (default: 0.25,0.5)")
     parser.add_argument("--splitters", type=names, default=["code", "paper"], help="default: code,paper")
     parser.add_argument("--conditions", type=names, help="only these, such as random,overlap (default: all)")
     parser.add_argument("--model", default="embedded", help="scores the steps and judges (default: embedded)")

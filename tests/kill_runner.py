@@ -13,13 +13,13 @@ import signal
 import sys
 import time
 
-import asap_hf.surprisal
 import datasets  # noqa: F401
 import torch  # noqa: F401
 import transformers
 import trl
 
 import asap_hf.production
+import asap_hf.surprisal
 from asap_hf.cli import main
 
 # These resolve lazily; touch what a run needs.

@@ -83,7 +83,7 @@ def _needed(step: str, anchor: set[str]) -> bool:
 
 def _lightly_edited(step: str) -> str:
     """LLMs that are told to copy word for word still drop a word or change a mark now and then."""
-    return step.replace("Okay, ", "").replace("!", ".") if len(step) > 40 else step
+    return step.replace(",", "", 1).replace("Okay ", "") if len(step) > 40 else step
 
 
 class _Handler(BaseHTTPRequestHandler):

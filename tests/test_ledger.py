@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -71,11 +72,15 @@ def test_values_come_back(folder):
         ledger.put(ledger_key(number), value)
     for found in (ledger, Ledger(ledger.path)):
         assert [found.get(ledger_key(number)) for number in range(len(values))] == values
-        assert found.get(ledger_key("never")) is None and ledger_key("never") not in found
-        assert len(found) == len(values) and ledger_key(0) in found and found.damaged == 0
+        assert found.get(ledger_key("never")) is None
+        assert ledger_key("never") not in found
+        assert len(found) == len(values)
+        assert ledger_key(0) in found
+        assert found.damaged == 0
     assert stat.S_IMODE(os.stat(ledger.path).st_mode) == 0o600
     for line in lines(ledger):
-        assert line[:8] == b"%08x" % zlib.crc32(line[9:-1]) and line[8:9] == b" "
+        assert line[:8] == b"%08x" % zlib.crc32(line[9:-1])
+        assert line[8:9] == b" "
         assert json.loads(line[9:]).keys() == {"key", "value"}
 
 
@@ -87,6 +92,11 @@ def test_the_first_value_stays(folder):
     ledger.put(ledger_key("a"), "third")
     assert ledger.get(ledger_key("a")) == rival.get(ledger_key("a")) == "first"
     assert len(lines(ledger)) == 1
+    folded = folder / "folded.jsonl"  # two ledgers written one after the other into one file
+    other = Ledger(str(folder / "other.jsonl"))
+    other.put(ledger_key("a"), "elsewhere")
+    folded.write_bytes(b"".join(lines(ledger) + lines(other)))
+    assert Ledger(str(folded)).get(ledger_key("a")) == "first"
 
 
 def test_a_key_that_could_not_be_found_again_is_refused(folder):
@@ -97,7 +107,8 @@ def test_a_key_that_could_not_be_found_again_is_refused(folder):
 def test_the_folder_is_looked_up_at_each_call(tmp_path, monkeypatch):
     monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "a"))
     first = open_ledger("llm")
-    assert open_ledger("llm") is first and open_ledger("scores") is not first
+    assert open_ledger("llm") is first
+    assert open_ledger("scores") is not first
     monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "b"))
     assert open_ledger("llm").path == str(tmp_path / "b" / "llm.jsonl")
     monkeypatch.delenv("ASAP_HF_LEDGER")
@@ -110,7 +121,9 @@ def test_the_folder_is_looked_up_at_each_call(tmp_path, monkeypatch):
     monkeypatch.setenv("ASAP_HF_LEDGER", "off")
     off = open_ledger("llm")
     off.put(ledger_key("a"), 1)
-    assert off.get(ledger_key("a")) is None and len(off) == 0 and ledger_key("a") not in off
+    assert off.get(ledger_key("a")) is None
+    assert len(off) == 0
+    assert ledger_key("a") not in off
     assert pickle.loads(pickle.dumps(off)).get(ledger_key("a")) is None
     assert list(tmp_path.iterdir()) == []
 
@@ -193,7 +206,8 @@ def test_damage_after_the_index_was_made_is_a_miss_and_can_be_mended(folder):
     with open(ledger.path, "r+b") as file:
         file.seek(Path(ledger.path).read_bytes().index(b"aaaa"))
         file.write(b"a!")
-    assert ledger.get(ledger_key("a")) is None and ledger.get(ledger_key("b")) == "bbbb"
+    assert ledger.get(ledger_key("a")) is None
+    assert ledger.get(ledger_key("b")) == "bbbb"
     ledger.put(ledger_key("a"), "new")
     assert ledger.get(ledger_key("a")) == "new"
 
@@ -205,6 +219,10 @@ def test_a_file_that_shrinks_or_is_replaced_is_read_afresh(folder):
     content = lines(ledger)
     Path(ledger.path).write_bytes(b"".join(content[:2]))
     assert [ledger.get(ledger_key(number)) for number in range(5)] == [0, 1, None, None, None]
+    Path(ledger.path).write_bytes(content[0])
+    ledger.put(ledger_key("after the cut"), 6)
+    assert ledger.get(ledger_key("after the cut")) == 6
+    assert len(ledger) == 2
     replacement = folder / "new"
     replacement.write_bytes(b"".join(content[3:]))
     os.replace(replacement, ledger.path)
@@ -214,7 +232,8 @@ def test_a_file_that_shrinks_or_is_replaced_is_read_afresh(folder):
     os.remove(ledger.path)
     assert ledger.get(ledger_key("never")) is None
     ledger.put(ledger_key("last"), "last")
-    assert Ledger(ledger.path).get(ledger_key("last")) == "last" and len(ledger) == 1
+    assert Ledger(ledger.path).get(ledger_key("last")) == "last"
+    assert len(ledger) == 1
 
 
 def test_two_processes_write_one_ledger(folder):
@@ -224,9 +243,25 @@ def test_two_processes_write_one_ledger(folder):
     while any(writer.poll() is None for writer in writers):
         ledger.get(ledger_key("never"))
     for writer in writers:
-        assert writer.communicate()[1] == "" and writer.returncode == 0
+        assert writer.communicate()[1] == ""
+        assert writer.returncode == 0
     assert [ledger.get(ledger_key(number)) for number in range(90)] == [{"text": f"{n} " * 2000} for n in range(90)]
-    assert len(lines(ledger)) == 90 and ledger.damaged == 0
+    assert len(lines(ledger)) == 90
+    assert ledger.damaged == 0
+
+
+def test_a_writer_waits_for_its_turn(folder):
+    ledger = open_ledger("llm")
+    ledger.put(ledger_key("a"), 1)
+    with open(ledger.path) as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        writer = threading.Thread(target=ledger.put, args=(ledger_key("b"), 2))
+        writer.start()
+        writer.join(timeout=0.3)
+        assert writer.is_alive()
+        assert len(lines(ledger)) == 1
+    writer.join()
+    assert len(lines(ledger)) == 2
 
 
 def test_threads_write_one_ledger(folder):
@@ -242,11 +277,12 @@ def test_threads_write_one_ledger(folder):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(lines(ledger)) == len(ledger) == 50 and ledger.damaged == 0
+    assert len(lines(ledger)) == len(ledger) == 50
+    assert ledger.damaged == 0
 
 
 def test_a_forked_child_has_its_own_lock_and_descriptor(folder):
-    """The child is forked while a thread of the parent holds both locks; sharing either would hang it for ever."""
+    """The child is forked while a thread of the parent holds the lock; sharing it would hang the child for ever."""
     ledger = open_ledger("llm")
     ledger.put(ledger_key("parent"), 1)
     inside, release = threading.Event(), threading.Event()
@@ -295,9 +331,12 @@ def test_a_disk_that_fills_up_inside_a_line(folder):
     *finished, message = run.stdout.splitlines()
     ledger = open_ledger("llm")
     assert message.startswith(f"cannot write the ledger {ledger.path}: File too large; what it holds is kept.")
-    assert finished == ["100", "101", "102"] and run.stderr == ""
+    assert finished == ["100", "101", "102"]
+    assert run.stderr == ""
     assert all(ledger.get(ledger_key(int(number))) for number in finished)
-    assert ledger.get(ledger_key("room again")) == 1 and len(ledger) == 4 and ledger.damaged == 0
+    assert ledger.get(ledger_key("room again")) == 1
+    assert len(ledger) == 4
+    assert ledger.damaged == 0
 
 
 def test_no_space_at_all(folder, monkeypatch):

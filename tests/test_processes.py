@@ -1,4 +1,4 @@
-"""Several processes share the scoring, one writes (with torchrun: `accelerate launch --cpu` starts a single process)."""
+"""Several processes share the scoring, one writes. By torchrun: `accelerate launch --cpu` starts one process only."""
 
 from __future__ import annotations
 

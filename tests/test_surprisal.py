@@ -403,6 +403,13 @@ def test_a_model_that_is_not_there(tmp_path: Path, model: str, message: str) -> 
         scorer(model.format(folder=tmp_path)).score(TRACES)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize(("device", "message"), [("cuda", "finds no GPU"), ("cuda:3", "no GPU"), ("gpu", "no kind")])
+def test_a_device_that_is_not_there(tiny: str, device: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        scorer(tiny, device=device).score(TRACES)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"context": "prompt"}, {"dtype": "int8"}, {"max_batch_tokens": 0}, {"max_context": 8}]
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -236,6 +236,10 @@ def main(arguments: PruneArguments) -> None:
     from ..rebudget import former_run
 
     former = former_run(Path(arguments.dataset_name))
+    if former is not None and arguments.dry_run:
+        return print(
+            f"{former['summary']['rows']:,} rows with stored scores: a new budget needs no model and costs nothing"
+        )
     if former is not None:
         summary = _rebudget(arguments, former)
     elif arguments.dry_run:
@@ -297,6 +301,9 @@ def _rebudget(arguments: PruneArguments, former: dict[str, Any]) -> dict[str, An
     from ..rebudget import Rebudget, rewrite_result
 
     settings = former["settings"]
+    _refuse_what_is_settled(arguments)
+    if settings.get("keep_llm_text"):
+        raise UsageError("a result with keep_llm_text cannot be re-budgeted: its records hold the original steps")
     if "score" not in settings:
         raise UsageError(f"{arguments.dataset_name!r} holds no scores: stage 2 was left out when it was made")
     rebudget = Rebudget(
@@ -317,6 +324,25 @@ def _rebudget(arguments: PruneArguments, former: dict[str, Any]) -> dict[str, An
         {**changed, "score": arguments.score},
         arguments.overwrite,
     )
+
+
+def _refuse_what_is_settled(arguments: PruneArguments) -> None:
+    """A former result settles everything but the budget, the score, and where the new one goes."""
+    open_to_change = {
+        "dataset_name",
+        "output_dir",
+        "overwrite",
+        "max_tokens",
+        "ratio",
+        "score",
+        "tokenizer",
+        "ledger_dir",
+    }
+    for one in fields(arguments):
+        if one.name not in open_to_change and getattr(arguments, one.name) != one.default:
+            raise UsageError(
+                f"--{one.name} was settled when {arguments.dataset_name!r} was made; to change it, prune the traces again"
+            )
 
 
 def _estimate(arguments: PruneArguments) -> None:

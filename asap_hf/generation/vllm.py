@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,12 +34,12 @@ class VLLMGenerator(Generator):
         revision (`str`, *optional*):
             Branch, tag or commit on the Hub, of the weights and the tokenizer alike.
         dtype (`str`, *optional*, defaults to `"bfloat16"`):
-            Of weights and activations. Appendix A trains in bfloat16 and does not say what it samples in.
+            Of weights and activations; the paper's for its benchmarks (Appendix A).
         max_model_len (`int`, *optional*):
             Most tokens of a prompt and its answer together; the model's own limit by default. A prompt that leaves no
             room for an answer fails with `prompt_too_long`, alone; an answer that fills the rest ends with `length`.
         gpu_memory_utilization (`float`, *optional*, defaults to 0.9):
-            Share of each GPU's memory that vLLM may take, as in Appendix A. A scorer on the same GPU needs the rest.
+            Share of each GPU's memory that vLLM may take; 0.9 in Appendix A. A scorer on the same GPU needs the rest.
         tensor_parallel_size (`int`, *optional*, defaults to 1):
             GPUs that share the model. The paper does not give it.
         seed (`int`, *optional*, defaults to 0):
@@ -47,8 +48,8 @@ class VLLMGenerator(Generator):
         enforce_eager (`bool`, *optional*, defaults to `False`):
             No compilation and no CUDA graphs: starts sooner, generates more slowly. The paper does not give it.
         enable_prefix_caching (`bool`, *optional*, defaults to `False`):
-            Reuse the keys and values of prompts that begin alike. Off in Appendix A, for inference; few of our prompts
-            begin alike beyond the instruction.
+            Reuse the keys and values of prompts that begin alike. Off in Appendix A, so that answers do not depend on
+            what was asked before.
 
     Raises:
         [`UsageError`]: on first use, if vLLM is not installed, or refuses the model or the arguments.
@@ -112,8 +113,10 @@ class VLLMGenerator(Generator):
 
     @cached_property
     def _engine(self) -> LLM:
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # its log is no part of what a command prints
         try:
             from vllm import LLM
+            from vllm.platforms import current_platform
         except ImportError as error:
             raise UsageError(
                 f"vLLM cannot be imported ({error}): `pip install 'asap-hf[vllm]'`, or name another backend"
@@ -129,6 +132,8 @@ class VLLMGenerator(Generator):
                 seed=self.seed,
                 enforce_eager=self.enforce_eager,
                 enable_prefix_caching=self.enable_prefix_caching,
+                # On a CPU, vLLM 0.32 dies of a seeded request whose prompt is read in more than one step.
+                enable_chunked_prefill=False if current_platform.is_cpu() else None,
                 # Left to itself, a small model fills an answer with the blanks and line breaks that JSON allows.
                 structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
             )

@@ -44,9 +44,9 @@ def without_thinking(answer: str) -> str:
     """The answer of an LLM that thinks in its text, without the thoughts; empty where it never stops thinking.
 
     The opening tag may be missing, as where the prompt ended in it. Of an answer that is one `<think>` block and
-    nothing else, what stands in it.
+    nothing else, what stands in it. Half a surrogate pair, which no file takes, becomes a question mark.
     """
-    block, _, after = answer.rpartition("</think>")
+    block, _, after = answer.encode(errors="replace").decode().rpartition("</think>")
     text = after if after.strip() else block.rpartition("<think>")[2]
     return "" if text.lstrip().startswith("<think>") else text
 

@@ -108,6 +108,7 @@ class IterativePruner(Pruner):
             offered = ", ".join(name for name, values in record["scores"].items() if values)
             raise UsageError(f"there is no score {self.score!r} here; there are: {offered}")
         if any(map(isnan, scores)):
+            del record["scores"]  # or another budget would be looked for in them
             return Pruning(trace, "scoring: not_finite", record)
         selection = select_by_budget(trace.steps, scores, budget, partial(count_tokens, self.tokenizer))
         pruned = trace.select(selection.kept)

@@ -140,10 +140,21 @@ def load_model(
 
 
 def pick_device(device: str | None, rank: int | None) -> str:
-    """The device of this process: what was asked for, else a GPU if there is one; the rank says which of several."""
-    if device not in (None, "cuda") or not torch.cuda.is_available():
-        return device or "cpu"
-    return "cuda" if rank is None else f"cuda:{rank % torch.cuda.device_count()}"
+    """The device of this process: what was asked for, else a GPU if there is one; the rank says which of several.
+
+    Raises:
+        [`UsageError`]: if there is no such device.
+    """
+    gpus = torch.cuda.device_count()
+    if device in (None, "cuda") and gpus:
+        return "cuda" if rank is None else f"cuda:{rank % gpus}"
+    try:
+        kind = torch.device(device or "cpu").type
+    except RuntimeError as error:
+        raise UsageError(f"there is no kind of device called {device!r}: give cpu, cuda, cuda:1, mps, …") from error
+    if kind == "cuda" and not gpus:
+        raise UsageError(f"{device!r} was asked for, but torch finds no GPU: leave the device open, or give cpu")
+    return device or "cpu"
 
 
 def pick_dtype(dtype: str, device: str) -> str:

@@ -99,11 +99,15 @@ class Head:
             target_normaliser = torch.where(found, normaliser, target_normaliser)
             normalisers.append(normaliser)
             entropies.append(entropy)
-        log_z = torch.stack(normalisers).double().cpu()
-        tile_entropy = torch.stack(entropies).double().cpu()
+        log_z, tile_entropy = _on_cpu(torch.stack(normalisers)), _on_cpu(torch.stack(entropies))
         log_share = log_z - log_z.logsumexp(0)
-        surprisal = log_z.logsumexp(0) - target_normaliser.double().cpu() - target_log_p.double().cpu()
+        surprisal = log_z.logsumexp(0) - _on_cpu(target_normaliser) - _on_cpu(target_log_p)
         return surprisal, (log_share.exp() * (tile_entropy - log_share)).sum(0)
+
+
+def _on_cpu(values: Tensor) -> Tensor:
+    """As float64, which some accelerators do not have."""
+    return values.cpu().double()
 
 
 def _softmax_of(logits: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:

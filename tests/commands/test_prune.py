@@ -316,3 +316,48 @@ def test_no_key_and_no_folder_of_this_machine_is_written_anywhere(
         content = path.read_bytes() if path.is_file() else b""
         for secret in (b"secret", str(tmp_path).encode(), embedded_model.encode()):
             assert secret not in content, path
+
+
+def test_a_former_result_settles_the_rest(traces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert prune(traces, "--pruner", "wo_fine", "--output_dir", tmp_path / "coarse") == 0
+    assert prune(tmp_path / "coarse", "--max_tokens", "50", "--output_dir", tmp_path / "again") == 2
+    assert "holds no scores" in capsys.readouterr().err
+    assert prune(tmp_path / "coarse", "--splitter", "paper", "--output_dir", tmp_path / "again") == 2
+    assert "--splitter was settled" in capsys.readouterr().err
+    assert prune(tmp_path / "coarse", "--dry_run") == 0
+    assert "costs nothing" in capsys.readouterr().out
+    assert not (tmp_path / "again").exists()
+
+
+def test_rows_without_a_valid_pruning_can_be_dropped_and_are_counted(traces: Path, tmp_path: Path) -> None:
+    def spoil(name: str, before: int, good: str) -> str:
+        return good if good.startswith("Read the input") or name[0] in "01234567" else "Never said."
+
+    with strong_endpoint(spoil) as server:
+        llm = ("--anchor_model", "strong", "--anchor_base_url", server.url, "--max_attempts", "2")
+        assert (
+            prune(traces, *llm, "--on_failure", "drop", "--pruner", "wo_fine", "--output_dir", tmp_path / "out") == 0
+        )
+    summary = json.loads((tmp_path / "out" / "run.json").read_text())["summary"]
+    rows = load(tmp_path / "out")["train"]
+    assert 0 < summary["dropped"] < 6
+    assert summary["usable"] == len(rows) == 6 - summary["dropped"]
+    assert all(rows["ok"])
+
+
+def test_a_source_with_nothing_to_train_on_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in BROKEN))
+    assert prune(tmp_path / "t.jsonl", "--output_dir", tmp_path / "out") == 1
+    assert "1 unclosed_think" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_llms_own_text_is_kept_only_when_asked_for(traces: Path, tmp_path: Path, endpoint: StrongEndpoint) -> None:
+    llm = ("--anchor_model", "strong", "--anchor_base_url", endpoint.url, "--splitter", "paper")
+    settings = (*llm, "--pruner", "wo_fine", "--keep_llm_text")
+    assert prune(traces, *settings, "--output_dir", tmp_path / "out") == 0
+    originals = {row["id"]: row["completion"] for row in map(json.loads, traces.open())}
+    rows = load(tmp_path / "out")["train"]
+    texts = [(row["completion"].split("</think>")[0].strip(), originals[row["id"]]) for row in rows]
+    invented = [step for text, original in texts for step in text.split("\n\n") if step not in original]
+    assert invented, "the server edits its copies lightly"

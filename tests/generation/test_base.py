@@ -74,7 +74,9 @@ def test_duplicates_in_one_call_are_bought_once():
     assert sorted(echo.sent) == ["a", "b", "fail"]
     assert [answer.from_ledger for answer in answers[:4]] == [False, False, True, True]
     assert answers[4] == answers[5] == Failure("http_500: no")
-    assert echo.usage.calls == 2 and echo.usage.from_ledger == 2 and echo.usage.failures == 1
+    assert echo.usage.calls == 2
+    assert echo.usage.from_ledger == 2
+    assert echo.usage.failures == 1
 
 
 def test_what_makes_another_question_or_another_model():
@@ -107,14 +109,16 @@ def test_a_folder_whose_files_changed_is_another_model(tmp_path):
     same([ask("a")])
     os.utime(folder / "model.safetensors", ns=(0, 1))
     trained([ask("a")])
-    assert same.sent == [] and trained.sent == ["a"]
+    assert same.sent == []
+    assert trained.sent == ["a"]
 
 
 def test_an_interrupt_goes_up_and_what_had_come_in_is_kept(ledger):
     echo = Echo("m", completion_price=1e6, max_cost=1e5)
     with pytest.raises(KeyboardInterrupt):
         echo([ask("never sent"), ask("stop", max_tokens=7), ask("b"), ask("a")])
-    assert len(ledger) == 2 and echo.usage.calls == 2
+    assert len(ledger) == 2
+    assert echo.usage.calls == 2
     assert echo.usage.cost == 4 + 7  # the one in flight may have been billed
     again = Echo("m")
     assert [answer.from_ledger for answer in again([ask("a"), ask("b")])] == [True, True]
@@ -130,8 +134,10 @@ def test_what_is_no_text_fails_alone():
     """Real traces hold lone surrogates, over which encoders and tokenizers stumble each in its own way."""
     echo = Echo("m")
     bad, good = echo([ask("a\ud800"), ask("b")])
-    assert bad.reason.startswith("bad_request: ") and good.text == "to b"
-    assert echo.sent == ["b"] and echo.usage.failures == 1
+    assert bad.reason.startswith("bad_request: ")
+    assert good.text == "to b"
+    assert echo.sent == ["b"]
+    assert echo.usage.failures == 1
 
 
 def test_only_the_answer_is_stored(ledger):
@@ -157,7 +163,9 @@ def test_pickling_carries_the_arguments_only():
     echo = Echo("m", completion_price=1.0, max_cost=10.0)
     echo([ask("a")])
     copy = pickle.loads(pickle.dumps(echo))
-    assert copy == echo and copy.usage == Usage() and copy.sent == ["a"]
+    assert copy == echo
+    assert copy.usage == Usage()
+    assert copy.sent == ["a"]
     assert set(echo.__getstate__()) == {"model", "revision", "prompt_price", "completion_price", "max_cost", "sent"}
 
 
@@ -184,13 +192,16 @@ def test_one_purse_for_all_threads():
 
 def test_the_purse():
     purse, one, two = Purse(0.0, 1e6, 100.0), ask("", max_tokens=60), ask("", max_tokens=40)
-    assert purse.reserve(one) == "" and purse.reserve(one) == "" and purse.pending
+    assert purse.reserve(one) == ""
+    assert purse.reserve(one) == ""
+    assert purse.pending
     assert purse.reserve(two) == ""
     assert purse.reserve(ask("", max_tokens=1)) == "max_cost: may cost up to 1, and 0 of 100 is left"
     purse.settle(one, Completion("", 0, 5))
     purse.forfeit(two)
     purse.forfeit(two)
-    assert purse.usage.cost == 45.0 and not purse.pending
+    assert purse.usage.cost == 45.0
+    assert not purse.pending
     assert purse.reserve(ask("", max_tokens=55)) == ""
     assert purse.reserve(ask("", max_tokens=1)).startswith("max_cost: ")
 

@@ -89,7 +89,8 @@ def test_two_steps_of_one_stream_differ():
 
 def test_a_prompt_without_room_fails_alone(small):
     long, short = small([ask("word " * 9000), ask("Hi", max_tokens=2)])
-    assert long.reason.startswith("prompt_too_long: 90") and long.reason.endswith(" tokens in 8192")
+    assert long.reason.startswith("prompt_too_long: 90")
+    assert long.reason.endswith(" tokens in 8192")
     assert isinstance(short, Completion)
 
 
@@ -113,7 +114,8 @@ def test_a_batch_that_does_not_fit_is_halved(small, monkeypatch):
     monkeypatch.setattr(small._engine.model, "generate", generate)
     requests = [ask(f"Say {number}", max_tokens=2) for number in range(4)]
     answers = small(requests)
-    assert sizes == [4, 2, 2] and all(isinstance(answer, Completion) for answer in answers)
+    assert sizes == [4, 2, 2]
+    assert all(isinstance(answer, Completion) for answer in answers)
     monkeypatch.setattr(small._engine.model, "generate", lambda ids, **more: generate(ids.repeat(9, 1)))
     assert small(requests[:1])[0].reason.startswith("out_of_memory: ")
 
@@ -136,7 +138,8 @@ def test_the_ledger_answers_without_a_model(small, monkeypatch, tmp_path):
 
 def test_pickling_leaves_the_model_behind(small):
     small([ask("Hi", max_tokens=1)])
-    assert len(pickle.dumps(small)) < 1000 and pickle.loads(pickle.dumps(small)) == small
+    assert len(pickle.dumps(small)) < 1000
+    assert pickle.loads(pickle.dumps(small)) == small
 
 
 def test_defaults_of_the_model_do_not_come_on_top(small, tmp_path):

@@ -227,6 +227,7 @@ def test_no_fence_around_a_text(text: str) -> None:
         ("<think>a</think>\n", "a"),
         ("<think>b</think><think>a</think>", "a"),
         ("<think>a", ""),
+        ("a \ud83d b", "a ? b"),
         ("", ""),
     ],
 )

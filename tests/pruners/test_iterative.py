@@ -93,6 +93,7 @@ def test_a_trace_without_scores_stays_whole(answer: dict[str, Any], reason: str,
     assert pruning.reason == reason
     assert pruning.record["tokens"] == pruning.record["tokens_before"] == tokens_of(embedded_model, TRACE.reasoning)
     assert pruning.record["budget"] == 5
+    assert "scores" not in pruning.record
 
 
 @pytest.mark.parametrize("scores", [{}, {"other": SCORES}, {"other": SCORES, "first_token_surprisal": ()}])

@@ -44,6 +44,13 @@ def answers(llm: VLLMGenerator, *requests: Request) -> list[Completion]:
     return outcomes  # type: ignore[return-value]
 
 
+def test_standard_output_stays_empty(llm: VLLMGenerator, capfd: pytest.CaptureFixture[str]) -> None:
+    answers(llm, ask())
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "vllm" in err.lower()  # the first request has started the engine, which says so
+
+
 def test_greedy_gives_the_same_text_again(llm: VLLMGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASAP_HF_LEDGER", "off")
     (first,) = answers(llm, ask(max_tokens=24))
@@ -74,6 +81,16 @@ def test_attempts_are_drawn_apart_and_each_can_be_drawn_again(
     monkeypatch.setenv("ASAP_HF_LEDGER", "off")
     attempts = [answers(llm, ask(temperature=2.0, attempt=number))[0].text for number in (0, 1, 0)]
     assert attempts[0] == attempts[2] != attempts[1]
+
+
+def test_sampled_answers_to_more_prompt_than_one_step_takes(llm: VLLMGenerator) -> None:
+    llm.generate([], lambda index, outcome: None)  # starts the engine if this test runs alone
+    step = llm._engine.llm_engine.vllm_config.scheduler_config.max_num_batched_tokens
+    long = "The lamp went out. " * 190
+    requests = [ask(f"{number}. {long}", temperature=2.0, max_tokens=1) for number in range(step // 950 + 2)]
+    found = answers(llm, *requests)
+    assert sum(answer.prompt_tokens for answer in found) > step
+    assert [answer.completion_tokens for answer in found] == [1] * len(found)
 
 
 def test_schema_is_kept_to_without_blanks(llm: VLLMGenerator) -> None:
