@@ -18,7 +18,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path, monkeypatch, embedded
     (tmp_path / "traces.jsonl").write_text("\n".join(sorted(lines, key=len)[:4]) + "\n")
     work = ["prune", str(tmp_path / "traces.jsonl"), "--ratio", "0.3", "--batch_size", "1"]
     two = [*work, "--ledger_dir", str(tmp_path / "ledger2"), "--output_dir", str(tmp_path / "two"), "--device", "cpu"]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*launcher, "-m", "asap_hf.cli", *two], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import pickle
 import subprocess
@@ -24,8 +23,7 @@ from asap_hf.trace import Trace
 
 from .tiny_models import byte_level_tokenizer, save_model, tiny_llama
 
-SHARED = Path(__file__).parents[1] / ".." / "shared" / "data"
-ROWS = SHARED / "traces" / "codeforces_cots_py.jsonl.gz"
+TOKENIZERS = Path(__file__).parents[1] / ".." / "shared" / "data" / "tokenizers"
 
 PROSE = ("Okay, so I need to read n.\n\n", "Wait.\n\n", "Let me think again.\n\n", "Wait.\n\n", "Done")
 CODE = ("First the loop:\n\n", "    for i in range(n):\n\n", "        if i % 2 == 0:\n\n", "\t\treturn i\n\n", "Good.")
@@ -81,10 +79,11 @@ def untrimmed_offsets(tokenizer: Any, text: str) -> list[tuple[int, int]]:
     printable = {byte for byte in range(256) if chr(byte).isprintable() and not chr(byte).isspace()}
     others = [byte for byte in range(256) if byte not in printable]
     byte_of = {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
+    special = {token.content for token in tokenizer.added_tokens_decoder.values()}
     places = [index for index, character in enumerate(text) for _ in character.encode()]
     spans, at = [], 0
     for token in tokenizer.tokenize(text):
-        size = len(bytes(byte_of[character] for character in token))
+        size = len(token.encode() if token in special else bytes(byte_of[character] for character in token))
         spans.append((places[at], places[at + size - 1] + 1))
         at += size
     assert at == len(places)
@@ -158,6 +157,21 @@ _SIZES = {
     "num_key_value_heads",
     "max_position_embeddings",
 }
+
+
+@pytest.mark.skipif(not TOKENIZERS.is_dir(), reason="no shared data")
+def test_the_tokenizer_of_r1_distill_qwen(tmp_path: Path) -> None:
+    from transformers import Qwen2Config
+
+    tokenizer = AutoTokenizer.from_pretrained(TOKENIZERS / "deepseek-r1-distill-qwen")
+    tokenizer.chat_template = (
+        TOKENIZERS / "chat_templates" / "deepseek-ai-DeepSeek-R1-Distill-Qwen-32B.jinja"
+    ).read_text()
+    sizes = {name: getattr(tiny_llama(), name) for name in _SIZES - {"vocab_size"}}
+    folder = save_model(tmp_path, Qwen2Config(vocab_size=len(tokenizer), **sizes), tokenizer)
+    [ours] = scorer(folder, context="chat").score([TRACES[1]])
+    prefix = f"<｜User｜>{TRACES[1].question}<｜Assistant｜><think>\n"
+    assert_close(ours, naive(folder, TRACES[1], prefix, bos=True), tolerance=1e-4)
 
 
 def test_unknown_step_between_body_and_head_is_refused(tmp_path: Path) -> None:
@@ -418,7 +432,7 @@ def test_hyperparameters_are_checked(wrong: dict[str, Any]) -> None:
         SurprisalScorer("embedded", **wrong)
 
 
-def test_the_embedded_model_against_the_full_softmax(embedded_model: str) -> None:
+def test_the_embedded_model_against_the_full_softmax_and_in_bfloat16(embedded_model: str) -> None:
     question = "Print the larger of two integers."
     prompt = AutoTokenizer.from_pretrained(embedded_model).apply_chat_template(
         [{"role": "user", "content": question}], add_generation_prompt=True, tokenize=False
@@ -426,18 +440,9 @@ def test_the_embedded_model_against_the_full_softmax(embedded_model: str) -> Non
     trace = Trace(question, (*PROSE, "\n\n", *CODE, *UNICODE), "print(max(map(int, input().split())))")
     [ours] = SurprisalScorer("embedded", dtype="float32").score([trace])
     assert_close(ours, naive(embedded_model, trace, f"{prompt}<think>\n", bos=False), tolerance=1e-4)
-
-
-@pytest.mark.skipif(not ROWS.is_file(), reason="no shared data")
-def test_a_real_trace_in_bfloat16_is_near_float32(embedded_model: str) -> None:
-    with gzip.open(ROWS, "rt", encoding="utf-8") as rows:
-        row = next(row for row in map(json.loads, rows) if 2000 < len(row["response"]) < 6000)
-    trace = Trace.parse("Solve the problem.", row["response"], "paper")
-    trace = trace.select(range(min(12, len(trace.steps))))
     [half] = SurprisalScorer("embedded", dtype="bfloat16").score([trace])
-    [full] = SurprisalScorer("embedded", dtype="float32").score([trace])
-    differences = [abs(a - b) for a, b in zip(half.first_token_surprisal, full.first_token_surprisal, strict=True)]
-    assert sum(differences) / len(differences) < 0.1
+    differences = [abs(a - b) for a, b in zip(half.first_token_surprisal, ours.first_token_surprisal, strict=True)]
+    assert 0 < sum(differences) / len(differences) < 0.1
 
 
 def test_flops_agree_with_what_torch_counts(tiny: str) -> None:

@@ -340,9 +340,8 @@ def _refuse_what_is_settled(arguments: PruneArguments) -> None:
     }
     for one in fields(arguments):
         if one.name not in open_to_change and getattr(arguments, one.name) != one.default:
-            raise UsageError(
-                f"--{one.name} was settled when {arguments.dataset_name!r} was made; to change it, prune the traces again"
-            )
+            made = f"was settled when {arguments.dataset_name!r} was made"
+            raise UsageError(f"--{one.name} {made}: prune the traces anew to change it")
 
 
 def _estimate(arguments: PruneArguments) -> None:

@@ -45,8 +45,7 @@ class Pruner(ABC):
     input would give other output. Raise a class's `version` in the change that alters its results.
 
     As a function over a batch of rows it is what `Dataset.map(pruner, batched=True)` and `IterableDataset.map` expect.
-    Do not give `num_proc` to `map` after a model has run in the same process: forked children of a process with a
-    warm torch can hang for ever; let the pruner batch, or start the processes first.
+    With `num_proc`, each process loads its own model and computes in one thread; batches in one process are faster.
     """
 
     version = "1"

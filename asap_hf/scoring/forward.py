@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import repeat
@@ -166,3 +167,8 @@ def pick_dtype(dtype: str, device: str) -> str:
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     abilities = torch.cpu.get_capabilities() if device == "cpu" and hasattr(torch.cpu, "get_capabilities") else {}
     return "bfloat16" if abilities.get("amx_bf16") or abilities.get("avx512_bf16") else "float32"
+
+
+# A forked child has none of its parent's OpenMP threads, and its first parallel product would wait for them for ever:
+# what `Dataset.map(num_proc=…)` does after a model has run in the same process. One thread each is right there anyway.
+os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
