@@ -55,7 +55,7 @@ class Production:
     pruner: Sequential
     tokenizer: str
     keep_columns: tuple[str, ...] = ()
-    batch_size: int = 64
+    batch_size: int = 256
     finished: Mapping[int, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

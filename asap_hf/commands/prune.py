@@ -54,6 +54,8 @@ class PruneArguments:
     anchor_api_key_env: str | None = option(None, "environment variable that holds the server's key")
     anchor_mode: Literal["rewrite", "select"] = option("rewrite", "rewrite: the paper's; select: step numbers only")
     anchor_structured: Literal["none", "vllm"] = option("none", "hold the server to the JSON that select asks for")
+    anchor_max_model_len: int | None = option(None, "vllm: most tokens of a prompt and its answer together")
+    anchor_gpu_memory: float = option(0.9, "vllm: share of the GPU's memory (Appendix A); the scorer needs the rest")
     anchor_max_tokens: int = option(16384, "longest answer of the LLM in tokens")
     threshold: float = option(0.6, "least Gestalt similarity of Algorithm 1 (Appendix A)")
     max_attempts: int = option(5, "tries per row, failures of every kind counted (not in the paper)")
@@ -81,7 +83,7 @@ class PruneArguments:
     max_tokens: int | None = option(None, "budget of a reasoning in tokens (4096 in Appendix A)")
     ratio: float | None = option(None, "budget as a share of the original's tokens, instead")
 
-    batch_size: int = option(64, "rows that go through the stages together")
+    batch_size: int = option(256, "rows that go through the stages together")
     ledger_dir: str | None = option(None, "where finished work is kept; 'off': nowhere")
     retry_failed: bool = option(False, "redo the failed rows of the result in output_dir")
     dry_run: bool = option(False, "say what would be done and spent, and do nothing")
@@ -167,7 +169,12 @@ def generator_of(arguments: PruneArguments) -> Generator:
         case "vllm":
             from ..generation import VLLMGenerator
 
-            return VLLMGenerator(model, **account)
+            return VLLMGenerator(
+                model,
+                max_model_len=arguments.anchor_max_model_len,
+                gpu_memory_utilization=arguments.anchor_gpu_memory,
+                **account,
+            )
         case "transformers":
             from ..generation import TransformersGenerator
 

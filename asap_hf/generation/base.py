@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..ledger import ledger_key, open_ledger
+from ..progress import tick
 from .purse import Purse, Usage
 
 
@@ -129,7 +130,10 @@ class Generator(ABC):
             if isinstance(outcome, Completion):
                 ledger.put(key, {name: getattr(outcome, name) for name in _STORED})
             outcomes[key] = outcome
+            before = self.usage.cost
             self.purse.settle(missing[key], outcome if isinstance(outcome, Completion) else None)
+            tick("LLM calls")
+            tick("cost", self.usage.cost - before)
 
         if missing:
             try:

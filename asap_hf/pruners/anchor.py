@@ -13,6 +13,7 @@ from ..trace import Trace
 from .anchor_answers import REWRITE, SELECT, Decision, Mode, without_thinking
 from .base import Pruner, Pruning
 
+_ASKING_AGAIN_IS_VAIN = ("max_cost", "prompt_too_long", "unreachable", "http_400", "http_413", "http_422")
 _MODES: dict[str, Mode] = {"rewrite": REWRITE, "select": SELECT}
 _ON_FAILURE = ("keep", "drop", "error")
 
@@ -127,13 +128,12 @@ class AnchorPruner(Pruner):
         )
         limit = self.prune_max_tokens
         if not mode.writes_text:
-            limit = min(limit, max(64, 8 * len(trace.steps)))
+            limit = min(limit, max(512, 8 * len(trace.steps)))
         return Request(_user(content), self.prune_temperature, self.top_p, limit, attempt, mode.schema)
 
     def _judge(self, trace: Trace, outcome: Completion | Failure) -> Decision:
         if isinstance(outcome, Failure):
-            final = outcome.reason.startswith(("max_cost", "prompt_too_long", "unreachable"))
-            return Decision(reason=outcome.reason, final=final)
+            return Decision(reason=outcome.reason, final=outcome.reason.startswith(_ASKING_AGAIN_IS_VAIN))
         if outcome.finish_reason == "length":
             return Decision(reason="the answer was cut at the token limit")
         return _MODES[self.mode].read(trace, outcome.text, self.threshold)

@@ -389,7 +389,7 @@ def test_select_asks_for_few_tokens() -> None:
             range(0, len(trace.steps), 2)
         )
         requests += generator.prunings_asked
-    assert [request.max_tokens for request in requests] == [64, 2400]
+    assert [request.max_tokens for request in requests] == [512, 2400]
 
 
 def test_a_retry_asks_anew_and_pays_for_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
