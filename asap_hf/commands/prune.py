@@ -66,7 +66,9 @@ class PruneArguments:
     prompt_price: float = option(0.0, "money per million prompt tokens")
     completion_price: float = option(0.0, "money per million completion tokens")
     max_cost: float | None = option(None, "hard cap on what this run may spend")
-    answer_keep: float | None = option(None, "share of the reasoning to keep, where the answer is the anchor")
+    answer_keep: float | None = option(
+        None, "where the answer is the anchor: share of the reasoning to keep; none: the ratio, or 0.25"
+    )
 
     scorer: str = option("embedded", "model of stage 2 (the paper: deepseek-ai/DeepSeek-R1-Distill-Qwen-7B)")
     scorer_revision: str | None = option(None, "branch, tag or commit of the scorer")
@@ -101,6 +103,8 @@ class PruneArguments:
             raise UsageError("a budget is either --max_tokens or --ratio, not both")
         if self.max_tokens is None and self.ratio is None:
             self.max_tokens = 4096  # Appendix A
+        if self.ratio is not None and not 0 < self.ratio <= 1:
+            raise UsageError(f"--ratio is a share of the tokens, over 0 and at most 1; got {self.ratio}")
         for name, least in (("batch_size", 1), ("limit", 1), ("max_attempts", 1), ("max_concurrency", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -129,8 +133,7 @@ def _coarse(arguments: PruneArguments, first_attempt: int) -> Pruner:
     from ..pruners.answer_anchor import AnswerAnchorPruner
 
     if arguments.anchor_model is None:
-        keep = arguments.answer_keep
-        return AnswerAnchorPruner() if keep is None else AnswerAnchorPruner(keep)
+        return AnswerAnchorPruner(answer_keep(arguments))
     return AnchorPruner(
         generator_of(arguments),
         mode=arguments.anchor_mode,
@@ -142,6 +145,14 @@ def _coarse(arguments: PruneArguments, first_attempt: int) -> Pruner:
         prune_max_tokens=arguments.anchor_max_tokens,
         first_attempt=first_attempt,
     )
+
+
+def answer_keep(arguments: PruneArguments) -> float:
+    """What the answer anchor keeps: as much as was asked for. `bench/retention.py` finds its choice of steps better than
+    stage 2's, so it leaves stage 2 no more than needed to meet the budget to the token."""
+    from ..pruners.answer_anchor import AnswerAnchorPruner
+
+    return arguments.answer_keep or arguments.ratio or AnswerAnchorPruner.keep
 
 
 def generator_of(arguments: PruneArguments) -> Generator:
@@ -219,10 +230,8 @@ def settings_of(arguments: PruneArguments) -> dict[str, Any]:
         names += ["scorer", "scorer_revision", "score", "context", "dtype", "max_context"]
         names += ["max_tokens"] if arguments.ratio is None else ["ratio"]
     settings = {name: getattr(arguments, name) for name in names}
-    if "answer_keep" in settings and arguments.answer_keep is None:
-        from ..pruners.answer_anchor import AnswerAnchorPruner
-
-        settings["answer_keep"] = AnswerAnchorPruner().keep
+    if "answer_keep" in settings:
+        settings["answer_keep"] = answer_keep(arguments)
     settings |= {"tokenizer": tokenizer_of(arguments), "dataset_config": arguments.dataset_config}
     settings["dataset_split"] = arguments.dataset_split
     return {name: _without_folder(value) for name, value in settings.items() if value is not None}

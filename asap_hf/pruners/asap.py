@@ -29,7 +29,8 @@ def asap(
             Model that scores the steps: Hub id or folder. The paper's is DeepSeek-R1-Distill-Qwen-7B; the default is
             the small model that comes with the tool, for a look.
         anchor (`Generator`, *optional*):
-            LLM for stage 1; the paper's is DeepSeek-V3. Without one, [`AnswerAnchorPruner`] takes its place.
+            LLM for stage 1; the paper's is DeepSeek-V3. Without one, [`AnswerAnchorPruner`] takes its place and keeps
+            `ratio` of the reasoning, 0.25 if the budget is in tokens.
         mode (`str`, *optional*, defaults to `"rewrite"`):
             See [`AnchorPruner`]; `"rewrite"` is the paper's.
         max_tokens (`int`, *optional*):
@@ -43,6 +44,8 @@ def asap(
     """
     if max_tokens is None and ratio is None:
         max_tokens = 4096
-    first: Pruner = AnswerAnchorPruner() if anchor is None else AnchorPruner(anchor, mode=mode)
     fine = IterativePruner(SurprisalScorer(scorer), tokenizer or scorer, max_tokens, ratio)
-    return Sequential((first, fine), splitter)
+    coarse: Pruner = AnswerAnchorPruner(ratio or AnswerAnchorPruner.keep)
+    if anchor is not None:
+        coarse = AnchorPruner(anchor, mode=mode)
+    return Sequential((coarse, fine), splitter)
