@@ -10,7 +10,7 @@ demo: $(STAMP)
 	$(BIN)/asap-hf prune asap_hf/samples/traces.jsonl --ratio 0.25 --output_dir out/demo --overwrite
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 quality: $(STAMP)
 	$(BIN)/ruff check .

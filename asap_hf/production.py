@@ -77,7 +77,7 @@ class Production:
                 raise RunError(f"no row of {self.source.label!r} is left to train on: {self._why_not()}")
             seconds = round(time.monotonic() - started, 3)
             summary = self.summary.as_dict(seconds=seconds, llm=self._llm_account())
-            finish(writer, self.source.label, settings, summary)
+            finish(writer, self.source.label, {**settings, **self._scorer_told()}, summary)
         return summary
 
     def work_through(self, rank: int, world_size: int) -> None:
@@ -159,6 +159,14 @@ class Production:
         steps = (len(record["steps"]), len(record["kept"]))
         after = {self.pruner.stages[-1].name: record["tokens_after"]} if self.pruner.stages else {}
         self.summary.add(record["tokens_before"], after, steps, record["reason"], record["windows"])
+
+    def _scorer_told(self) -> dict[str, Any]:
+        """Which commit of which model scored, and in what numbers."""
+        for stage in self.pruner.stages:
+            told = getattr(getattr(stage, "scorer", None), "fingerprint", None)
+            if told:
+                return {"scorer_revision": told["revision"], "dtype": told["dtype"]}
+        return {}
 
     def _why_not(self) -> str:
         reasons = [f"{count:,} {reason}" for reason, count in self.summary.unusable.most_common(3)]

@@ -181,4 +181,4 @@ def finished_rows(
 
 
 # Settings that say how hard to try, not what to make.
-_MAY_CHANGE = {"max_attempts", "anchor_backend", "on_failure"}
+_MAY_CHANGE = {"max_attempts", "anchor_backend", "on_failure", "scorer_revision", "dtype"}

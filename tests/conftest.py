@@ -1,5 +1,11 @@
 """What all tests may ask for."""
 
+import os
+
+# Before torch is imported: the tests run side by side, and threads that spin for each other would double their time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
 import pytest
 
 

@@ -148,8 +148,8 @@ def _coarse(arguments: PruneArguments, first_attempt: int) -> Pruner:
 
 
 def answer_keep(arguments: PruneArguments) -> float:
-    """What the answer anchor keeps: as much as was asked for. `bench/retention.py` finds its choice of steps better than
-    stage 2's, so it leaves stage 2 no more than needed to meet the budget to the token."""
+    """What the answer anchor keeps: as much as is asked for. `bench/retention.py` finds its choice of steps better than
+    stage 2's, so it leaves stage 2 no more than is needed to meet the budget to the token."""
     from ..pruners.answer_anchor import AnswerAnchorPruner
 
     return arguments.answer_keep or arguments.ratio or AnswerAnchorPruner.keep

@@ -22,7 +22,8 @@ class ModelIdentity:
 
     Args:
         name (`str`):
-            As it was given.
+            What records call it: the Hub id, `"embedded"`, or a folder's own name, since records are published and say
+            nothing about the machine.
         path (`str`):
             Hub id or folder to load it from.
         revision (`str`):
@@ -58,7 +59,8 @@ def model_identity(name: str, revision: str | None = None) -> ModelIdentity:
     """
     path = resolve_model(name)
     if Path(path).is_dir():
-        return ModelIdentity(name, path, _content_hash(Path(path)), None)
+        told = name if name == "embedded" else Path(path).resolve().name
+        return ModelIdentity(told, path, _content_hash(Path(path)), None)
     commit = _commit(path, revision)
     return ModelIdentity(name, path, commit, commit)
 
