@@ -29,6 +29,7 @@ class StrongEndpoint(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128  # with the usual 5, connections are refused when many requests come at once
 
     def __init__(self, spoil: Callable[[str, int, str], str] | None = None):
         super().__init__(("127.0.0.1", 0), _Handler)

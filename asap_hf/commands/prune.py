@@ -247,6 +247,7 @@ def _without_folder(value: Any) -> Any:
 def main(arguments: PruneArguments) -> None:
     """Prune, re-budget a former result, or say what it would take."""
     arguments.check()
+    quiet_libraries()
     if arguments.ledger_dir is not None:
         os.environ["ASAP_HF_LEDGER"] = arguments.ledger_dir
     from ..rebudget import former_run
@@ -279,10 +280,12 @@ def _open(arguments: PruneArguments) -> tuple[Source, Columns]:
     return source, columns
 
 
-def quiet_transformers() -> None:
-    """One bar is enough: transformers draws its own for every model that it loads."""
+def quiet_libraries() -> None:
+    """One bar is enough: the libraries draw their own for every model and every file that they load."""
+    from datasets import disable_progress_bars
     from transformers.utils import logging
 
+    disable_progress_bars()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
 
@@ -292,7 +295,6 @@ def _prune(arguments: PruneArguments) -> dict[str, Any]:
     from ..production import Production
 
     source, columns = _open(arguments)
-    quiet_transformers()
     finished: Mapping[int, Any] = {}
     first_attempt = 0
     if arguments.retry_failed:
