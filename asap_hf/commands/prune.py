@@ -148,7 +148,7 @@ def _coarse(arguments: PruneArguments, first_attempt: int) -> Pruner:
 
 
 def answer_keep(arguments: PruneArguments) -> float:
-    """What the answer anchor keeps: as much as is asked for. `bench/retention.py` finds its choice of steps better than
+    """What the answer anchor keeps: as much as is asked for. By `bench/retention.py`, its choice of steps beats
     stage 2's, so it leaves stage 2 no more than is needed to meet the budget to the token."""
     from ..pruners.answer_anchor import AnswerAnchorPruner
 
