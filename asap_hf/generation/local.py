@@ -176,7 +176,7 @@ class TransformersGenerator(Generator):
         named = model.generation_config.eos_token_id
         ends = {tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])} - {None}
         # A fresh one: what the model's own says of temperature, top-k or repetition would come on top of the request.
-        model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+        model.generation_config = GenerationConfig(
             do_sample=False, eos_token_id=sorted(ends), pad_token_id=min(ends), bos_token_id=tokenizer.bos_token_id
         )
         context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or float("inf")

@@ -29,7 +29,7 @@ class AnswerAnchorPruner(Pruner):
         keep (`float`, *optional*, defaults to 0.25):
             Share of the reasoning to keep, over 0 and at most 1, counted in words and signs: close to tokens, without
             a tokenizer. Ours, measured by `bench/retention.py --keep 0.2,0.25,0.5`: more than stage 2's budget loses
-            what the anchor gained, since stage 2 then removes steps that stand in the answer; less gains nothing. That
+            part of what the anchor gains, since stage 2 then removes steps that stand in the answer. That
             measure is the likelihood of the answer's code, so it favours steps that contain it.
     """
 
