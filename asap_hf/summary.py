@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
+
+_NUMBERS = re.compile(r"\d+(?:-\d+)?")
 
 
 @dataclass
@@ -67,12 +70,11 @@ class Summary:
 
 
 def reason_code(reason: str) -> str:
-    """The part of a reason that all rows which fail alike share: numbers and bracketed details are left out."""
+    """The part of a reason that all rows which fail alike share: details behind a second colon or in brackets are left
+    out, and numbers are `N`."""
     head, _, detail = reason.partition(": ")
-    detail = "".join("N" if character.isdigit() else character for character in detail.split(" (")[0])
-    while "NN" in detail:
-        detail = detail.replace("NN", "N")
-    return f"{head}: {detail}" if detail else head
+    shared = _NUMBERS.sub("N", detail.split(" (")[0].split(": ")[0])
+    return f"{head}: {shared}" if shared else head
 
 
 def _spread(values: list[int]) -> dict[str, float]:

@@ -9,8 +9,8 @@ mean negative log-likelihood in nats per token of code, lower is better. `random
 the original reasoning's tokens; `kept` says what they used of it. The measure favours steps that contain the code.
 
 Reads `../shared/data/traces` where that exists, else the samples of the package. With `--output`, each result is
-appended as soon as it is there, and a second run takes it from the file: remove the file after changing a pruner.
-Scores of steps go to the ledger, as everywhere (`ASAP_HF_LEDGER`).
+appended as soon as it is there, and a second run takes it from the file; take a new file for another seed or model,
+and after changing a pruner. Scores of steps go to the ledger, as everywhere (`ASAP_HF_LEDGER`).
 """
 
 from __future__ import annotations
@@ -224,6 +224,8 @@ def by_condition(results: Sequence[Result]) -> dict[tuple[str, str], dict[str, R
 
 def print_table(results: Sequence[Result], ratio: float | None) -> None:
     """One line per condition, the best first, each against the control on the same traces with the same splitter."""
+    if not results:
+        return
     grouped = by_condition(results)
     control = CONTROL if ratio is not None else "everything"
     print(f"{'without a budget' if ratio is None else f'budget {ratio:g} of the original tokens':34}", end="")

@@ -99,7 +99,8 @@ def test_killed_at_twenty_moments(
                     assert outcome["code"] == 0
                     break
                 kills += 1
-                assert not (tmp_path / name).exists() or files(tmp_path / name) == expected
+                if (tmp_path / name).exists():  # killed after the last rename: whole
+                    break
         assert files(tmp_path / name) == expected
         assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
     assert kills >= KILLS

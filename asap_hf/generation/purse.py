@@ -51,7 +51,9 @@ class Purse:
         self.usage = Usage()
         self._prices = prompt_price, completion_price
         self._cap = max_cost
-        self._reserved: dict[int, float] = {}  # by identity: equal requests of two threads are two purchases
+        # By identity: equal requests of two threads are two purchases. The request itself is held, or its number could
+        # go to another one while it is set aside.
+        self._reserved: dict[int, tuple[Request, float]] = {}
         self._lock = Lock()
 
     def worst(self, request: Request) -> float:
@@ -73,10 +75,10 @@ class Purse:
             if id(request) in self._reserved:
                 return ""
             if self._cap is not None:
-                left = self._cap - self.usage.cost - sum(self._reserved.values())
+                left = self._cap - self.usage.cost - sum(worst for _, worst in self._reserved.values())
                 if worst > left:
                     return f"max_cost: may cost up to {worst:.6g}, and {max(left, 0.0):.6g} of {self._cap:g} is left"
-            self._reserved[id(request)] = worst
+            self._reserved[id(request)] = request, worst
             return ""
 
     @property
@@ -87,7 +89,7 @@ class Purse:
     def forfeit(self, request: Request) -> None:
         """Book what was set aside for `request`, if anything, as spent: it was sent, and nothing says what it cost."""
         with self._lock:
-            self.usage.cost += self._reserved.pop(id(request), 0.0)
+            self.usage.cost += self._reserved.pop(id(request), (request, 0.0))[1]
 
     def settle(self, request: Request, completion: Completion | None) -> None:
         """Book what the engine made of `request`, `None` for a failure, and give back what was set aside for it."""
