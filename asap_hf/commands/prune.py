@@ -266,6 +266,7 @@ def main(arguments: PruneArguments) -> None:
     if summary:
         print(summary_table(summary))
         print(f"\nwritten to {arguments.output_dir}")
+        print(f'load_dataset("{arguments.output_dir}") is what to train on, with "steps" every decision')
     return None
 
 

@@ -361,3 +361,23 @@ def test_the_llms_own_text_is_kept_only_when_asked_for(traces: Path, tmp_path: P
     texts = [(row["completion"].split("</think>")[0].strip(), originals[row["id"]]) for row in rows]
     invented = [step for text, original in texts for step in text.split("\n\n") if step not in original]
     assert invented, "the server edits its copies lightly"
+
+
+def test_what_is_written_is_what_trl_trains_on(traces: Path, tmp_path: Path, embedded_model: str) -> None:
+    """Nothing configured but `max_length`: each row's labels are its completion and one EOS."""
+    from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+    from trl import SFTConfig, SFTTrainer
+
+    assert prune(traces, "--ratio", "0.25", "--output_dir", tmp_path / "out") == 0
+    rows = load(tmp_path / "out")["train"]
+    tokenizer = AutoTokenizer.from_pretrained(embedded_model)
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    model = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(tokenizer), num_key_value_heads=1, **sizes))
+    arguments = SFTConfig(str(tmp_path / "sft"), max_length=16384, report_to="none", use_cpu=True, bf16=False)
+    trainer = SFTTrainer(model, arguments, train_dataset=rows, processing_class=tokenizer)
+    examples = list(trainer.train_dataset)
+    assert len(examples) == len(rows)
+    for row, example in zip(rows, examples, strict=True):
+        labels = trainer.data_collator([example])["labels"][0].tolist()
+        learned = tokenizer.decode([label for label in labels if label != -100])
+        assert learned == row["completion"] + tokenizer.eos_token
