@@ -17,8 +17,9 @@ def main(argv: list[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in argv
     argv = [argument for argument in argv if argument != "--debug"]
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger(__package__).setLevel(logging.INFO)
+    ours = logging.getLogger(__package__)  # not the root logger: libraries that print their own lines would print twice
+    ours.setLevel(logging.INFO)
+    ours.handlers = [logging.StreamHandler(sys.stderr)]
     try:
         return _run(argv)
     except (UsageError, RunError) as error:

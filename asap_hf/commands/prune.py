@@ -58,6 +58,7 @@ class PruneArguments:
     anchor_gpu_memory: float = option(0.9, "vllm: share of the GPU's memory (Appendix A); the scorer needs the rest")
     anchor_max_tokens: int = option(16384, "longest answer of the LLM in tokens")
     threshold: float = option(0.6, "least Gestalt similarity of Algorithm 1 (Appendix A)")
+    autojunk: bool = option(False, "difflib's default for that similarity, as in the authors' code")
     max_attempts: int = option(5, "tries per row, failures of every kind counted (not in the paper)")
     on_failure: Literal["keep", "drop", "error"] = option("keep", "a row with no valid pruning")
     keep_llm_text: bool = option(False, "keep the LLM's wording, as published, not the original's")
@@ -138,6 +139,7 @@ def _coarse(arguments: PruneArguments, first_attempt: int) -> Pruner:
         generator_of(arguments),
         mode=arguments.anchor_mode,
         threshold=arguments.threshold,
+        autojunk=arguments.autojunk,
         max_attempts=arguments.max_attempts,
         on_failure=arguments.on_failure,
         keep_llm_text=arguments.keep_llm_text,
@@ -170,7 +172,7 @@ def generator_of(arguments: PruneArguments) -> Generator:
             return EndpointGenerator(
                 model,
                 base_url=arguments.anchor_base_url,
-                provider=arguments.anchor_provider,
+                provider=arguments.anchor_provider or (None if arguments.anchor_base_url else "auto"),
                 api_key_env=arguments.anchor_api_key_env,
                 max_concurrency=arguments.max_concurrency,
                 timeout=arguments.timeout,
@@ -237,7 +239,15 @@ def settings_of(arguments: PruneArguments) -> dict[str, Any]:
     return {name: _without_folder(value) for name, value in settings.items() if value is not None}
 
 
-_ANCHOR_SETTINGS = ["anchor_backend", "anchor_mode", "threshold", "max_attempts", "on_failure", "keep_llm_text"]
+_ANCHOR_SETTINGS = [
+    "anchor_backend",
+    "anchor_mode",
+    "threshold",
+    "autojunk",
+    "max_attempts",
+    "on_failure",
+    "keep_llm_text",
+]
 
 
 def _without_folder(value: Any) -> Any:

@@ -14,6 +14,7 @@ from .anchor_answers import REWRITE, SELECT, Decision, Mode, without_thinking
 from .base import Pruner, Pruning
 
 _ASKING_AGAIN_IS_VAIN = ("max_cost", "prompt_too_long", "unreachable", "http_400", "http_413", "http_422")
+_NOBODY_ANSWERS = ("unreachable", "http_401", "http_402", "http_403", "http_404")
 _MODES: dict[str, Mode] = {"rewrite": REWRITE, "select": SELECT}
 _ON_FAILURE = ("keep", "drop", "error")
 
@@ -34,6 +35,9 @@ class AnchorPruner(Pruner):
             numbers of the steps to keep (ours): the same decision for a few per cent of the output tokens.
         threshold (`float`, *optional*, defaults to 0.6):
             τ of Algorithm 1 (Appendix A). `"rewrite"` only.
+        autojunk (`bool`, *optional*, defaults to `False`):
+            Let the similarity pass over frequent characters of long steps, as `difflib` does unless told otherwise and
+            so the authors' code. See [`asap_hf.matching`] for what that costs.
         max_attempts (`int`, *optional*, defaults to 5):
             How often a pruning is asked for, failures of every kind counted. The paper gives no bound.
         on_failure (`str`, *optional*, defaults to `"keep"`):
@@ -58,6 +62,7 @@ class AnchorPruner(Pruner):
     generator: Generator
     mode: Literal["rewrite", "select"] = "rewrite"
     threshold: float = 0.6
+    autojunk: bool = False
     max_attempts: int = 5
     on_failure: Literal["keep", "drop", "error"] = "keep"
     keep_llm_text: bool = False
@@ -91,7 +96,9 @@ class AnchorPruner(Pruner):
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
         prunings: dict[int, Pruning] = {}
         anchors: dict[int, str] = {}
-        for index, outcome in enumerate(self.generator([self.direct_request(trace) for trace in traces])):
+        outcomes = self.generator([self.direct_request(trace) for trace in traces])
+        self._stop_if_nothing_ever_answers(outcomes)
+        for index, outcome in enumerate(outcomes):
             anchors[index], reason = _anchor_in(outcome)
             if reason:
                 prunings[index] = self._failed(traces[index], f"no direct CoT ({reason})", {"attempts": 0})
@@ -131,12 +138,24 @@ class AnchorPruner(Pruner):
             limit = min(limit, max(512, 8 * len(trace.steps)))
         return Request(_user(content), self.prune_temperature, self.top_p, limit, attempt, mode.schema)
 
+    def _stop_if_nothing_ever_answers(self, outcomes: Sequence[Completion | Failure]) -> None:
+        """A wrong address, key or model name is the operator's to mend, and no row's fault.
+
+        Raises:
+            `RunError`: if every request failed so, and none was ever answered in this process.
+        """
+        usage = self.generator.usage
+        failures = [outcome.reason for outcome in outcomes if isinstance(outcome, Failure)]
+        in_vain = [reason for reason in failures if reason.startswith(_NOBODY_ANSWERS)]
+        if outcomes and len(in_vain) == len(outcomes) and not usage.calls and not usage.from_ledger:
+            raise RunError(f"the LLM of stage 1 answers nothing ({in_vain[0]}); mend that, then run the same command")
+
     def _judge(self, trace: Trace, outcome: Completion | Failure) -> Decision:
         if isinstance(outcome, Failure):
             return Decision(reason=outcome.reason, final=outcome.reason.startswith(_ASKING_AGAIN_IS_VAIN))
         if outcome.finish_reason == "length":
             return Decision(reason="the answer was cut at the token limit")
-        return _MODES[self.mode].read(trace, outcome.text, self.threshold)
+        return _MODES[self.mode].read(trace, outcome.text, self.threshold, self.autojunk)
 
     def _succeeded(self, trace: Trace, decision: Decision, record: dict[str, Any]) -> Pruning:
         pruned = trace.select(decision.kept)

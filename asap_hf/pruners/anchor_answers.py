@@ -35,7 +35,7 @@ class Mode:
     """One way of asking for a pruning."""
 
     prompt: str
-    read: Callable[[Trace, str, float], Decision]
+    read: Callable[[Trace, str, float, bool], Decision]
     writes_text: bool
     schema: dict[str, Any] | None = None
 
@@ -65,7 +65,7 @@ def unfenced(text: str) -> str:
     return stripped[fences[0].end() + 1 : max(fences[-1].start() - 1, fences[0].end() + 1)]
 
 
-def read_rewrite(trace: Trace, answer: str, threshold: float) -> Decision:
+def read_rewrite(trace: Trace, answer: str, threshold: float, autojunk: bool = False) -> Decision:
     """Match the LLM's shortened reasoning to the original's steps (Algorithm 1, both split the same way)."""
     text = without_thinking(answer)
     if wrapped := _TAGS.match(text):
@@ -76,7 +76,7 @@ def read_rewrite(trace: Trace, answer: str, threshold: float) -> Decision:
     steps = split_steps(text, trace.splitter)
     if not steps:
         return Decision(reason="the pruned reasoning is empty")  # which Algorithm 1 would accept
-    alignment = align(trace.texts, [step.rstrip() for step in steps], threshold)
+    alignment = align(trace.texts, [step.rstrip() for step in steps], threshold, autojunk)
     if not alignment.valid:
         record = {"failed_step": alignment.failed_step, "best_similarity": round(alignment.best_similarity, 4)}
         return Decision(
@@ -88,11 +88,11 @@ def read_rewrite(trace: Trace, answer: str, threshold: float) -> Decision:
     return Decision(alignment.matched, steps=steps, record={"similarities": similarities})
 
 
-def read_select(trace: Trace, answer: str, threshold: float) -> Decision:
+def read_select(trace: Trace, answer: str, threshold: float, autojunk: bool = False) -> Decision:
     """Read step numbers out of `{"keep": "1-4,7"}`; a list of numbers under `keep` is understood too, and words around
     the JSON do no harm.
 
-    `threshold` does not matter: original steps are kept, so there is nothing to match.
+    `threshold` and `autojunk` do not matter: original steps are kept, so there is nothing to match.
     """
     keep = _keep_in(without_thinking(answer))
     parts = keep.split(",") if isinstance(keep, str) else keep

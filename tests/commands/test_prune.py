@@ -179,15 +179,26 @@ def test_failed_rows_are_kept_counted_and_redone_alone(traces: Path, tmp_path: P
         assert old["id"] in failed or old == new
 
 
-def test_an_unreachable_endpoint_is_cheap_counted_and_loses_nothing(
+def test_an_unreachable_endpoint_is_one_sentence_and_cheap(
     traces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = ("--anchor_model", "m", "--anchor_base_url", "http://127.0.0.1:9/v1", "--ratio", "0.5")
-    assert prune(traces, *settings, "--output_dir", tmp_path / "out") == 0
+    assert prune(traces, *settings, "--output_dir", tmp_path / "out") == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("asap-hf:")]
+    assert len(errors) == 1
+    assert "unreachable" in errors[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_endpoint_that_goes_away_costs_its_rows_and_no_more(traces: Path, tmp_path: Path) -> None:
+    with strong_endpoint() as server:
+        llm = ("--anchor_model", "strong", "--anchor_base_url", server.url, "--max_attempts", "1")
+        assert prune(traces, *llm, "--pruner", "wo_fine", "--limit", "3", "--output_dir", tmp_path / "three") == 0
+    assert prune(traces, *llm, "--ratio", "0.5", "--output_dir", tmp_path / "out") == 0
     out = load(tmp_path / "out")["train"]
-    assert all("unreachable" in reason for reason in out["reason"])
+    assert [row["ok"] for row in out] == [True] * 3 + [False] * 3
+    assert all("unreachable" in row["reason"] for row in out if not row["ok"])
     assert all(after <= before / 2 for after, before in zip(out["tokens_after"], out["tokens_before"], strict=True))
-    assert "unreachable" in capsys.readouterr().out
 
 
 def test_max_cost_is_never_passed(traces: Path, tmp_path: Path, endpoint: StrongEndpoint) -> None:
