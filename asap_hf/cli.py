@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in argv
     argv = [argument for argument in argv if argument != "--debug"]
-    ours = logging.getLogger(__package__)  # not the root logger: libraries that print their own lines would print twice
+    ours = logging.getLogger(__package__)  # not the root: libraries that print their own lines would print them twice
     ours.setLevel(logging.INFO)
     ours.handlers = [logging.StreamHandler(sys.stderr)]
     try:
