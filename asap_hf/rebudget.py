@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -153,9 +153,31 @@ def _tokens_after(pruning: Pruning) -> dict[str, int]:
     return {**before_last, last["stage"]: last["tokens"]}
 
 
-def finished_rows(
-    folder: Path, settings: Mapping[str, Any]
-) -> tuple[dict[int, tuple[dict[str, Any], dict[str, Any]]], int]:
+class FinishedRows(Mapping[int, tuple[dict[str, Any], dict[str, Any]]]):
+    """Training row and record of a former result's rows that need no work, by row number, read when asked for.
+
+    Args:
+        train, records (`Dataset`):
+            The two tables of the result, row by row about the same rows.
+    """
+
+    def __init__(self, train: Dataset, records: Dataset):
+        self._tables = train, records
+        numbers, states = train["row"], train["ok"]
+        self._places = {number: place for place, (number, ok) in enumerate(zip(numbers, states, strict=True)) if ok}
+
+    def __getitem__(self, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        train, records = self._tables
+        return train[self._places[number]], records[self._places[number]]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def finished_rows(folder: Path, settings: Mapping[str, Any]) -> tuple[FinishedRows, int]:
     """For `--retry_failed`: the rows of a former result that need no work, by number, and the first attempt number
     that was not tried yet for the others.
 
@@ -167,17 +189,11 @@ def finished_rows(
         raise UsageError(f"there is no result in {folder.name!r} whose failed rows could be redone")
     changed = {name for name in {*run["settings"], *settings} if run["settings"].get(name) != settings.get(name)}
     if changed - _MAY_CHANGE:
-        raise UsageError(
-            f"--retry_failed needs the settings of the former run; these differ: {', '.join(sorted(changed))}"
-        )
+        names = ", ".join(sorted(changed - _MAY_CHANGE))
+        raise UsageError(f"--retry_failed needs the settings of the former run; these differ: {names}")
     train, records, _ = open_result(folder)
-    finished, attempts = {}, 0
-    for row, record in zip(train, records, strict=True):
-        if row["ok"]:
-            finished[row["row"]] = (dict(row), dict(record))
-        else:
-            attempts = max(attempts, record["attempts"])
-    return finished, attempts
+    attempts = [count for count, ok in zip(records["attempts"], train["ok"], strict=True) if not ok]
+    return FinishedRows(train, records), max(attempts, default=0)
 
 
 # Settings that say how hard to try, not what to make.
