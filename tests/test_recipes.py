@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from asap_hf.cli import parse
-from asap_hf.commands.prune import PruneArguments, pruner_of
+from asap_hf.commands.prune import PruneArguments
+from asap_hf.commands.stages import pruner_of
 
 RECIPES = sorted(Path(str(files("asap_hf.recipes"))).glob("*/prune.yaml"))
 
