@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib import metadata, util
 from pathlib import Path
 
+from .cache_folder import cache_folder
 from .errors import RunError, UsageError
 
 logger = logging.getLogger(__name__)
@@ -48,8 +49,7 @@ def embedded_model() -> str:
 
 
 def _models_folder() -> Path:
-    home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
-    return Path(home).expanduser() / "asap_hf" / "models"
+    return cache_folder() / "models"
 
 
 def _gguf_folder() -> Path:

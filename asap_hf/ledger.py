@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from .cache_folder import cache_folder
 from .errors import RunError
 
 logger = logging.getLogger(__name__)
@@ -61,8 +62,7 @@ def _folder() -> Path | None:
         return None
     if named:
         return Path(named).expanduser()
-    home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
-    return Path(home).expanduser() / "asap_hf" / "ledger"
+    return cache_folder() / "ledger"
 
 
 class Ledger:

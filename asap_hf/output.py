@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import io
 import json
@@ -12,9 +11,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import RunError, UsageError
+from .folder_lock import hold_folder, release_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ class DatasetWriter:
         self._old = output_dir.parent / f".{output_dir.name}.old"
         with _disk_errors():
             output_dir.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(output_dir.parent / f".{output_dir.name}.lock", output_dir)
+            self._lock = hold_folder(output_dir)
             shutil.rmtree(self.partial, ignore_errors=True)  # left by a killed run: the ledger has what it paid for
             if self._old.exists() and not output_dir.exists():  # killed between the two renames of `finish`
                 os.rename(self._old, output_dir)
@@ -100,9 +100,7 @@ class DatasetWriter:
         for table in self._tables.values():
             table.abandon()
         shutil.rmtree(self.partial, ignore_errors=True)
-        if not self._lock.closed:
-            Path(self._lock.name).unlink(missing_ok=True)
-            self._lock.close()
+        release_folder(self._lock)
 
     def __enter__(self) -> DatasetWriter:
         return self
@@ -273,22 +271,6 @@ class _Sink(io.RawIOBase):
         """Raise what went wrong so far."""
         if self._error is not None:
             raise self._error
-
-
-def _lock(path: Path, output_dir: Path) -> IO[str]:
-    """Hold the output folder for this process; the lock goes with the process, however it ends."""
-    while True:
-        lock = path.open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.close()
-            raise UsageError(
-                f"another process is writing {str(output_dir)!r}; wait for it or choose another folder"
-            ) from error
-        if path.exists() and os.fstat(lock.fileno()).st_ino == path.stat().st_ino:
-            return lock
-        lock.close()  # whoever held it has just removed the file: lock the one that is there now
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import uuid
 import zlib
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ..cache_folder import cache_folder
 from ..errors import RunError
 from ..evaluation.pass_at_1.call_runs import Answer
 from ..evaluation.pass_at_1.codec import CodecError, Decoder, Encoder
@@ -44,10 +44,8 @@ class Reference:
     @cached_property
     def path(self) -> Path:
         """Where the answers are, or will be."""
-        home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
         asked = json.dumps([_FORMAT, self.code, self.function, self.inputs])
-        folder = Path(home).expanduser() / "asap_hf" / "references"
-        return folder / f"{hashlib.sha256(asked.encode()).hexdigest()}.json.zlib"
+        return cache_folder() / "references" / f"{hashlib.sha256(asked.encode()).hexdigest()}.json.zlib"
 
     def stored_answers(self) -> list[Answer] | None:
         """The answers on disk, or `None`."""

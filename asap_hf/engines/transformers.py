@@ -9,20 +9,12 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from ..embedded import resolve_model
-from ..errors import UsageError
+from ..causal_lm import CausalLM, continuations, load_causal_lm, sampling_processors
 from .base import NO_ROOM, Engine, Failure, Generation, Prompt, Sampling
 from .hardware import processor
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
-
-
-class _Loaded(NamedTuple):
-    model: PreTrainedModel
-    context: float  # tokens
-    ends: list[int]  # ids of the tokens that end an answer
 
 
 class _Asked(NamedTuple):
@@ -114,24 +106,11 @@ class TransformersEngine(Engine):
             yield batch[0].number, Failure(f"out_of_memory: with a prompt of {len(batch[0].prompt.token_ids)} tokens")
 
     def _generations(self, batch: list[_Asked], sampling: Sampling, begun: float) -> list[Generation]:
-        import torch
-
-        model, longest = self._loaded.model, max(len(one.prompt.token_ids) for one in batch)
-        ids = torch.full((len(batch), longest), self._loaded.ends[0])
-        mask = torch.zeros_like(ids)
-        for row, (_, prompt, _) in enumerate(batch):
-            ids[row, longest - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
-            mask[row, longest - len(prompt.token_ids) :] = 1
         clock = _Clock()
-        with torch.inference_mode():
-            out = model.generate(  # type: ignore[operator]
-                ids.to(model.device),
-                attention_mask=mask.to(model.device),
-                logits_processor=_processors(sampling, [one.prompt.seed for one in batch], model.device),
-                stopping_criteria=[clock],
-                max_new_tokens=batch[0].limit,
-            )
-        answers = out[:, longest:].tolist()  # waits for the device
+        seeds = [one.prompt.seed for one in batch]
+        processors = sampling_processors(sampling.temperature, sampling.top_p, seeds, self._loaded.model.device)
+        prompts = [one.prompt.token_ids for one in batch]
+        answers = continuations(self._loaded, prompts, processors, batch[0].limit, [clock])
         times = [moment - begun for moment in (clock.started, clock.first, time.monotonic())]
         return [self._generation(answer, times) for answer in answers]
 
@@ -141,28 +120,8 @@ class TransformersEngine(Engine):
         return Generation("", tuple(kept), "length" if end is None else "stop", *times)
 
     @cached_property
-    def _loaded(self) -> _Loaded:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
-
-        folder = resolve_model(self.model)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, revision=self.revision)
-            model = AutoModelForCausalLM.from_pretrained(folder, revision=self.revision, dtype=self.dtype)
-        except (OSError, ValueError, AttributeError) as error:  # of torch, which has no such dtype
-            raise UsageError(f"transformers cannot load {self.model}: {error}") from error
-        device: torch.device | str | None = self.device
-        if device is None:
-            device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
-        named = model.generation_config.eos_token_id
-        ends = {tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])} - {None}
-        # A fresh one: what the model's own says of temperature, top-k or repetition would come on top.
-        model.generation_config = GenerationConfig(
-            do_sample=False, eos_token_id=sorted(ends), pad_token_id=min(ends), bos_token_id=tokenizer.bos_token_id
-        )
-        context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or float("inf")
-        model = model.to(device).eval()  # type: ignore[arg-type]
-        return _Loaded(model, context, sorted(ends))
+    def _loaded(self) -> CausalLM:
+        return load_causal_lm(self.model, self.revision, self.dtype, self.device)
 
 
 class _Clock:
@@ -177,31 +136,3 @@ class _Clock:
             int(input_ids[0, -1])  # waits for the device
             self.first = time.monotonic()
         return input_ids.new_zeros(len(input_ids), dtype=bool)  # type: ignore[call-overload, no-any-return]
-
-
-def _processors(sampling: Sampling, seeds: list[int], device: torch.device) -> list[Any]:
-    from transformers import TemperatureLogitsWarper, TopPLogitsWarper
-
-    if sampling.temperature == 0:
-        return []
-    nucleus = [TopPLogitsWarper(sampling.top_p)] if sampling.top_p < 1 else []
-    return [TemperatureLogitsWarper(sampling.temperature), *nucleus, _Noise(seeds, device)]
-
-
-class _Noise:
-    """Makes the likeliest token after it a random draw: adding Gumbel noise to log-probabilities and taking the
-    largest is drawing from them. Each row has noise of its own, which batched sampling does not offer."""
-
-    def __init__(self, seeds: list[int], device: torch.device):
-        import torch
-
-        self._streams = [torch.Generator(device).manual_seed(seed) for seed in seeds]
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores and result: (rows, vocabulary), float32."""
-        import torch
-
-        noise = torch.empty_like(scores)
-        for row, stream in zip(noise, self._streams, strict=True):
-            row.exponential_(generator=stream)
-        return scores - noise.clamp_min(torch.finfo(noise.dtype).tiny).log()

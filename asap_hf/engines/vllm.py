@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..embedded import resolve_model
 from ..errors import RunError, UsageError
 from ..leash import Leash
+from ..vllm_engine import leash_of_children, start_vllm, stop_vllm
 from .base import NO_ROOM, Engine, Failure, Generation, Prompt, Sampling
 from .hardware import processor
 
@@ -102,44 +100,29 @@ class VLLMEngine(Engine):
 
     def close(self) -> None:
         if llm := self.__dict__.pop("_llm", None):
-            llm.llm_engine.engine_core.shutdown()
+            stop_vllm(llm)
         if leash := self.__dict__.pop("_leash", None):
             leash.release()
 
     @cached_property
     def _llm(self) -> LLM:
-        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # its log is no part of what a command prints
-        try:
-            from vllm import LLM
-            from vllm.platforms import current_platform
-        except ImportError as error:
-            raise UsageError(
-                f"vLLM cannot be imported ({error}): `pip install 'asap-hf[vllm]'`, or name another engine"
-            ) from error
         more = {} if self.max_num_seqs is None else {"max_num_seqs": self.max_num_seqs}
-        try:
-            return LLM(
-                model=str(resolve_model(self.model)),
-                revision=self.revision,
-                dtype=self.dtype,
-                max_model_len=-1 if self.max_model_len is None else self.max_model_len,
-                gpu_memory_utilization=self.gpu_memory,
-                tensor_parallel_size=self.tensor_parallel_size,
-                enforce_eager=self.enforce_eager,
-                enable_prefix_caching=False,
-                disable_log_stats=False,  # without them a request does not say how long it took
-                # On a CPU, vLLM 0.32 dies of a seeded request whose prompt is read in more than one step.
-                enable_chunked_prefill=False if current_platform.is_cpu() else None,
-                **more,
-            )
-        except (OSError, ValueError) as error:
-            raise UsageError(f"vLLM refuses to load {self.model}: {' '.join(str(error).split())[:400]}") from error
-        except RuntimeError as error:
-            raise RunError(f"vLLM did not start with {self.model}: {error}") from error
+        return start_vllm(
+            self.model,
+            revision=self.revision,
+            dtype=self.dtype,
+            max_model_len=-1 if self.max_model_len is None else self.max_model_len,
+            gpu_memory_utilization=self.gpu_memory,
+            tensor_parallel_size=self.tensor_parallel_size,
+            enforce_eager=self.enforce_eager,
+            enable_prefix_caching=False,
+            disable_log_stats=False,  # without them a request does not say how long it took
+            **more,
+        )
 
     @cached_property
     def _leash(self) -> Leash:
-        return Leash(child.pid for child in multiprocessing.active_children() if child.pid is not None)
+        return leash_of_children()
 
 
 def _vllm_version() -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..folder_lock import hold_folder, release_folder
 from ..output import refuse_to_replace
 from .lines import Lines, disk_errors
 
@@ -44,7 +44,8 @@ class Workspace:
         self._old = parent / f".{name}.old"
         with disk_errors():
             parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(parent / f".{name}.lock", output_dir)
+            # Not `flock`, which an engine's forked processes would hold on to after this one was killed.
+            self._lock = hold_folder(output_dir, fcntl.lockf)
         try:
             with disk_errors():
                 if self._old.exists() and not output_dir.exists():  # killed between the two renames of `finish`
@@ -113,9 +114,7 @@ class Workspace:
         written.rename(path)
 
     def _unlock(self) -> None:
-        if not self._lock.closed:
-            Path(self._lock.name).unlink(missing_ok=True)
-            self._lock.close()
+        release_folder(self._lock)
 
 
 def _differences(former: Mapping[str, Any], settings: Mapping[str, Any], output_dir: Path) -> str:
@@ -125,20 +124,3 @@ def _differences(former: Mapping[str, Any], settings: Mapping[str, Any], output_
         f"an unfinished evaluation for {str(output_dir)!r} was begun with other settings ({told}): take those to go "
         "on with it, choose another folder, or pass --overwrite to begin anew"
     )
-
-
-def _locked(path: Path, output_dir: Path) -> IO[str]:
-    """Hold the output folder for this process; the lock goes with the process, however it ends."""
-    while True:
-        lock = path.open("w")
-        try:
-            # Not `flock`, which an engine's forked processes would hold on to after this one was killed.
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            lock.close()
-            raise UsageError(
-                f"another process is writing {str(output_dir)!r}; wait for it or choose another folder"
-            ) from error
-        if path.exists() and os.fstat(lock.fileno()).st_ino == path.stat().st_ino:
-            return lock
-        lock.close()  # whoever held it has just removed the file: lock the one that is there now

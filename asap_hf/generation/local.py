@@ -6,23 +6,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ..embedded import resolve_model
-from ..errors import UsageError
+from ..causal_lm import CausalLM, continuations, load_causal_lm, sampling_processors
 from ..ledger import ledger_key
 from .base import Completion, Failure, Generator, Request
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-class _Engine(NamedTuple):
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    context: float  # tokens
-    ends: list[int]  # ids of the tokens that end an answer
 
 
 @dataclass(frozen=True)
@@ -127,28 +118,10 @@ class TransformersGenerator(Generator):
 
     def _continuations(self, batch: list[_Row]) -> list[list[int]]:
         """New token ids per row, padding and all."""
-        import torch
-
-        model, longest = self._engine.model, max(len(row.prompt) for row in batch)
-        ids = torch.full((len(batch), longest), self._engine.ends[0])
-        mask = torch.zeros_like(ids)
-        for number, row in enumerate(batch):
-            ids[number, longest - len(row.prompt) :] = row.prompt
-            mask[number, longest - len(row.prompt) :] = 1
         temperature, top_p, limit = batch[0].kind
-        sampling = []
-        if temperature > 0:
-            seeds = [int(ledger_key(self.seed, *row.request.identity)[:15], 16) for row in batch]
-            sampling.append(_Draw(temperature, top_p, seeds, model.device))
-        with torch.inference_mode():
-            out = model.generate(  # type: ignore[operator]
-                ids.to(model.device),
-                attention_mask=mask.to(model.device),
-                logits_processor=sampling,
-                max_new_tokens=limit,
-            )
-        answers: list[list[int]] = out[:, longest:].tolist()
-        return answers
+        seeds = [int(ledger_key(self.seed, *row.request.identity)[:15], 16) for row in batch]
+        sampling = sampling_processors(temperature, top_p, seeds, self._engine.model.device)
+        return continuations(self._engine, [row.prompt for row in batch], sampling, limit)
 
     def _completion(self, row: _Row, ids: list[int]) -> Completion:
         stops = (place for place, token in enumerate(ids) if token in self._engine.ends)
@@ -158,53 +131,5 @@ class TransformersGenerator(Generator):
         return Completion(str(text), len(row.prompt), tokens, "length" if end is None else "stop")
 
     @cached_property
-    def _engine(self) -> _Engine:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
-
-        folder = resolve_model(self.model)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, revision=self.revision)
-            if not tokenizer.chat_template:
-                raise UsageError(f"{self.model} has no chat template: name a model tuned to follow instructions")
-            model = AutoModelForCausalLM.from_pretrained(folder, revision=self.revision, dtype=self.dtype)
-        except (OSError, ValueError) as error:
-            raise UsageError(f"transformers cannot load {self.model}: {error}") from error
-        device: torch.device | str | None = self.device
-        if device is None:
-            device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
-        named = model.generation_config.eos_token_id
-        ends = {tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])} - {None}
-        # A fresh one: what the model's own says of temperature, top-k or repetition would come on top of the request.
-        model.generation_config = GenerationConfig(
-            do_sample=False, eos_token_id=sorted(ends), pad_token_id=min(ends), bos_token_id=tokenizer.bos_token_id
-        )
-        context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or float("inf")
-        model = model.to(device).eval()  # type: ignore[arg-type]
-        return _Engine(model, tokenizer, context, sorted(ends))
-
-
-class _Draw:
-    """Makes the likeliest token after it a random draw, row by row: adding Gumbel noise to log-probabilities and
-    taking the largest is drawing from them, and here each row has noise of its own, which batched sampling does not
-    offer."""
-
-    def __init__(self, temperature: float, top_p: float, seeds: list[int], device: torch.device):
-        import torch
-        from transformers import TopPLogitsWarper
-
-        self._temperature = temperature
-        self._nucleus = TopPLogitsWarper(top_p) if top_p < 1 else None
-        self._streams = [torch.Generator(device).manual_seed(seed) for seed in seeds]
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores and result: (rows, vocabulary), float32."""
-        import torch
-
-        scores = scores / self._temperature
-        if self._nucleus is not None:
-            scores = self._nucleus(input_ids, scores)
-        noise = torch.empty_like(scores)
-        for row, stream in zip(noise, self._streams, strict=True):
-            row.exponential_(generator=stream)
-        return scores - noise.clamp_min(torch.finfo(noise.dtype).tiny).log()
+    def _engine(self) -> CausalLM:
+        return load_causal_lm(self.model, self.revision, self.dtype, self.device, needs_template=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,9 +9,9 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from ..embedded import resolve_model
 from ..errors import RunError, UsageError
 from ..leash import Leash
+from ..vllm_engine import leash_of_children, start_vllm, stop_vllm
 from .base import Completion, Failure, Generator, Request
 
 if TYPE_CHECKING:
@@ -111,46 +109,31 @@ class VLLMGenerator(Generator):
     def close(self) -> None:
         """Stop the engine and give its memory back. The next request starts a new one."""
         if llm := self.__dict__.pop("_engine", None):
-            llm.llm_engine.engine_core.shutdown()
+            stop_vllm(llm)
         if leash := self.__dict__.pop("_leash", None):
             leash.release()
 
     @cached_property
     def _leash(self) -> Leash:
-        return Leash(child.pid for child in multiprocessing.active_children() if child.pid is not None)
+        return leash_of_children()
 
     @cached_property
     def _engine(self) -> LLM:
-        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # its log is no part of what a command prints
-        try:
-            from vllm import LLM
-            from vllm.platforms import current_platform
-        except ImportError as error:
-            raise UsageError(
-                f"vLLM cannot be imported ({error}): `pip install 'asap-hf[vllm]'`, or name another backend"
-            ) from error
-        try:
-            llm = LLM(
-                model=str(resolve_model(self.model)),
-                revision=self.revision,
-                dtype=self.dtype,
-                max_model_len=self.max_model_len,
-                gpu_memory_utilization=self.gpu_memory_utilization,
-                tensor_parallel_size=self.tensor_parallel_size,
-                seed=self.seed,
-                enforce_eager=self.enforce_eager,
-                enable_prefix_caching=self.enable_prefix_caching,
-                # On a CPU, vLLM 0.32 dies of a seeded request whose prompt is read in more than one step.
-                enable_chunked_prefill=False if current_platform.is_cpu() else None,
-                # Left to itself, a small model fills an answer with the blanks and line breaks that JSON allows.
-                structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
-            )
-        except (OSError, ValueError) as error:
-            raise UsageError(f"vLLM refuses to load {self.model}: {' '.join(str(error).split())[:400]}") from error
-        except RuntimeError as error:
-            raise RunError(f"vLLM did not start with {self.model}: {error}") from error
+        llm = start_vllm(
+            self.model,
+            revision=self.revision,
+            dtype=self.dtype,
+            max_model_len=self.max_model_len,
+            gpu_memory_utilization=self.gpu_memory_utilization,
+            tensor_parallel_size=self.tensor_parallel_size,
+            seed=self.seed,
+            enforce_eager=self.enforce_eager,
+            enable_prefix_caching=self.enable_prefix_caching,
+            # Left to itself, a small model fills an answer with the blanks and line breaks that JSON allows.
+            structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
+        )
         if not getattr(llm.get_tokenizer(), "chat_template", None):
-            llm.llm_engine.engine_core.shutdown()
+            stop_vllm(llm)
             raise UsageError(f"{self.model} has no chat template: name a model that was tuned to follow instructions")
         return llm
 

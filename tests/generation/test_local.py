@@ -10,10 +10,10 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
+from asap_hf.causal_lm import GumbelNoise, sampling_processors
 from asap_hf.embedded import embedded_model
 from asap_hf.errors import UsageError
 from asap_hf.generation import Completion, Failure, Request, TransformersGenerator
-from asap_hf.generation.local import _Draw
 from asap_hf.ledger import ledger_key
 
 
@@ -75,14 +75,17 @@ def test_draws_follow_the_distribution(temperature, top_p):
         kept = expected.cumsum(0) - expected < top_p
         expected = torch.where(kept, expected, 0.0) / expected[kept].sum()
     rows = 4000
-    draw = _Draw(temperature, top_p, [int(ledger_key(row)[:15], 16) for row in range(rows)], torch.device("cpu"))
-    found = torch.bincount(draw(torch.zeros(rows, 1), logits.repeat(rows, 1)).argmax(-1), minlength=5) / rows
+    seeds = [int(ledger_key(row)[:15], 16) for row in range(rows)]
+    scores = logits.repeat(rows, 1)
+    for processor in sampling_processors(temperature, top_p, seeds, torch.device("cpu")):
+        scores = processor(torch.zeros(rows, 1), scores)
+    found = torch.bincount(scores.argmax(-1), minlength=5) / rows
     assert (found - expected).abs().max() < 0.03
     assert found[expected == 0].sum() == 0
 
 
 def test_two_steps_of_one_stream_differ():
-    draw = _Draw(1.0, 1.0, [7], torch.device("cpu"))
+    draw = GumbelNoise([7], torch.device("cpu"))
     scores = torch.zeros(1, 1000)
     assert draw(torch.zeros(1, 1), scores).argmax() != draw(torch.zeros(1, 1), scores).argmax()
 
