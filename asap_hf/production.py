@@ -21,7 +21,7 @@ from .pruners.base import Pruning, Sequential
 from .records import Row, Tokens, id_columns
 from .result import ResultWriter
 from .rows import Columns, question_of, trace_of
-from .sft import render_prompt
+from .sft import conditioned_prompt, render_prompt
 from .sources import Source
 from .tokens import count_tokens, load_tokenizer
 from .trace import Trace
@@ -169,6 +169,9 @@ class Production:
             if isinstance(trace, Trace) and place not in findings and row.number not in self.finished
         }
         prunings = dict(zip(todo, self.pruner.prune(list(todo.values())), strict=True))
+        for place, pruning in prunings.items():
+            if any(pruning.conditioned):
+                parsed[place] = (self._conditioned(parsed[place][0], rows[place], pruning), parsed[place][1])
         tokens = self._count({place: row for place, (row, _) in enumerate(parsed)}, prunings)
         failed = 0
         for place, (row, trace) in enumerate(parsed):
@@ -185,6 +188,11 @@ class Production:
                 result.add(row, prunings[place], tokens[place])
             failed += isinstance(trace, str) or (place in prunings and bool(prunings[place].reason))
         return failed
+
+    def _conditioned(self, out: Row, row: Mapping[str, Any], pruning: Pruning) -> Row:
+        """The row with what a pruner wants said around the user's last message."""
+        turns = conditioned_prompt(self.columns.prompt_messages(row), *pruning.conditioned)
+        return replace(out, turns=turns, prompt=render_prompt(turns, load_tokenizer(self.tokenizer)))
 
     def _count(self, rows: Mapping[int, Row], prunings: Mapping[int, Pruning]) -> dict[int, Tokens]:
         """Lengths of each row that went through the stages."""

@@ -14,6 +14,7 @@ from .errors import UsageError
 from .output import RUN_FILE, DatasetWriter
 from .production import Finished, finish
 from .pruners.base import Pruning
+from .pruners.budget import budget_in_tokens
 from .pruners.iterative import overshoot, selection_record
 from .records import RESERVED, Row, Tokens, recorded_stages, source_trace
 from .result import FILTERED_FILE, ResultWriter
@@ -57,7 +58,7 @@ class Rebudget:
         stages = recorded_stages(record)
         trace = source.select(record["coarse_kept"])
         fine = stages[-1]
-        budget = self.max_tokens or max(1, int((self.ratio or 1.0) * record["tokens_before"]))
+        budget = budget_in_tokens(self.max_tokens, self.ratio, record["tokens_before"])
         failed = [stage["reason"] for stage in stages[:-1] if stage.get("reason")]
         if not fine.get("scores"):
             reason = fine["reason"] or "scoring: not scored in the former run"

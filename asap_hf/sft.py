@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import UnusableTrace
+from .errors import UnusableTrace, UsageError
 from .rows import Message, is_rendered
 from .trace import Trace
 
@@ -45,6 +45,19 @@ def render_prompt(prompt: list[Message] | str, tokenizer: PreTrainedTokenizerBas
     if bos and text.startswith(bos) and tokenizer(text).input_ids[:2] == [tokenizer.bos_token_id] * 2:
         text = text.removeprefix(bos)
     return text if text.rstrip().endswith("<think>") else text + _THINK
+
+
+def conditioned_prompt(prompt: list[Message] | str, before: str, after: str) -> list[Message]:
+    """The prompt with text before and after what the user said last.
+
+    Raises:
+        `UsageError`: if the prompt is text that a chat template rendered, where nobody can say whose words are whose.
+    """
+    if isinstance(prompt, str):
+        raise UsageError("this method adds words to the user's message: give prompts that no template rendered yet")
+    last = max((at for at, message in enumerate(prompt) if message["role"] == "user"), default=len(prompt) - 1)
+    said = {**prompt[last], "content": f"{before}{prompt[last]['content']}{after}"}
+    return [*prompt[:last], said, *prompt[last + 1 :]]
 
 
 def render_completion(trace: Trace) -> str:

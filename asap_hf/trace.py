@@ -6,7 +6,7 @@ Knows text only: no tokens, no models, no files.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .errors import UnusableTrace
@@ -117,6 +117,28 @@ class Trace:
             return self
         steps = [self.steps[position] for position in positions]
         steps[-1] = steps[-1].rstrip()  # the blank lines after the last step are `closing`'s
+        return self._with(steps, positions)
+
+    def rewritten(self, steps: Sequence[str], kept: Sequence[int] = ()) -> Trace:
+        """The reasoning in other words: an LLM's, or the steps with words missing.
+
+        Args:
+            steps (`Sequence[str]`):
+                The new text, cut into steps; each carries what separates it from the next.
+            kept (`Sequence[int]`, *optional*):
+                Positions of *this* trace whose content they carry; none at all where the text belongs to no step.
+
+        Raises:
+            `ValueError`: if no text is left, or a position does not exist.
+        """
+        positions = sorted(set(kept))
+        if not "".join(steps).strip():
+            raise ValueError("a reasoning is never emptied")
+        if positions and not 0 <= positions[0] <= positions[-1] < len(self.steps):
+            raise ValueError(f"positions are 0 to {len(self.steps) - 1}, got {positions[:5]}")
+        return self._with(steps, positions)
+
+    def _with(self, steps: Sequence[str], kept: Sequence[int]) -> Trace:
         before = self.kept
         return Trace(
             question=self.question,
@@ -126,7 +148,7 @@ class Trace:
             closing=self.closing,
             splitter=self.splitter,
             origin=self.source,
-            positions=tuple(before[position] for position in positions),
+            positions=tuple(before[position] for position in kept),
         )
 
 

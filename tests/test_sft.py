@@ -12,11 +12,11 @@ from datasets import Dataset
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 from trl import SFTConfig, SFTTrainer
 
-from asap_hf.errors import UnusableTrace
+from asap_hf.errors import UnusableTrace, UsageError
 from asap_hf.pruners.base import Pruning
 from asap_hf.records import Row, Tokens, training_row
 from asap_hf.rows import Columns, trace_of
-from asap_hf.sft import render_completion, render_prompt
+from asap_hf.sft import conditioned_prompt, render_completion, render_prompt
 from asap_hf.trace import Trace
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -183,3 +183,18 @@ def test_a_prompt_that_the_template_refuses(embedded_model: str) -> None:
     tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
     with pytest.raises(UnusableTrace, match="prompt_refused"):
         render_prompt(PROMPTS[1], tokenizer)
+
+
+def test_words_around_a_prompt_stand_in_the_users_last_message() -> None:
+    prompt = [
+        {"role": "user", "content": "first"},
+        {"role": "assistant", "content": "answer"},
+        {"role": "user", "content": "second"},
+    ]
+    assert [message["content"] for message in conditioned_prompt(prompt, "[short] ", " 0.5")] == [
+        *("first", "answer"),
+        "[short] second 0.5",
+    ]
+    assert prompt[2]["content"] == "second"
+    with pytest.raises(UsageError, match="no template rendered yet"):
+        conditioned_prompt("<|im_start|>user\nfirst", "", " 0.5")

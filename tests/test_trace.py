@@ -252,3 +252,18 @@ def test_real_traces_are_usable_if_they_are_closed(path: Path) -> None:
                 continue
             assert trace.completion == row["response"]
     assert set(reasons) <= {"unclosed_think"}
+
+
+def test_a_reasoning_in_other_words_stands_for_the_steps_it_carries() -> None:
+    trace = Trace.parse("q", "<think>\nfirst step\n\nsecond step\n\nthird step\n</think>\n\n5", "paper")
+    halves = trace.select([0, 2]).rewritten(["first\n\n", "third"], [0, 1])
+    assert (halves.kept, halves.reasoning, halves.source) == ((0, 2), "first\n\nthird", trace)
+    assert halves.completion == "<think>\nfirst\n\nthird\n</think>\n\n5"
+    assert trace.rewritten(["all in one"]).kept == ()
+
+
+@pytest.mark.parametrize(("steps", "kept"), [([], []), ([" \n"], [0]), (["word"], [3]), (["word"], [-1])])
+def test_other_words_are_never_none_nor_for_a_step_that_is_not_there(steps: list[str], kept: list[int]) -> None:
+    trace = Trace.parse("q", "<think>\na\n\nb\n\nc\n</think>\n\n5", "paper")
+    with pytest.raises(ValueError, match=r"emptied|positions"):
+        trace.rewritten(steps, kept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import RunError, UsageError
@@ -158,10 +158,9 @@ class AnchorPruner(Pruner):
         return _MODES[self.mode].read(trace, outcome.text, self.threshold, self.autojunk)
 
     def _succeeded(self, trace: Trace, decision: Decision, record: dict[str, Any]) -> Pruning:
-        pruned = trace.select(decision.kept)
         if self.keep_llm_text:
-            pruned = replace(pruned, steps=decision.steps, origin=trace.source, positions=pruned.kept)
-        return Pruning(pruned, record=record)
+            return Pruning(trace.rewritten(decision.steps, decision.kept), record=record)
+        return Pruning(trace.select(decision.kept), record=record)
 
     def _failed(self, trace: Trace, reason: str, record: dict[str, Any]) -> Pruning:
         if self.on_failure == "error":

@@ -22,19 +22,24 @@ class Pruning:
 
     Args:
         trace ([`Trace`]):
-            What is left: a selection of the steps that came in, or the very trace that came in.
+            What is left: a selection of the steps that came in, the same in other words, or the very trace that came
+            in.
         reason (`str`, *optional*, defaults to `""`):
             Why no valid pruning was found, as `code` or `code: detail`; empty if one was.
         record (`dict`, *optional*):
             How it was decided (scores in nats, attempts, the anchor's text, …), as JSON would hold it.
         dropped (`bool`, *optional*, defaults to `False`):
             The operator asked that a row that fails like this leaves the dataset.
+        conditioned (`tuple[str, str]`, *optional*):
+            What the prompt of the row says before and after the user's own message, where a method trains a model to
+            be told how short to think.
     """
 
     trace: Trace
     reason: str = ""
     record: Mapping[str, Any] = field(default_factory=dict)
     dropped: bool = False
+    conditioned: tuple[str, str] = ("", "")
 
 
 class Pruner(ABC):
@@ -123,10 +128,15 @@ def _as_columns(rows: list[dict[str, Any]], columns: Columns, pruner: Pruner) ->
         out["kept"].append(list(pruning.trace.kept) if pruning else [])
         out["reason"].append(pruning.reason if pruning else reasons[index])
         out["ok"].append(not out["reason"][-1])
-        out["record"].append(json.dumps(pruning.record if pruning else {}, ensure_ascii=False))
+        out["record"].append(json.dumps(_told(pruning) if pruning else {}, ensure_ascii=False))
     if not usable:
         out["kept"] = [empty(0, dtype="int64") for _ in rows]
     return out
+
+
+def _told(pruning: Pruning) -> Mapping[str, Any]:
+    """The record, and what the prompt is to say: `map` leaves a row's prompt to whoever renders it."""
+    return {**pruning.record, "conditioned": pruning.conditioned} if any(pruning.conditioned) else pruning.record
 
 
 @dataclass(frozen=True)
@@ -167,6 +177,7 @@ class Sequential(Pruner):
         current = list(traces)
         reasons = [""] * len(current)
         dropped = [False] * len(current)
+        conditioned = [("", "")] * len(current)
         stages: list[list[dict[str, Any]]] = [[] for _ in current]
         for stage in self.stages:
             alive = [index for index, gone in enumerate(dropped) if not gone]
@@ -174,9 +185,11 @@ class Sequential(Pruner):
                 current[index] = pruning.trace
                 reasons[index] = "; ".join(filter(None, (reasons[index], pruning.reason)))
                 dropped[index] = pruning.dropped
+                before, after = conditioned[index]
+                conditioned[index] = (pruning.conditioned[0] + before, after + pruning.conditioned[1])
                 decision = {"stage": stage.name, "kept": list(pruning.trace.kept), "reason": pruning.reason}
                 stages[index].append({**decision, **pruning.record})
         return [
-            Pruning(trace, reason, {"stages": record}, gone)
-            for trace, reason, record, gone in zip(current, reasons, stages, dropped, strict=True)
+            Pruning(trace, reason, {"stages": record}, gone, told)
+            for trace, reason, record, gone, told in zip(current, reasons, stages, dropped, conditioned, strict=True)
         ]

@@ -13,6 +13,7 @@ from ..selection import Selection, select_by_budget
 from ..tokens import count_tokens
 from ..trace import Trace
 from .base import Pruner, Pruning
+from .budget import budget_in_tokens, check_budget
 
 
 class Scorer(Protocol):
@@ -59,12 +60,7 @@ class IterativePruner(Pruner):
     version = "1"
 
     def __post_init__(self) -> None:
-        if (self.max_tokens is None) == (self.ratio is None):
-            raise UsageError("stage 2 needs a budget: give either max_tokens or ratio")
-        if self.max_tokens is not None and self.max_tokens < 1:
-            raise UsageError(f"max_tokens is the budget of a reasoning in tokens, 1 or more; got {self.max_tokens}")
-        if self.ratio is not None and not 0 < self.ratio <= 1:
-            raise UsageError(f"ratio is the share of tokens to keep, over 0 and at most 1; got {self.ratio}")
+        check_budget(self.max_tokens, self.ratio)
 
     @property
     def name(self) -> str:
@@ -92,7 +88,7 @@ class IterativePruner(Pruner):
 
     def budget(self, source_tokens: int) -> int:
         """L_max in tokens for a reasoning that had `source_tokens` before any stage; at least 1."""
-        return self.max_tokens or max(1, int((self.ratio or 1.0) * source_tokens))
+        return budget_in_tokens(self.max_tokens, self.ratio, source_tokens)
 
     def _decide(self, trace: Trace, tokens: int, budget: int, answer: Mapping[str, Any] | None) -> Pruning:
         record: dict[str, Any] = {"budget": budget, "tokens_before": tokens, "tokens": tokens}
