@@ -19,20 +19,15 @@ from pathlib import Path
 from asap_hf.baselines import write_baselines
 from asap_hf.commands.dataset_script import DatasetScriptArguments, publish, run_script
 from asap_hf.commands.prune import main as prune
-from asap_hf.commands.prune import option
+from asap_hf.commands.prune_arguments import option
 from asap_hf.errors import UsageError
 from asap_hf.output import refuse_to_replace
 
 
 @dataclass
 class BaselinesArguments(DatasetScriptArguments):
-    """Arguments of this script: those of `asap-hf prune` with the paper's values, and where the dataset goes."""
+    """Arguments of this script: those of every dataset script, and which pruners."""
 
-    dataset_name: str = option("open-r1/codeforces-cots", "the dataset of §4.1")
-    dataset_config: str | None = option("solutions_py", "its Python subset (§4.1)")
-    anchor_model: str | None = option("deepseek-ai/DeepSeek-V3", "LLM of stage 1 (Appendix A); none: no LLM")
-    scorer: str = option("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "model of stage 2 (Appendix A)")
-    license: str | None = option("cc-by-4.0", "that of open-r1/codeforces-cots")
     pruners: str = option("asap,wo_coarse,wo_fine,wo_any", "comma-separated; the first is the default config")
 
 

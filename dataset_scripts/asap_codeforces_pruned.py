@@ -21,25 +21,12 @@ in a branch of the repository, so that it goes on from there on another machine 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 
 from asap_hf.commands.dataset_script import DatasetScriptArguments, publish, run_script
 from asap_hf.commands.prune import main as prune
-from asap_hf.commands.prune import option
 
 
-@dataclass
-class PrunedArguments(DatasetScriptArguments):
-    """Arguments of this script: those of `asap-hf prune` with the paper's values, and where the dataset goes."""
-
-    dataset_name: str = option("open-r1/codeforces-cots", "the dataset of §4.1")
-    dataset_config: str | None = option("solutions_py", "its Python subset (§4.1)")
-    anchor_model: str | None = option("deepseek-ai/DeepSeek-V3", "LLM of stage 1 (Appendix A); none: no LLM")
-    scorer: str = option("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "model of stage 2 (Appendix A)")
-    license: str | None = option("cc-by-4.0", "that of open-r1/codeforces-cots")
-
-
-def build(arguments: PrunedArguments) -> None:
+def build(arguments: DatasetScriptArguments) -> None:
     """Filter, prune, and publish."""
     summary = prune(arguments, arguments.staging)
     if summary:
@@ -47,4 +34,4 @@ def build(arguments: PrunedArguments) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_script(build, PrunedArguments, "asap_codeforces_pruned.py"))
+    sys.exit(run_script(build, DatasetScriptArguments, "asap_codeforces_pruned.py"))

@@ -8,7 +8,8 @@ from importlib.resources import files
 from typing import Any
 
 from asap_hf.commands.command_line import parse
-from asap_hf.commands.prune import PruneArguments, settings_of
+from asap_hf.commands.methods import settings_of
+from asap_hf.commands.prune_arguments import PruneArguments
 from asap_hf.trace import REASONS
 
 RECIPES = files("asap_hf.recipes")

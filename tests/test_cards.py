@@ -18,7 +18,8 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from asap_hf.cards import dataset_card_body, dataset_card_data
 from asap_hf.cli import main
 from asap_hf.commands.command_line import parse
-from asap_hf.commands.prune import PruneArguments, settings_of
+from asap_hf.commands.methods import settings_of
+from asap_hf.commands.prune_arguments import PruneArguments
 from asap_hf.markdown import code, count
 from asap_hf.paper import QWEN_7B
 from asap_hf.trace import REASONS

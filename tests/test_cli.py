@@ -39,7 +39,7 @@ def test_an_unknown_name_in_yaml_is_named(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_every_flag_has_a_help_text(capsys: pytest.CaptureFixture[str]) -> None:
-    from asap_hf.commands.prune import PruneArguments
+    from asap_hf.commands.prune_arguments import PruneArguments
 
     with pytest.raises(SystemExit) as raised:
         main(["prune", "--help"])

@@ -12,15 +12,18 @@ from typing import Any
 from ..errors import UsageError
 from ..shards import Staging
 from .command_line import guarded, parse
-from .prune import PruneArguments, option
+from .prune_arguments import PruneArguments, option
 from .publish import DatasetArguments, publish_dataset
 
 
 @dataclass
 class DatasetScriptArguments(PruneArguments):
-    """Arguments of a dataset script: those of `asap-hf prune` with this dataset's values, and where it goes."""
+    """Arguments of a dataset script: those of `asap-hf prune` with the paper's values, and where the dataset goes."""
 
-    dataset_name: str = option("", "Hub dataset to prune")
+    dataset_name: str = option("open-r1/codeforces-cots", "the dataset of §4.1")
+    dataset_config: str | None = option("solutions_py", "its Python subset (§4.1)")
+    anchor_model: str | None = option("deepseek-ai/DeepSeek-V3", "LLM of stage 1 (Appendix A); none: no LLM")
+    scorer: str = option("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "model of stage 2 (Appendix A)")
     source: str | None = option(None, "a local file or folder with the same columns, instead")
     repo_id: str | None = option(None, "where the dataset goes on the Hub; output_dir is named after it")
     push_to_hub: bool = option(False, "publish it there")
@@ -28,7 +31,7 @@ class DatasetScriptArguments(PruneArguments):
     tag: str | None = option(None, "name this state, v1 for example")
     create_pr: bool = option(False, "open a pull request, and leave main as it is")
     replace_foreign: bool = option(False, "replace data files in the repository that another tool put there")
-    license: str | None = option(None, "licence of the dataset; by default its source's")
+    license: str | None = option("cc-by-4.0", "that of open-r1/codeforces-cots")
 
     def check(self) -> None:
         """Refuse what cannot work, and fill in what follows from the rest. The same command again goes on with what a

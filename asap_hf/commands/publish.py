@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .prune import option
+from .prune_arguments import option
 
 if TYPE_CHECKING:
     from ..hub.publication import Publication

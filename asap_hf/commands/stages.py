@@ -1,41 +1,24 @@
-"""From the arguments of `asap-hf prune` to its filters and stages; nothing is loaded or started here."""
+"""From the arguments of `asap-hf prune` to its filters and ASAP's two stages; nothing is loaded or started here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-
-from ..errors import UsageError
 
 if TYPE_CHECKING:
     from ..filtering.filters import Filter
     from ..generation.base import Generator
-    from ..pruners.base import Pruner, Sequential
-    from .prune import PruneArguments
+    from ..pruners.base import Pruner
+    from ..pruners.scored import Scorer
+    from .prune_arguments import PruneArguments
+
+Budget = Mapping[str, Any]
+"""`max_tokens` or `ratio`, or neither where a method's own rule applies."""
 
 
-PRUNERS = ("asap", "wo_coarse", "wo_fine", "wo_any")
-
-
-def pruner_of(arguments: PruneArguments, first_attempt: int = 0) -> Sequential:
-    """The stages that these arguments ask for; nothing is loaded yet."""
-    from ..pruners.base import Sequential
-    from ..splitting import SPLITTERS
-
-    if arguments.pruner not in PRUNERS:
-        raise UsageError(f"there is no pruner {arguments.pruner!r}; there are {', '.join(PRUNERS)}")
-    if arguments.splitter not in SPLITTERS:
-        raise UsageError(f"there is no splitter {arguments.splitter!r}; there are {', '.join(SPLITTERS)}")
-    stages: list[Pruner] = []
-    if arguments.pruner in ("asap", "wo_fine"):
-        stages.append(_coarse(arguments, first_attempt))
-    if arguments.pruner in ("asap", "wo_coarse"):
-        stages.append(_fine(arguments))
-    return Sequential(tuple(stages), arguments.splitter)
-
-
-def _coarse(arguments: PruneArguments, first_attempt: int) -> Pruner:
+def coarse(arguments: PruneArguments, first_attempt: int) -> Pruner:
+    """Stage 1: by the anchor of an LLM, or by the answer where none is named."""
     from ..pruners.anchor import AnchorPruner
     from ..pruners.answer_anchor import AnswerAnchorPruner
 
@@ -100,27 +83,35 @@ def generator_of(arguments: PruneArguments) -> Generator:
             return TransformersGenerator(model, **account)
 
 
-def _fine(arguments: PruneArguments) -> Pruner:
-    from ..pruners.iterative import IterativePruner
+def fine(arguments: PruneArguments, budget: Budget) -> Pruner:
+    """Stage 2: by the score of a language model."""
     from ..surprisal import SurprisalScorer
 
-    limits: dict[str, Any] = {"max_batch_tokens": arguments.max_batch_tokens, "max_context": arguments.max_context}
     scorer = SurprisalScorer(
-        arguments.scorer,
-        revision=arguments.scorer_revision,
-        context=arguments.context,
-        all_scores=arguments.all_scores,
-        dtype=arguments.dtype,
-        device=arguments.device,
+        arguments.scorer, context=arguments.context, all_scores=arguments.all_scores, **placing(arguments)
+    )
+    return by_score(arguments, budget, scorer, arguments.score)
+
+
+def by_score(arguments: PruneArguments, budget: Budget, scorer: Scorer, score: str, name: str = "") -> Pruner:
+    """Steps by a score, chosen by the selector that was asked for."""
+    from ..pruners.iterative import IterativePruner
+    from ..pruners.knapsack import KnapsackPruner
+
+    kind = KnapsackPruner if arguments.selector == "knapsack" else IterativePruner
+    named: dict[str, Any] = {"name": name} if name else {}
+    return kind(scorer, tokenizer=tokenizer_of(arguments), **budget, score=score, **named)
+
+
+def placing(arguments: PruneArguments) -> dict[str, Any]:
+    """Which weights of the scorer, in what numbers, where, and how much of a text at once."""
+    limits = {"max_batch_tokens": arguments.max_batch_tokens, "max_context": arguments.max_context}
+    return {
+        "revision": arguments.scorer_revision,
+        "dtype": arguments.dtype,
+        "device": arguments.device,
         **{name: value for name, value in limits.items() if value is not None},
-    )
-    return IterativePruner(
-        scorer,
-        tokenizer=tokenizer_of(arguments),
-        max_tokens=arguments.max_tokens if arguments.ratio is None else None,
-        ratio=arguments.ratio,
-        score=arguments.score,
-    )
+    }
 
 
 def tokenizer_of(arguments: PruneArguments) -> str:
