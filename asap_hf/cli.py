@@ -10,7 +10,9 @@ from .errors import UsageError
 
 _COMMANDS = {
     "prune": "traces → pruned traces, with every decision recorded",
-    "publish": "dataset, model or metric → the Hub, with its card",
+    "recipe": "recipes for prune and trl sft: list, show, copy",
+    "explore": "pruned traces → a page to see what was cut and why",
+    "publish": "dataset, model, metric or page → the Hub, with its card",
     "evaluate": "a model → Pass@1, tokens and latency on the benchmarks",
     "grade": "samples made elsewhere → Pass@1",
     "compare": "evaluations → tables, paired tests, plots and a report",

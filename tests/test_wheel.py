@@ -39,6 +39,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
+SHIPPED = (".py", ".txt", ".jsonl", ".yaml", ".md", ".html", ".css", ".js")
+
+
 def test_every_module_and_every_data_file_is_in_it(wheel: Path) -> None:
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("asap_hf/")}
     folders = {"asap_hf": "asap_hf", "asap_hf/evaluation": "evaluation", "asap_hf/model_cards": "model_cards"}
@@ -46,7 +49,7 @@ def test_every_module_and_every_data_file_is_in_it(wheel: Path) -> None:
         f"{place}/{path.relative_to(ROOT / folder)}"
         for place, folder in folders.items()
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in (".py", ".txt", ".jsonl", ".yaml", ".jinja", ".md", ".html") or path.name == "py.typed"
+        if path.suffix in SHIPPED or path.name == "py.typed"
     }
     assert inside == there
 

@@ -1,4 +1,4 @@
-"""`asap-hf publish dataset | model | metric`: its arguments, and what it does with them."""
+"""`asap-hf publish dataset | model | metric | page`: its arguments, and what it does with them."""
 
 from __future__ import annotations
 
@@ -59,6 +59,11 @@ class MetricArguments(HubArguments):
     """Arguments of `asap-hf publish metric`; `folder` is an `evaluate` module, published as a Space as it stands."""
 
 
+@dataclass
+class PageArguments(HubArguments):
+    """Arguments of `asap-hf publish page`; `folder` is the file that `asap-hf explore` wrote, published as a Space."""
+
+
 def publish_dataset(arguments: DatasetArguments) -> None:
     """Publish a result of `asap-hf prune`, and load it back."""
     from ..publications.dataset import dataset_publication
@@ -105,6 +110,14 @@ def publish_metric(arguments: MetricArguments) -> None:
     _publish(publication, arguments.dry_run)
 
 
+def publish_page(arguments: PageArguments) -> None:
+    """Publish a page of `asap-hf explore` as a static Space."""
+    from ..publications.page import page_publication
+
+    publication = page_publication(Path(arguments.folder), arguments.repo_id, **arguments.how)
+    _publish(publication, arguments.dry_run)
+
+
 def _publish(publication: Publication, dry_run: bool) -> None:
     from ..hub.publication import push
 
@@ -126,4 +139,5 @@ COMMANDS = {
     "dataset": (DatasetArguments, publish_dataset, "a result of asap-hf prune"),
     "model": (ModelArguments, publish_model, "a checkpoint that trl sft wrote"),
     "metric": (MetricArguments, publish_metric, "an evaluate module, as a Space"),
+    "page": (PageArguments, publish_page, "a page of asap-hf explore, as a Space"),
 }

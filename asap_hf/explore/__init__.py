@@ -1,0 +1,1 @@
+"""A result as one page to read in: what was cut of each trace, and why."""
