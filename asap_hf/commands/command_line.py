@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
 from ..errors import RunError, UsageError
@@ -39,7 +40,9 @@ def guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
 
 
 def parse(arguments: Any, argv: list[str], program: str) -> Any:
-    """Flags, and the YAML file that `--config` names, into a dataclass; the first bare word is its first field.
+    """Flags, and the YAML file that `--config` names, into a dataclass.
+
+    The first word may stand bare: it is the first field. Where a class names its `POSITIONAL` fields, as many may.
 
     Raises:
         `UsageError`: for a YAML file that is missing or holds a name that is no flag.
@@ -47,9 +50,10 @@ def parse(arguments: Any, argv: list[str], program: str) -> Any:
     from trl.scripts.utils import TrlParser
     from yaml import YAMLError
 
-    first = next(iter(arguments.__dataclass_fields__))
-    if argv and not argv[0].startswith("-"):
-        argv = [f"--{first}", *argv]
+    positional = getattr(arguments, "POSITIONAL", list(arguments.__dataclass_fields__)[:1])
+    bare = list(takewhile(lambda word: not word.startswith("-"), argv))[: len(positional)]
+    named = [part for name, word in zip(positional, bare, strict=False) for part in (f"--{name}", word)]
+    argv = named + argv[len(bare) :]
     parser = TrlParser(arguments, prog=program, description=arguments.__doc__)
     try:
         (parsed,) = parser.parse_args_and_config(argv, fail_with_unknown_args=True)
