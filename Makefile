@@ -4,10 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test quality style wheel vllm-test clean
+.PHONY: demo demo-train test quality style wheel vllm-test clean
 
 demo: $(STAMP)
 	$(BIN)/asap-hf prune asap_hf/samples/traces.jsonl --ratio 0.25 --output_dir out/demo --overwrite
+
+demo-train: $(STAMP)
+	$(BIN)/python bench/train_small.py --demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadfile

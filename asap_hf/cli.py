@@ -10,12 +10,14 @@ from .errors import UsageError
 
 _COMMANDS = {
     "prune": "traces → pruned traces, with every decision recorded",
+    "check-sft": "a command line of trl sft → what it would train on, and what is wrong with it",
+    "train": "the same checks, then trl sft",
     "recipe": "recipes for prune and trl sft: list, show, copy",
     "explore": "pruned traces → a page to see what was cut and why",
     "publish": "dataset, model, metric or page → the Hub, with its card",
     "evaluate": "a model → Pass@1, tokens and latency on the benchmarks",
     "grade": "samples made elsewhere → Pass@1",
-    "compare": "evaluations → tables, paired tests, plots and a report",
+    "compare": "evaluations or trainings → tables, tests, plots and a report",
 }
 
 
@@ -35,7 +37,9 @@ def _run(argv: list[str]) -> int:
         return 0 if argv else 2
     from importlib import import_module
 
-    command = import_module(f".commands.{name}", __package__)
+    command = import_module(f".commands.{name.replace('-', '_')}", __package__)
+    if hasattr(command, "run"):  # most of its flags are another program's
+        return int(command.run(argv[1:]))
     if not hasattr(command, "COMMANDS"):
         command.main(parse(command.ARGUMENTS, argv[1:], f"asap-hf {name}"))
         return 0
@@ -52,7 +56,7 @@ def _chosen(program: str, commands: Mapping[str, str], argv: list[str]) -> str |
     if not argv or argv[0] in ("-h", "--help"):
         print(f"usage: {program} COMMAND …   ({program} COMMAND --help says more)\n")
         for name, purpose in commands.items():
-            print(f"  {name:<10}{purpose}")
+            print(f"  {name:<17}{purpose}")
         return None
     if argv[0] not in commands:
         raise UsageError(f"there is no command {argv[0]!r} of {program}; there is: {', '.join(commands)}")

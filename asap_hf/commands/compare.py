@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .prune import option
+from .prune_arguments import option
+
+if TYPE_CHECKING:
+    from ..comparison.comparison import Comparison
 
 
 @dataclass
@@ -13,9 +17,9 @@ class CompareArguments:
     """Arguments of `asap-hf compare`; every one can stand in the YAML file that `--config` names."""
 
     runs: list[str] = field(
-        metadata={"help": "folders that `asap-hf evaluate` wrote; a run goes by its folder's name"}
+        metadata={"help": "folders that `asap-hf evaluate` or a training wrote; a run goes by its folder's name"}
     )
-    output_dir: str = option("", "folder for report.html, the pictures, comparison.md and comparison.json")
+    output_dir: str = option("", "folder for the report, the pictures, and the same as Markdown and JSON")
     overwrite: bool = option(False, "write over what an earlier comparison left in output_dir")
     baseline: str | None = option(
         None, "test every other run against this one; none: the first run against every other"
@@ -26,6 +30,9 @@ class CompareArguments:
     benchmark: str = option("", "only these, comma-separated; by default all that the runs have")
     common_problems: bool = option(False, "where runs were asked different problems, compare on those they share")
     paper: bool = option(False, "put the paper's own numbers beside, named as such")
+    original: str | None = option(
+        None, "the training that the others' tokens and time are held against; none: the first of them"
+    )
     base_model: str | None = option(
         None, "base model of those; none: the one among the runs, else deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
     )
@@ -35,18 +42,41 @@ ARGUMENTS = CompareArguments
 
 
 def main(arguments: CompareArguments) -> None:
-    """Print the tables and tests; with `output_dir`, write the report and what goes with it."""
-    from ..comparison.comparison import comparison_of
-    from ..comparison.files import write_comparison
-    from ..comparison.runs import EvaluationRun
-    from ..comparison.terminal import on_terminal
+    """Print the tables and tests; with `output_dir`, write the report and what goes with it. Trainings are set beside
+    trainings, evaluations beside evaluations."""
+    from ..comparison import efficiency, files, terminal
     from ..output import refuse_to_replace
+    from ..training.efficiency import holds_training, read_efficiency
 
     output_dir = Path(arguments.output_dir)
     if arguments.output_dir:
         refuse_to_replace(output_dir, arguments.overwrite)
-    comparison = comparison_of(
-        [EvaluationRun.read(Path(folder)) for folder in arguments.runs],
+    folders = [Path(folder) for folder in arguments.runs]
+    trainings = [folder for folder in folders if holds_training(folder)]
+    evaluations = [folder for folder in folders if folder not in trainings]
+    costs = [read_efficiency(folder) for folder in trainings]
+    table = efficiency.efficiency_table(costs, arguments.original, arguments.paper) if costs else None
+    comparison = _comparison(arguments, evaluations) if evaluations else None
+    if comparison:
+        print(terminal.on_terminal(comparison))
+    if table:
+        print("\n" * bool(comparison) + efficiency.on_terminal(table))
+    if arguments.output_dir:
+        print()
+        if comparison:
+            files.write_comparison(comparison, output_dir)
+            print(f"written to {arguments.output_dir}: open {output_dir / 'report.html'}")
+        if table:
+            efficiency.write_efficiency_table(table, output_dir)
+            print(f"written to {arguments.output_dir}: open {output_dir / 'training.html'}")
+
+
+def _comparison(arguments: CompareArguments, folders: list[Path]) -> Comparison:
+    from ..comparison.comparison import comparison_of
+    from ..comparison.runs import EvaluationRun
+
+    return comparison_of(
+        [EvaluationRun.read(folder) for folder in folders],
         baseline=arguments.baseline,
         budget=arguments.budget,
         benchmarks=[name.strip() for name in arguments.benchmark.split(",") if name.strip()],
@@ -54,7 +84,3 @@ def main(arguments: CompareArguments) -> None:
         paper=arguments.paper,
         base_model=arguments.base_model,
     )
-    print(on_terminal(comparison))
-    if arguments.output_dir:
-        write_comparison(comparison, output_dir)
-        print(f"\nwritten to {arguments.output_dir}: open {output_dir / 'report.html'}")
