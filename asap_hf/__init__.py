@@ -39,7 +39,6 @@ _HOMES = {
     "random_steps": "pruners.random_steps",
     "spirit_loo": "pruners.spirit",
     "spirit_own": "pruners.spirit",
-    "step_entropy": "pruners.step_entropy",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]

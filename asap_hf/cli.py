@@ -10,10 +10,11 @@ from .errors import UsageError
 
 _COMMANDS = {
     "prune": "traces → pruned traces, with every decision recorded",
+    "explore": "pruned traces → a page to see what was cut and why",
+    "compare-pruners": "every method at equal budgets on the same traces → one table",
     "check-sft": "a command line of trl sft → what it would train on, and what is wrong with it",
     "train": "the same checks, then trl sft",
     "recipe": "recipes for prune and trl sft: list, show, copy",
-    "explore": "pruned traces → a page to see what was cut and why",
     "publish": "dataset, model, metric or page → the Hub, with its card",
     "evaluate": "a model → Pass@1, tokens and latency on the benchmarks",
     "grade": "samples made elsewhere → Pass@1",

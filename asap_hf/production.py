@@ -210,7 +210,7 @@ class Production:
     def _scorer_told(self) -> dict[str, Any]:
         """Which commit of which model scored, and in what numbers."""
         for stage in self.pruner.stages:
-            told = getattr(getattr(stage, "scorer", None), "fingerprint", None)
+            told = getattr(getattr(stage, "scorer", stage), "fingerprint", None)
             if told:
                 return {"scorer_revision": told["revision"], "dtype": told["dtype"]}
         return {}

@@ -25,20 +25,22 @@ class Progress:
     Args:
         total (`int`, *optional*):
             Rows to go; `None` where nobody knows.
+        unit (`str`, *optional*, defaults to `"rows"`):
+            What a row is called, in the plural.
         interval (`float`, *optional*, defaults to 15.0):
             Seconds between two plain lines, where stderr is no terminal. In a terminal a bar is drawn every second.
     """
 
-    def __init__(self, total: int | None, interval: float = 15.0):
+    def __init__(self, total: int | None, unit: str = "rows", interval: float = 15.0):
         _counts.clear()
-        self.total = total
+        self.total, self.unit = total, unit
         self.rows = self.failed = 0
         self._started = time.monotonic()
         self._bar: Any = None
         if sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar, interval = tqdm(total=total, unit=" rows", dynamic_ncols=True), 1.0
+            self._bar, interval = tqdm(total=total, unit=f" {unit}", dynamic_ncols=True), 1.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._show_every, args=(interval,), daemon=True)
         self._thread.start()
@@ -78,5 +80,5 @@ class Progress:
             if self._bar is not None:
                 self._bar.set_postfix_str(self.details())
             else:
-                done = f"{self.rows:,} rows" if self.total is None else f"{self.rows:,} of {self.total:,} rows"
-                logger.info(", ".join(filter(None, [done, self.details()])))
+                of = "" if self.total is None else f" of {self.total:,}"
+                logger.info(", ".join(filter(None, [f"{self.rows:,}{of} {self.unit}", self.details()])))

@@ -79,10 +79,7 @@ def select_by_budget(
     Raises:
         `ValueError`: if there is not one score per step, no step, or the budget is below 1.
     """
-    if len(scores) != len(steps) or not steps:
-        raise ValueError(f"{len(steps)} steps need as many scores, got {len(scores)}")
-    if budget < 1:
-        raise ValueError(f"a budget is at least 1 token, got {budget}")
+    check_arguments(steps, scores, budget)
     order = removal_order(scores)
     lengths = lengths_after_removals(steps, order, count_tokens)
     count = removals_within(lengths, budget)
@@ -92,6 +89,18 @@ def select_by_budget(
         lengths = tuple(count_tokens([_after(steps, order, one)])[0] for one in range(len(steps)))
         count = removals_within(lengths, budget)
     return Selection(tuple(sorted(order[count:])), order, lengths, lengths[count])
+
+
+def check_arguments(steps: Sequence[str], scores: Sequence[float], budget: int) -> None:
+    """Refuse what nothing can be selected from.
+
+    Raises:
+        `ValueError`: if there is not one score per step, no step, or the budget is below 1.
+    """
+    if len(scores) != len(steps) or not steps:
+        raise ValueError(f"{len(steps)} steps need as many scores, got {len(scores)}")
+    if budget < 1:
+        raise ValueError(f"a budget is at least 1 token, got {budget}")
 
 
 def _after(steps: Sequence[str], order: Sequence[int], count: int) -> str:

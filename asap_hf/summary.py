@@ -119,11 +119,12 @@ def summary_table(summary: dict[str, Any]) -> str:
     """The summary as a person reads it."""
     before, *stages = summary["tokens"].items()
     whole = before[1]["total"] or 1
-    lines = [f"{'':<22}{'tokens':>14}{'median':>10}{'max':>10}{'kept':>9}"]
+    wide = max(22, *(len(f"after {name}") for name, _ in stages)) if stages else 22
+    lines = [f"{'':<{wide}}{'tokens':>14}{'median':>10}{'max':>10}{'kept':>9}"]
     for name, spread in [before, *stages]:
         label = "original" if name == "before" else f"after {name}"
         total, share = spread["total"], spread["total"] / whole
-        lines.append(f"{label:<22}{total:>14,}{spread['median']:>10,.0f}{spread['max']:>10,}{share:>9.1%}")
+        lines.append(f"{label:<{wide}}{total:>14,}{spread['median']:>10,.0f}{spread['max']:>10,}{share:>9.1%}")
     steps = summary["steps"]
     lines += ["", f"{'rows':<22}{summary['rows']:>14,}   {summary['usable']:,} usable"]
     lines.append(f"{'steps':<22}{steps['before']:>14,}   {steps['after']:,} kept")

@@ -28,7 +28,10 @@ from asap_hf.output import refuse_to_replace
 class BaselinesArguments(DatasetScriptArguments):
     """Arguments of this script: those of every dataset script, and which pruners."""
 
-    pruners: str = option("asap,wo_coarse,wo_fine,wo_any", "comma-separated; the first is the default config")
+    pruners: str = option(
+        "asap,wo_coarse,wo_fine,original,selective_context,llmlingua2,tokenskip,spirit_own",
+        "comma-separated; the first is the default config",
+    )
 
 
 def build(arguments: BaselinesArguments) -> None:

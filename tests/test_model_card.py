@@ -16,23 +16,10 @@ from asap_hf.cards import model_card
 from asap_hf.cards.model_facts import ModelFacts
 from asap_hf.paper import LLAMA_8B, QWEN_7B
 from asap_hf.results import BenchmarkResult
+from tests.benchmark_results import humaneval_result
 from tests.card_runs import blocks, words
 
-RESULT = BenchmarkResult(
-    benchmark="humaneval",
-    dataset="openai/openai_humaneval",
-    dataset_revision="7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544",
-    split="test",
-    problems=164,
-    pass_at_1=137 / 164,
-    tokens=2511.4,
-    latency=1.21,
-    budget=6144,
-    model="me/model",
-    model_revision="",
-    engine="vllm 0.32.0",
-    date="2025-11-22",
-)
+RESULT = humaneval_result()
 LCB = replace(RESULT, benchmark="lcb_v4_v5", dataset="livecodebench/code_generation_lite", problems=268, budget=10240)
 OWN = [RESULT, LCB, replace(LCB, benchmark="lcb_v1_v3", problems=612, latency=None)]
 FACTS = ModelFacts(

@@ -27,6 +27,17 @@ def test_plain_lines_come_while_the_work_goes_on(caplog: pytest.LogCaptureFixtur
         assert part in line
 
 
+@pytest.mark.parametrize(("total", "line"), [(164, "49 of 164 answers"), (None, "49 answers")])
+def test_what_is_counted_has_its_name(caplog: pytest.LogCaptureFixture, total: int | None, line: str) -> None:
+    caplog.set_level(logging.INFO, logger="asap_hf.progress")
+    with Progress(total, unit="answers", interval=0.02) as progress:
+        progress.advance(49, failed=0)
+        deadline = time.monotonic() + 20
+        while line not in caplog.messages and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert line in caplog.messages
+
+
 def test_a_new_run_counts_from_nothing() -> None:
     tick("LLM calls", 5)
     with Progress(1) as progress:
@@ -35,6 +46,8 @@ def test_a_new_run_counts_from_nothing() -> None:
 
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    with Progress(2) as progress:
+    with Progress(2, unit="programs") as progress:
         progress.advance(2, failed=0)
-    assert "2/2" in capsys.readouterr().err
+    bar = capsys.readouterr().err
+    assert "2/2" in bar
+    assert "programs/s" in bar

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from asap_hf.commands.check_sft import CheckArguments, read
 from asap_hf.commands.command_line import parse
+from asap_hf.commands.train import TrainArguments, flags_of
+from asap_hf.training.arguments import read_arguments
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,13 +31,25 @@ def test_there_are_commands_to_check() -> None:
 @pytest.mark.parametrize("command", commands())
 def test_every_command_parses(command: str) -> None:
     _, name, *words = shlex.split(command)
-    module = import_module(f"asap_hf.commands.{name}")
+    module = import_module(f"asap_hf.commands.{name.replace('-', '_')}")
+    if hasattr(module, "run"):
+        check_flags_of_trl(name, words)
+        return
     if hasattr(module, "COMMANDS"):
         arguments, *words = module.COMMANDS[words[0]][0], *words[1:]
     else:
         arguments = module.ARGUMENTS
     parsed = parse(arguments, words, command)
     assert all(getattr(parsed, first) for first in [*arguments.__dataclass_fields__][:1])
+
+
+def check_flags_of_trl(name: str, words: list[str]) -> None:
+    if name == "train":
+        arguments, flags = read(TrainArguments, words, name)
+        flags = flags_of(arguments, flags)
+    else:
+        _, flags = read(CheckArguments, words, name)
+    assert read_arguments(flags, "unused").asked["dataset_name"] == "out/"
 
 
 def test_python_blocks_compile() -> None:

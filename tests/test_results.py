@@ -13,23 +13,10 @@ from huggingface_hub import parse_eval_result_entries
 
 from asap_hf.cards.result_formats import eval_result_files
 from asap_hf.errors import UsageError
-from asap_hf.results import BENCHMARKS, BenchmarkResult, read_results, write_results
+from asap_hf.results import BENCHMARKS, read_results, write_results
+from tests.benchmark_results import humaneval_result
 
-RESULT = BenchmarkResult(
-    benchmark="humaneval",
-    dataset="openai/openai_humaneval",
-    dataset_revision="7dce6050a7d6d172f3cc5c32aa97f52fa1a2e544",
-    split="test",
-    problems=164,
-    pass_at_1=138 / 164,
-    tokens=2464.25,
-    latency=0.98,
-    budget=6144,
-    model="me/model",
-    model_revision="",
-    engine="vllm 0.32.0",
-    date="2025-11-22",
-)
+RESULT = humaneval_result(pass_at_1=138 / 164, tokens=2464.25, latency=0.98)
 
 
 def test_what_was_written_comes_back_in_the_order_of_the_paper(tmp_path: Path) -> None:

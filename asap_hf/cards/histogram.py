@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from math import log2
 from typing import TYPE_CHECKING, Any
 
+from ..pictures import LIGHT, make_quiet, png_of
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INK, _MUTED, _RULE = "#1f2328", "#656d76", "#d8dee4"
-_BEFORE, _AFTER = "#8c959f", "#0969da"
+_BEFORE, _AFTER = LIGHT.baseline, LIGHT.runs[0]
 
 
 def token_histogram(run: Mapping[str, Any]) -> bytes:
@@ -37,23 +37,21 @@ def _picture(named: Mapping[str, Mapping[str, Any]]) -> bytes:
 
     height = 3.4 if len(named) == 1 else 0.6 + 0.95 * len(named)
     layout = ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.15)
-    figure = Figure(figsize=(8.4, height), dpi=200, facecolor="white", layout=layout)
+    figure = Figure(figsize=(8.4, height), dpi=200, facecolor=LIGHT.ground, layout=layout)
     panels = figure.subplots(len(named), 1, sharex=True, squeeze=False)[:, 0]
     for panel, (name, summary) in zip(panels, named.items(), strict=True):
         _draw(panel, summary)
         if len(named) > 1:
-            panel.set_title(name, loc="left", y=0.72, fontsize=10, color=_INK, parse_math=False)
+            panel.set_title(name, loc="left", y=0.72, fontsize=10, color=LIGHT.ink, parse_math=False)
             panel.yaxis.set_visible(False)
         else:
-            panel.set_ylabel("rows", fontsize=9, color=_MUTED)
+            panel.set_ylabel("rows", fontsize=9, color=LIGHT.muted)
     _token_axis(panels[-1], list(named.values()))
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
-    return picture.getvalue()
+    return png_of(figure)
 
 
 def _draw(panel: Axes, summary: Mapping[str, Any]) -> None:
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     histogram, tokens = summary["histogram"], summary["tokens"]
     last = list(tokens)[-1]
@@ -70,7 +68,8 @@ def _draw(panel: Axes, summary: Mapping[str, Any]) -> None:
     fell = tokens[last]["median"] <= tokens["before"]["median"]
     for stage, colour in shown.items():
         _mark_median(panel, "before" if stage == "before" else "after", tokens[stage]["median"], colour, fell)
-    _make_quiet(panel)
+    make_quiet(panel, LIGHT, size=9)
+    panel.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def _mark_median(panel: Axes, word: str, median: float, colour: str, fell: bool) -> None:
@@ -86,19 +85,8 @@ def _mark_median(panel: Axes, word: str, median: float, colour: str, fell: bool)
         horizontalalignment="right" if left else "left",
         verticalalignment="top",
         fontsize=9,
-        color=_AFTER if word == "after" else _MUTED,
+        color=_AFTER if word == "after" else LIGHT.muted,
     )
-
-
-def _make_quiet(panel: Axes) -> None:
-    from matplotlib.ticker import StrMethodFormatter
-
-    panel.spines[["left", "right", "top"]].set_visible(False)
-    panel.spines["bottom"].set_color(_RULE)
-    panel.grid(axis="y", color=_RULE, linewidth=0.6)
-    panel.set_axisbelow(True)
-    panel.tick_params(length=0, labelsize=9, labelcolor=_MUTED)
-    panel.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def _token_axis(panel: Axes, summaries: Sequence[Mapping[str, Any]]) -> None:
@@ -114,7 +102,7 @@ def _token_axis(panel: Axes, summaries: Sequence[Mapping[str, Any]]) -> None:
     panel.xaxis.set_major_locator(FixedLocator([2**power for power in range(21)]))
     panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     panel.xaxis.set_minor_locator(NullLocator())
-    panel.set_xlabel("tokens of the reasoning", fontsize=9, color=_MUTED)
+    panel.set_xlabel("tokens of the reasoning", fontsize=9, color=LIGHT.muted)
 
 
 def _positive(edges: Sequence[float]) -> list[float]:

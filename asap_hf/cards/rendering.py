@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..markdown import Markdown, is_hub_id, one_line, render, text
-from ..paper import ABLATIONS, BIBTEX, CREDITS, pruning_of, training_of
+from ..paper import ABLATIONS, BASELINES, BIBTEX, CREDITS, pruning_of, training_of
 from .model_facts import ModelFacts
 from .result_formats import conditions_table, model_index, results_table, stands_beside_the_paper
 from .tables import (
-    STAGES,
+    WHOLE_STEPS,
     Runs,
     command,
     differing,
@@ -70,7 +70,7 @@ def dataset_card_body(run: Mapping[str, Any], name: str, picture: str = "") -> s
         credit=credit,
         configs=configs,
         pruner=own["pruner"],
-        ablations=ABLATIONS,
+        methods=ABLATIONS | BASELINES,
         stages={stage for one in runs.values() for stage in one["summary"]["tokens"]} - {"before"},
         facts=_facts(runs),
         before=first["summary"]["tokens"]["before"]["total"],
@@ -109,10 +109,10 @@ def _facts(runs: Runs) -> dict[str, bool]:
     """What is so in at least one of the runs."""
     settings = [one["settings"] for one in runs.values()]
     summaries = [one["summary"] for one in runs.values()]
-    llm_text = any(one.get("keep_llm_text") for one in settings)
+    llm_text = any(one.get("keep_llm_text") or one["pruner"] == "c3ot" for one in settings)
     return {
         "llm_text": llm_text,
-        "whole_steps": not llm_text and all(set(one["tokens"]) <= {"before", *STAGES} for one in summaries),
+        "whole_steps": not llm_text and all(set(one["tokens"]) <= {"before", *WHOLE_STEPS} for one in summaries),
         "unusable": any(one["unusable"] for one in summaries),
         "filtered": any(one["filtered"] for one in summaries),
         "left_out": any(one["rows"] > one["usable"] for one in summaries),

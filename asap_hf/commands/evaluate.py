@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import UsageError
-from .prune import option
+from .prune_arguments import option
 
 if TYPE_CHECKING:
     from ..benchmarks import Benchmark
@@ -119,9 +119,13 @@ def evaluation_of(arguments: EvaluateArguments) -> Evaluation:
 
 
 def _benchmarks(arguments: EvaluateArguments) -> list[Benchmark]:
-    from ..benchmarks import open_benchmark
+    from ..benchmarks import BENCHMARK_NAMES, open_benchmark
 
     names = list(dict.fromkeys(name.strip() for name in arguments.benchmark.split(",") if name.strip()))
+    if not names:
+        raise UsageError(f"--benchmark is one or more of {', '.join(BENCHMARK_NAMES)}; got {arguments.benchmark!r}")
+    if unknown := [name for name in names if name not in BENCHMARK_NAMES]:  # before one of the others is fetched
+        raise UsageError(f"there is no benchmark {unknown[0]!r}: give one of {', '.join(BENCHMARK_NAMES)}")
     paths = {}
     for pair in filter(None, arguments.benchmark_path.split(",")):
         name, equals, path = pair.partition("=")

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UsageError
-from .prune import option
+from .prune_arguments import option
 
 
 @dataclass
 class GradeArguments:
     """Arguments of `asap-hf grade`, which grades samples that were made elsewhere."""
 
-    file: str = field(metadata={"help": "JSON lines with task_id and completion, solution or response"})
+    file: str = field(
+        metadata={"help": "JSON lines with task_id and completion, solution or response; better with benchmark, too"}
+    )
     benchmark: str = option("", "humaneval, humaneval_plus, lcb_v1_v3, lcb_v4_v5 or leetcode")
     path: str | None = option(None, "a local copy of the benchmark")
     samples: int = option(1, "samples per problem; with several, Pass@k")

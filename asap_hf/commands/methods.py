@@ -8,15 +8,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .stages import Budget, answer_keep, coarse, filters_of, fine, tokenizer_of
+from .baselines import (
+    answer_perplexity,
+    classified_words,
+    entropy_of_steps,
+    last_steps,
+    left_out,
+    own_perplexity,
+    phrases,
+    random_removal,
+    ratio_told,
+    shortened,
+    whole_and_marked,
+)
+from .stages import FIRST_TOKEN, Budget, answer_keep, coarse, filters_of, fine, tokenizer_of
 
 if TYPE_CHECKING:
     from ..pruners.base import Pruner, Sequential
     from .prune_arguments import PruneArguments
 
 _L_MAX = {"max_tokens": 4096}  # Appendix A
-_SCORER = ("scorer", "scorer_revision", "context", "dtype", "max_context", "selector")
+_HALF = {"ratio": 0.5}  # Appendix A, "Baseline Details"
+_SCORER = ("scorer", "scorer_revision", "context", "dtype", "max_context")
 _LLM = ("anchor_model", "anchor_backend", "max_attempts", "on_failure")
+_COMPRESSOR = ("compressor", "forced_words")
 _ANCHOR = (*_LLM, "anchor_mode", "threshold", "autojunk", "keep_llm_text")
 
 
@@ -30,17 +45,32 @@ class Method:
     """The arguments that decide about the result."""
     budget: Budget | None = None
     """Where none is asked for; empty where the method's own rule applies, `None` where it takes none."""
+    score: str | None = None
+    """The score that decides, where steps go by one."""
 
 
 METHODS: Mapping[str, Method] = {
     "asap": Method(
         lambda given, budget, attempt: (coarse(given, attempt), fine(given, budget)),
-        (*_ANCHOR, *_SCORER, "score"),
+        (*_ANCHOR, *_SCORER),
         _L_MAX,
+        FIRST_TOKEN,
     ),
-    "wo_coarse": Method(lambda given, budget, _: (fine(given, budget),), (*_SCORER, "score"), _L_MAX),
+    "wo_coarse": Method(lambda given, budget, _: (fine(given, budget),), _SCORER, _L_MAX, FIRST_TOKEN),
     "wo_fine": Method(lambda given, _, attempt: (coarse(given, attempt),), _ANCHOR),
-    "wo_any": Method(lambda given, budget, attempt: ()),
+    "wo_any": Method(lambda *_: ()),
+    "original": Method(lambda *_: ()),
+    "selective_context": Method(phrases, ("scorer", "scorer_revision", "dtype"), {}),
+    "llmlingua2": Method(classified_words, _COMPRESSOR, {}),
+    "tokenskip": Method(ratio_told, (*_COMPRESSOR, "seed"), {}),
+    "spirit_own": Method(own_perplexity, _SCORER, _HALF, "perplexity"),
+    "spirit_loo": Method(left_out, (*_SCORER, "loo_window"), _HALF, "spirit_loo"),
+    "pir": Method(answer_perplexity, (*_SCORER, "loo_window"), _HALF, "pir"),
+    "step_entropy": Method(entropy_of_steps, _SCORER, _HALF, "step_entropy"),
+    "random": Method(random_removal, ("seed",), _HALF, "random"),
+    "keep_last": Method(last_steps, (), _HALF, "position"),
+    "c3ot": Method(shortened, _LLM),
+    "c3ot_long": Method(whole_and_marked),
 }
 
 
@@ -48,11 +78,14 @@ def method_of(arguments: PruneArguments) -> Method:
     """The method that is asked for.
 
     Raises:
-        `UsageError`: if there is none of that name.
+        `UsageError`: if there is none of that name, or a score is asked for that is not its own.
     """
     if arguments.pruner not in METHODS:
         raise UsageError(f"there is no pruner {arguments.pruner!r}; there are {', '.join(METHODS)}")
-    return METHODS[arguments.pruner]
+    method = METHODS[arguments.pruner]
+    if arguments.score not in (None, method.score) and method.score != FIRST_TOKEN:
+        raise UsageError(f"--score {arguments.score} is not for {arguments.pruner}, which has a rule of its own")
+    return method
 
 
 def budget_of(arguments: PruneArguments) -> Budget:
@@ -74,12 +107,15 @@ def pruner_of(arguments: PruneArguments, first_attempt: int = 0) -> Sequential:
 
 def settings_of(arguments: PruneArguments) -> dict[str, Any]:
     """What decides about the result, for `run.json` and the README: no secrets, and no folder of this machine."""
-    settings: dict[str, Any] = {}
-    for name in ("pruner", "splitter", *method_of(arguments).settings):
+    method, settings = method_of(arguments), dict[str, Any]()
+    for name in ("pruner", "splitter", *method.settings):
         if arguments.anchor_model is not None or name not in _ANCHOR:
             settings[name] = getattr(arguments, name)
         elif name == "anchor_model":
             settings["answer_keep"] = answer_keep(arguments)
+    if method.score is not None:
+        settings["score"] = arguments.score or method.score
+        settings |= {"selector": arguments.selector} if arguments.selector != "algorithm2" else {}
     settings |= budget_of(arguments)
     with filters_of(arguments) as filters:
         for one in filters:

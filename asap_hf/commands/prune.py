@@ -136,11 +136,16 @@ def _rebudget(arguments: PruneArguments, former: dict[str, Any]) -> dict[str, An
         raise UsageError("a result with keep_llm_text cannot be re-budgeted: its records hold the original steps")
     if "score" not in settings:
         raise UsageError(f"{arguments.dataset_name!r} holds no scores: stage 2 was left out when it was made")
+    if settings.get("selector") == "knapsack":
+        raise UsageError(
+            "steps that were packed have no order of removal: prune the traces anew, the scores are stored"
+        )
     budget = budget_of(arguments)
+    score = arguments.score or settings["score"]
     rebudget = Rebudget(
         tokenizer=arguments.tokenizer or settings["tokenizer"],
         stored_score=settings["score"],
-        score=arguments.score,
+        score=score,
         **budget,
     )
     changed: dict[str, Any] = {}
@@ -151,7 +156,7 @@ def _rebudget(arguments: PruneArguments, former: dict[str, Any]) -> dict[str, An
         former,
         Path(arguments.output_dir),
         rebudget,
-        {**changed, "score": arguments.score},
+        {**changed, "score": score},
         arguments.overwrite,
     )
 

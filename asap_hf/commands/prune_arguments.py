@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ..errors import UsageError
 from ..splitting import DEFAULT_SPLITTER, SPLITTERS
 
+
 def option(default: Any, meaning: str) -> Any:
     """A field with its help text, written once."""
     return field(default=default, metadata={"help": meaning})
@@ -36,9 +37,24 @@ class PruneArguments:
     )
     decontaminate_n: int = option(13, "words in a row that count as the same text (GPT-3's; open-r1 takes 8)")
 
-    pruner: Literal["asap", "wo_coarse", "wo_fine", "wo_any"] = option(
-        "asap", "both stages, an ablation of Table 2, or another method"
-    )
+    pruner: Literal[
+        "asap",
+        "wo_coarse",
+        "wo_fine",
+        "wo_any",
+        "original",
+        "selective_context",
+        "llmlingua2",
+        "tokenskip",
+        "spirit_own",
+        "spirit_loo",
+        "pir",
+        "step_entropy",
+        "random",
+        "keep_last",
+        "c3ot",
+        "c3ot_long",
+    ] = option("asap", "both stages, an ablation of Table 2, a baseline of Table 1, or a method beside them")
     selector: Literal["algorithm2", "knapsack"] = option(
         "algorithm2", "how steps are chosen by their scores; knapsack: the best packing (ours)"
     )
@@ -72,18 +88,28 @@ class PruneArguments:
 
     scorer: str = option("embedded", "model of stage 2 (the paper: deepseek-ai/DeepSeek-R1-Distill-Qwen-7B)")
     scorer_revision: str | None = option(None, "branch, tag or commit of the scorer")
-    score: str = option("first_token_surprisal", "which score decides (Eq. 2)")
+    score: str | None = option(
+        None, "which score decides; none: first_token_surprisal (Eq. 2), for a result of prune the same as in it"
+    )
     all_scores: bool = option(True, "store all five scores; --no_all_scores: only the first token's two")
     context: Literal["chat", "raw"] = option("chat", "what stands before the reasoning when it is scored")
     dtype: str = option("auto", "of the scorer's weights")
     device: str | None = option(None, "cpu, cuda, cuda:1, mps, …; none: the fastest there is")
     max_batch_tokens: int | None = option(None, "tokens per forward pass")
     max_context: int | None = option(None, "score in windows of at most this many tokens")
+    loo_window: int | None = option(None, "spirit_loo, pir: look at this many tokens after a step; none: all")
+    compressor: str | None = option(
+        None, "llmlingua2, tokenskip: a token classifier; none: microsoft/llmlingua-2-xlm-roberta-large-meetingbank"
+    )
+    forced_words: Literal["none", "llama3"] = option(
+        "none", "llmlingua2, tokenskip: words always kept; llama3: TokenSkip's for that family"
+    )
+    seed: int = option(42, "random, tokenskip: of what is drawn")
     tokenizer: str | None = option(
         None, "the model to be trained: its tokens are counted, its chat template renders prompts"
     )
     max_tokens: int | None = option(None, "budget of a reasoning in tokens (4096 in Appendix A)")
-    ratio: float | None = option(None, "budget as a share of the original's tokens, instead")
+    ratio: float | None = option(None, "budget as a share of the original's tokens, instead (baselines: 0.5)")
 
     batch_size: int = option(256, "rows that go through the stages together")
     num_shards: int = option(1, "finish the rows in this many parts, one whole before the next")

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from ..filtering.filters import Filter
     from ..generation.base import Generator
     from ..pruners.base import Pruner
-    from ..pruners.scored import Scorer
+    from ..pruners.iterative import IterativePruner
     from .prune_arguments import PruneArguments
 
+FIRST_TOKEN = "first_token_surprisal"  # Eq. 2
 Budget = Mapping[str, Any]
 """`max_tokens` or `ratio`, or neither where a method's own rule applies."""
 
@@ -85,22 +86,24 @@ def generator_of(arguments: PruneArguments) -> Generator:
 
 def fine(arguments: PruneArguments, budget: Budget) -> Pruner:
     """Stage 2: by the score of a language model."""
+    from ..pruners.iterative import IterativePruner
     from ..surprisal import SurprisalScorer
 
     scorer = SurprisalScorer(
         arguments.scorer, context=arguments.context, all_scores=arguments.all_scores, **placing(arguments)
     )
-    return by_score(arguments, budget, scorer, arguments.score)
+    pruner = IterativePruner(scorer, tokenizer=tokenizer_of(arguments), **budget, score=arguments.score or FIRST_TOKEN)
+    return selected(arguments, pruner)
 
 
-def by_score(arguments: PruneArguments, budget: Budget, scorer: Scorer, score: str, name: str = "") -> Pruner:
-    """Steps by a score, chosen by the selector that was asked for."""
-    from ..pruners.iterative import IterativePruner
+def selected(arguments: PruneArguments, pruner: IterativePruner) -> Pruner:
+    """The pruner with the selector that was asked for in the place of Algorithm 2."""
     from ..pruners.knapsack import KnapsackPruner
 
-    kind = KnapsackPruner if arguments.selector == "knapsack" else IterativePruner
-    named: dict[str, Any] = {"name": name} if name else {}
-    return kind(scorer, tokenizer=tokenizer_of(arguments), **budget, score=score, **named)
+    if arguments.selector == "algorithm2":
+        return pruner
+    budget = {"max_tokens": pruner.max_tokens, "ratio": pruner.ratio}
+    return KnapsackPruner(pruner.scorer, pruner.tokenizer, **budget, score=pruner.score)  # type: ignore[arg-type]
 
 
 def placing(arguments: PruneArguments) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def _papers_layout(comparison: Comparison) -> Markdown:
         acc, *others = tables.METRICS
         header += [f"{one.title}, {one.budget:,} tokens: {acc}", *others]
     named = [(code(run), results) for run, results in tables.papers_layout(comparison).items()]
-    named += [(text(run), results) for run, results in tables.papers_own(comparison).items()]
+    named += [(text(f"paper, {method}"), results) for method, results in tables.papers_own(comparison).items()]
     blank = ("",) * len(tables.METRICS)
     rows = [
         [name, *(cell for one in comparison.benchmarks for cell in results.get(one.benchmark, blank))]

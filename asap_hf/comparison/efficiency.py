@@ -13,9 +13,9 @@ from .. import __version__
 from ..errors import RunError, UsageError
 from ..markdown import code, table, text
 from ..paper import TRAINING_EFFICIENCY
+from ..pictures import DARK, LIGHT
 from ..training.efficiency import TrainingEfficiency
 from .cells import change, seconds, shortened, tokens
-from .looks import DARK, LIGHT
 
 _HEADER = ("", "Tokens", "Time")
 _WIDTH = 100

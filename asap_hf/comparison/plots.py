@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..pictures import LIGHT, Palette, make_quiet, png_of
 from .cells import shortened
 from .comparison import Comparison
-from .looks import LIGHT, Look, Palette, looks_of, looks_of_paper
+from .looks import Look, looks_of, looks_of_paper
 from .paired import BenchmarkComparison, Estimate
 
 if TYPE_CHECKING:
@@ -41,9 +41,12 @@ def pictures_of(comparison: Comparison, one: BenchmarkComparison, palette: Palet
 def budget_curves(comparison: Comparison, one: BenchmarkComparison, palette: Palette = LIGHT) -> Picture:
     """Accuracy over the token budget, a line per run (the paper's Figure 3), as PNG; the same bytes for the same runs.
 
-    Whiskers are 95 % intervals. Runs stand a little beside each other, so that whiskers do not cover each other.
+    Whiskers are 95 % intervals. Runs stand a little beside each other, so that whiskers do not cover each other. The
+    paper's own curves are dashed and hollow, and go as far as the runs' budgets.
     """
     budgets, looks = sorted(one.by_budget), looks_of(comparison.names, comparison.baseline, palette)
+    papers = _papers_curves(comparison, one)
+    hollow = _looks_of_paper(comparison, one, palette)
     step = (budgets[-1] - budgets[0]) * min(0.012, 0.05 / len(looks))
 
     def draw(panel: Axes) -> list[Label]:
@@ -57,11 +60,18 @@ def budget_curves(comparison: Comparison, one: BenchmarkComparison, palette: Pal
             for place, (_, row) in zip(places, rows, strict=True):
                 panel.plot([place, place], _bounds(row.accuracy, 100), color=look.colour, linewidth=0.8, alpha=0.55)
             labels.append((values[-1], name, look))
+        for method, points in papers.items():
+            look = hollow[method]
+            places, values = [budget for budget, _ in points], [accuracy for _, accuracy in points]
+            dashed = _marker(look, palette) | {"markersize": 4, "linestyle": "--", "linewidth": 0.8}
+            panel.plot(places, values, **dashed)
+            labels.append((values[-1], method, look))
         panel.set_xticks(shown := _with_room(budgets), [_in_k(budget) for budget in shown])
         return labels
 
     title = f"{one.title}: accuracy over the token budget"
-    return Picture(f"budgets-{one.benchmark}.png", title, _drawn(draw, title, "token budget (1K = 1,024)", palette))
+    png = _drawn(draw, title, _told("token budget (1K = 1,024)", papers), palette)
+    return Picture(f"budgets-{one.benchmark}.png", title, png)
 
 
 def trade_off(comparison: Comparison, one: BenchmarkComparison, palette: Palette = LIGHT) -> Picture:
@@ -73,8 +83,8 @@ def trade_off(comparison: Comparison, one: BenchmarkComparison, palette: Palette
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     looks = looks_of(comparison.names, comparison.baseline, palette)
-    paper = comparison.paper[one.benchmark]
-    hollow = looks_of_paper(list(paper), palette)
+    paper = comparison.paper.methods.get(one.benchmark, {})
+    hollow = _looks_of_paper(comparison, one, palette)
 
     def draw(panel: Axes) -> list[Label]:
         labels = []
@@ -86,14 +96,34 @@ def trade_off(comparison: Comparison, one: BenchmarkComparison, palette: Palette
             labels.append((accuracy, row.run, look))
         for method, (accuracy, tokens, _) in paper.items():
             panel.plot(tokens, accuracy, **_marker(hollow[method], palette))
-            labels.append((accuracy, f"paper, {method}", hollow[method]))
+            labels.append((accuracy, method, hollow[method]))
         panel.xaxis.set_major_locator(MaxNLocator(4))
         panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         return labels
 
     title = f"{one.title}: accuracy over tokens at {_in_k(one.budget)}"
-    png = _drawn(draw, title, "generated tokens, mean", palette)
+    png = _drawn(draw, title, _told("generated tokens, mean", paper), palette)
     return Picture(f"trade_off-{one.benchmark}.png", title, png)
+
+
+def _papers_curves(comparison: Comparison, one: BenchmarkComparison) -> dict[str, list[tuple[int, float]]]:
+    """Method → budget and accuracy in per cent, within the budgets of the runs."""
+    least, most = min(one.by_budget), max(one.by_budget)
+    curves = {
+        method: [(budget, accuracy) for budget, (accuracy, *_) in points.items() if least <= budget <= most]
+        for method, points in comparison.paper.curves.get(one.benchmark, {}).items()
+    }
+    return {method: points for method, points in curves.items() if points}
+
+
+def _looks_of_paper(comparison: Comparison, one: BenchmarkComparison, palette: Palette) -> dict[str, Look]:
+    """A method looks the same in both pictures."""
+    methods = comparison.paper.methods.get(one.benchmark, {})
+    return looks_of_paper(dict.fromkeys([*methods, *comparison.paper.curves.get(one.benchmark, {})]), palette)
+
+
+def _told(x_label: str, paper: Mapping[str, object]) -> str:
+    return f"{x_label}; hollow: the paper's" if paper else x_label
 
 
 def _bounds(estimate: Estimate, unit: float = 1) -> list[float]:
@@ -132,22 +162,12 @@ def _drawn(draw: Callable[[Axes], list[Label]], title: str, x_label: str, palett
         figure = Figure(figsize=(4.8, 3.3), dpi=200, facecolor=palette.ground, layout=layout)
         panel = figure.add_subplot(facecolor=palette.ground)
         labels = draw(panel)
-        _make_quiet(panel, palette)
+        make_quiet(panel, palette, size=10)
         panel.set_title(title, loc="left", fontsize=10.5, color=palette.ink, pad=10, parse_math=False)
         panel.set_xlabel(x_label, fontsize=10, color=palette.muted)
         panel.set_ylabel("accuracy in %", fontsize=10, color=palette.muted)
         _name_at_the_edge(panel, labels, palette)
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", metadata={"Software": None})
-    return picture.getvalue()
-
-
-def _make_quiet(panel: Axes, palette: Palette) -> None:
-    panel.spines[["left", "right", "top"]].set_visible(False)
-    panel.spines["bottom"].set_color(palette.rule)
-    panel.grid(axis="y", color=palette.rule, linewidth=0.6)
-    panel.set_axisbelow(True)
-    panel.tick_params(length=0, labelsize=10, labelcolor=palette.muted)
+        return png_of(figure)
 
 
 def _name_at_the_edge(panel: Axes, labels: Sequence[Label], palette: Palette) -> None:
@@ -158,13 +178,15 @@ def _name_at_the_edge(panel: Axes, labels: Sequence[Label], palette: Palette) ->
 
     labels = sorted(labels, key=lambda label: label[0], reverse=True)[::-1]  # of equals the first stands on top
     low, high = panel.get_ylim()
-    gaps = np.arange(len(labels)) * _LINE * (high - low)
+    line = min(_LINE, 1 / len(labels))
+    gaps = np.arange(len(labels)) * line * (high - low)
     wanted = isotonic_regression(np.array([value for value, _, _ in labels]) - gaps).x
     heights = np.clip(wanted, low, high - gaps[-1]) + gaps
     edge, inch = panel.get_yaxis_transform(), panel.figure.dpi_scale_trans
     for_marker, for_name = (edge + ScaledTranslation(points / 72, 0, inch) for points in (12, 20))
     for height, (_, name, look) in zip(heights, labels, strict=True):
         panel.plot(1, height, transform=for_marker, clip_on=False, **(_marker(look, palette) | {"markersize": 5}))
-        told = panel.text(1, height, shortened(name, _NAME), transform=for_name, fontsize=10, va="center_baseline")
-        told.set(color=palette.ink if look.filled else palette.muted, parse_math=False)
+        told = panel.text(1, height, shortened(name, _NAME), transform=for_name, va="center_baseline")
+        colour = palette.ink if look.filled else palette.muted
+        told.set(color=colour, fontsize=10 * line / _LINE, parse_math=False)
     panel.set_ylim(low, high)

@@ -9,9 +9,10 @@ from importlib.resources import files
 from typing import Any
 
 from .. import __version__
+from ..pictures import DARK, LIGHT
 from . import tables
 from .comparison import Comparison
-from .looks import DARK, LIGHT, SIGNS, looks_of
+from .looks import SIGNS, looks_of
 from .paired import BenchmarkComparison
 from .plots import pictures_of
 from .runs import EvaluationRun

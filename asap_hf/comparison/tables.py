@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .cells import between, change, correlation, p_value, percent, points, seconds, share, shortened, tokens
 from .comparison import Comparison
-from .paired import BenchmarkComparison
+from .paired import BenchmarkComparison, Estimate
 from .statistics import CONFIDENCE
 
 Row = tuple[str, ...]
@@ -31,11 +33,12 @@ def papers_layout(comparison: Comparison) -> dict[str, dict[str, Row]]:
 
 
 def papers_own(comparison: Comparison) -> dict[str, dict[str, Row]]:
-    """The paper's own rows, likewise; their names say whose they are."""
+    """The paper's own rows, likewise: its methods, then ASAP without one of its stages."""
     found: dict[str, dict[str, Row]] = {}
-    for benchmark, methods in comparison.paper.items():
-        for method, (acc, tok, lat) in methods.items():
-            found.setdefault(f"paper, {method}", {})[benchmark] = percent(acc / 100), tokens(tok), seconds(lat)
+    for by_benchmark in (comparison.paper.methods, comparison.paper.ablations):
+        for benchmark, rows in by_benchmark.items():
+            for method, (acc, tok, lat) in rows.items():
+                found.setdefault(method, {})[benchmark] = percent(acc / 100), tokens(tok), seconds(lat)
     return found
 
 
@@ -62,13 +65,12 @@ def accuracy_header(comparison: Comparison) -> Row:
 def accuracy_tests(one: BenchmarkComparison, baseline: str | None) -> list[Row]:
     """Each contrast's passes; first the name that changes from row to row."""
     return [
-        (
+        _tested(
             contrast.run if baseline else contrast.against,
-            points(contrast.accuracy.value),
-            between(contrast.accuracy.interval, points),
+            contrast.accuracy,
+            points,
             f"{contrast.mcnemar.first} : {contrast.mcnemar.second}",
-            p_value(contrast.mcnemar.p),
-            p_value(contrast.mcnemar_holm),
+            (contrast.mcnemar.p, contrast.mcnemar_holm),
         )
         for contrast in one.contrasts
     ]
@@ -82,16 +84,21 @@ def tokens_header(comparison: Comparison) -> Row:
 def tokens_tests(one: BenchmarkComparison, baseline: str | None) -> list[Row]:
     """Each contrast's generated tokens; first the name that changes from row to row."""
     return [
-        (
+        _tested(
             contrast.run if baseline else contrast.against,
-            change(contrast.tokens.value),
-            between(contrast.tokens.interval, change),
+            contrast.tokens,
+            change,
             correlation(contrast.wilcoxon.effect),
-            p_value(contrast.wilcoxon.p),
-            p_value(contrast.wilcoxon_holm),
+            (contrast.wilcoxon.p, contrast.wilcoxon_holm),
         )
         for contrast in one.contrasts
     ]
+
+
+def _tested(
+    name: str, estimate: Estimate, cell: Callable[[float], str], counted: str, p_values: tuple[float, float]
+) -> Row:
+    return name, cell(estimate.value), between(estimate.interval, cell), counted, *map(p_value, p_values)
 
 
 def _against(comparison: Comparison) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from textwrap import fill
 
 from .cells import shortened
@@ -47,9 +47,10 @@ def _filled(line: str, indent: str = "") -> str:
 
 
 def _papers_layout(comparison: Comparison) -> list[str]:
-    """As many benchmarks beside each other as fit; the others below."""
-    rows = [*papers_layout(comparison).items(), *papers_own(comparison).items()]
-    name = max(len(shortened(run, NAME)) for run, _ in rows)
+    """As many benchmarks beside each other as fit; the others below. The paper's own rows stand under its name."""
+    ours = [(shortened(run, NAME), results) for run, results in papers_layout(comparison).items()]
+    papers = [(f"  {method}", results) for method, results in papers_own(comparison).items()]
+    name = max(len(one) for one, _ in [*ours, *papers])
     group = _METRIC * len(METRICS) + 2
     beside = (_WIDTH - name) // group
     found = []
@@ -59,14 +60,25 @@ def _papers_layout(comparison: Comparison) -> list[str]:
             " " * name + "".join(f"    {one.title}".ljust(group) for one in block),
             " " * name + "".join(f"    {one.budget:,} tokens".ljust(group) for one in block),
             " " * name + ("  " + "".join(metric.rjust(_METRIC) for metric in METRICS)) * len(block),
+            *_rows(ours, block, name),
         ]
-        for run, results in rows:
-            cells = [results.get(one.benchmark, ("",) * len(METRICS)) for one in block]
-            line = "".join("  " + "".join(cell.rjust(_METRIC) for cell in three) for three in cells)
-            if line.strip():
-                lines.append(shortened(run, NAME).ljust(name) + line)
+        if theirs := _rows(papers, block, name):
+            lines += [f"paper, {comparison.paper.base_model}", *theirs]
         found.append("\n".join(line.rstrip() for line in lines))
     return found
+
+
+def _rows(
+    rows: Sequence[tuple[str, Mapping[str, Row]]], benchmarks: Sequence[BenchmarkComparison], width: int
+) -> list[str]:
+    """The rows that have anything on these benchmarks."""
+    lines = []
+    for name, results in rows:
+        cells = [results.get(one.benchmark, ("",) * len(METRICS)) for one in benchmarks]
+        line = "".join("  " + "".join(cell.rjust(_METRIC) for cell in three) for three in cells)
+        if line.strip():
+            lines.append(name.ljust(width) + line)
+    return lines
 
 
 def _grouped(

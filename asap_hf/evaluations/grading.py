@@ -68,7 +68,7 @@ def grade(
         threads = ThreadPoolExecutor(grader.workers)
         futures = {threads.submit(_verdict, grader, benchmark, problems[one[0]], one[1]): one for one in todo}
         try:
-            with Progress(len(todo)) as progress:
+            with Progress(len(todo), unit="programs") as progress:
                 for future in as_completed(futures):
                     program, verdict = futures[future], future.result()
                     verdicts[program] = verdict

@@ -14,6 +14,7 @@ from typing import Any
 from .. import __version__
 from ..benchmarks import Benchmark
 from ..errors import RunError
+from ..evaluation.pass_at_1.benchmarks import LIMITS
 from ..results import BenchmarkResult
 from .samples import Sample, pass_at_k
 from .workspace import Workspace
@@ -87,6 +88,7 @@ def _how(
         "prompts_hash": {one.name: one.prompts_hash for one in benchmarks},
         "problems": {one.name: len(one.problems) for one in benchmarks},
         "budgets": {name: _cuts(budgets[name], space.of(name)) for name in names},
+        "limits": {name: LIMITS["livecodebench" if name.startswith("lcb_") else name] for name in names},
         "latency": LATENCY,
         "wall_seconds": {name: wall_seconds(space.of(name)) for name in names},
         "sessions": {name: len(sessions[name]) for name in names},

@@ -128,7 +128,7 @@ class Evaluation:
         session = len(space.sessions.records)
         space.sessions.add({"benchmark": benchmark.name, **self.engine.facts()})
         failures, begun = [], time.monotonic()
-        with Progress(len(asked)) as progress:
+        with Progress(len(asked), unit="answers") as progress:
             for place, outcome in self.engine.generate(prompts, self.budgets[benchmark.name][-1], self.sampling):
                 if isinstance(outcome, Failure):
                     failures.append(outcome.reason)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import comb
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
+
+from ..evaluation.pass_at_1 import scores
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +56,7 @@ def pass_at_k(samples: Sequence[Sample], k: int) -> float | None:
     for answers in by_problem(samples).values():
         judged = [one.passed for one in answers if one.passed is not None]
         if len(judged) >= k:
-            chances.append(1 - comb(len(judged) - sum(judged), k) / comb(len(judged), k))
+            chances.append(scores.pass_at_k(sum(judged), len(judged), k))
     return fmean(chances) if chances else None
 
 

@@ -87,8 +87,6 @@ class Workspace:
             if self.output_dir.exists():
                 self.output_dir.rename(self._old)
             result.rename(self.output_dir)
-        for lines in (self.generations, self.sessions, self.verdicts):
-            lines.close()
         shutil.rmtree(self._old, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -96,6 +94,10 @@ class Workspace:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        for lines in (self.generations, self.sessions, self.verdicts):
+            lines.close()
+        if not self.generations.records and not self.verdicts.records:  # nothing to go on with, only to be in the way
+            shutil.rmtree(self.folder, ignore_errors=True)
         self._unlock()
 
     def _settle(self, settings: dict[str, Any], overwrite: bool) -> None:

@@ -80,8 +80,7 @@ function paintBudget() {
   at("unit").disabled = Boolean(about.rebudget);
   at("told").textContent = toldOfBudget(line, budget, outcome);
   const output = `${about.folder}-${budget?.amount ?? ""}`;
-  const score = about.score === "first_token_surprisal" ? "" : ` --score ${about.score}`;
-  const command = `asap-hf prune ${about.folder}/ --${unit} ${budget?.amount}${score} --output_dir ${output}/`;
+  const command = `asap-hf prune ${about.folder}/ --${unit} ${budget?.amount} --output_dir ${output}/`;
   at("command").textContent = budget ? `The same for every trace: ${command}` : "";
 }
 

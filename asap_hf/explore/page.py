@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..comparison.looks import DARK, LIGHT
 from ..errors import RunError
+from ..pictures import DARK, LIGHT
 from .entries import line_of, trace_of
 from .results import Result, side_by_side
 

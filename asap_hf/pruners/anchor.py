@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..errors import RunError, UsageError
+from ..errors import UsageError
 from ..generation.base import Completion, Failure, Generator, Request
 from ..prompts import filled, prompt_text
 from ..trace import Trace
 from .anchor_answers import REWRITE, SELECT, Decision, Mode, without_thinking
+from .asking import OnFailure, check_asking, failed, is_final, stop_if_nothing_ever_answers, user_message
 from .base import Pruner, Pruning
 
-_ASKING_AGAIN_IS_VAIN = ("max_cost", "prompt_too_long", "unreachable", "http_400", "http_413", "http_422")
-_NOBODY_ANSWERS = ("unreachable", "http_401", "http_402", "http_403", "http_404")
 _MODES: dict[str, Mode] = {"rewrite": REWRITE, "select": SELECT}
-_ON_FAILURE = ("keep", "drop", "error")
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class AnchorPruner(Pruner):
     threshold: float = 0.6
     autojunk: bool = False
     max_attempts: int = 5
-    on_failure: Literal["keep", "drop", "error"] = "keep"
+    on_failure: OnFailure = "keep"
     keep_llm_text: bool = False
     direct_temperature: float = 0.0
     prune_temperature: float = 2.0
@@ -80,12 +78,9 @@ class AnchorPruner(Pruner):
     def __post_init__(self) -> None:
         if self.mode not in _MODES:
             raise UsageError(f"mode is one of {', '.join(_MODES)}; got {self.mode!r}")
-        if self.on_failure not in _ON_FAILURE:
-            raise UsageError(f"on_failure is one of {', '.join(_ON_FAILURE)}; got {self.on_failure!r}")
         if not 0 < self.threshold <= 1:
             raise UsageError(f"threshold is a similarity over 0 and at most 1; got {self.threshold}")
-        if self.max_attempts < 1:
-            raise UsageError(f"max_attempts is 1 or more; got {self.max_attempts}")
+        check_asking(self.max_attempts, self.on_failure)
         if self.keep_llm_text and self.mode != "rewrite":
             raise UsageError("keep_llm_text needs mode='rewrite': in 'select' the LLM writes no text")
 
@@ -97,7 +92,7 @@ class AnchorPruner(Pruner):
         prunings: dict[int, Pruning] = {}
         anchors: dict[int, str] = {}
         outcomes = self.generator([self.direct_request(trace) for trace in traces])
-        self._stop_if_nothing_ever_answers(outcomes)
+        stop_if_nothing_ever_answers(self.generator, outcomes, "stage 1")
         for index, outcome in enumerate(outcomes):
             anchors[index], reason = _anchor_in(outcome)
             if reason:
@@ -121,7 +116,7 @@ class AnchorPruner(Pruner):
     def direct_request(self, trace: Trace) -> Request:
         """The question for the anchor: how does one get from Q to A?"""
         content = filled(self.direct_prompt, question=trace.question, answer=trace.answer)
-        return Request(_user(content), self.direct_temperature, self.top_p, self.direct_max_tokens)
+        return Request(user_message(content), self.direct_temperature, self.top_p, self.direct_max_tokens)
 
     def prune_request(self, trace: Trace, anchor: str, attempt: int) -> Request:
         """The question for the pruning, by the anchor."""
@@ -136,23 +131,11 @@ class AnchorPruner(Pruner):
         limit = self.prune_max_tokens
         if not mode.writes_text:
             limit = min(limit, max(512, 8 * len(trace.steps)))
-        return Request(_user(content), self.prune_temperature, self.top_p, limit, attempt, mode.schema)
-
-    def _stop_if_nothing_ever_answers(self, outcomes: Sequence[Completion | Failure]) -> None:
-        """A wrong address, key or model name is the operator's to mend, and no row's fault.
-
-        Raises:
-            `RunError`: if every request failed so, and none was ever answered in this process.
-        """
-        usage = self.generator.usage
-        failures = [outcome.reason for outcome in outcomes if isinstance(outcome, Failure)]
-        in_vain = [reason for reason in failures if reason.startswith(_NOBODY_ANSWERS)]
-        if outcomes and len(in_vain) == len(outcomes) and not usage.calls and not usage.from_ledger:
-            raise RunError(f"the LLM of stage 1 answers nothing ({in_vain[0]}); mend that, then run the same command")
+        return Request(user_message(content), self.prune_temperature, self.top_p, limit, attempt, mode.schema)
 
     def _judge(self, trace: Trace, outcome: Completion | Failure) -> Decision:
         if isinstance(outcome, Failure):
-            return Decision(reason=outcome.reason, final=outcome.reason.startswith(_ASKING_AGAIN_IS_VAIN))
+            return Decision(reason=outcome.reason, final=is_final(outcome))
         if outcome.finish_reason == "length":
             return Decision(reason="the answer was cut at the token limit")
         return _MODES[self.mode].read(trace, outcome.text, self.threshold, self.autojunk)
@@ -163,9 +146,7 @@ class AnchorPruner(Pruner):
         return Pruning(trace.select(decision.kept), record=record)
 
     def _failed(self, trace: Trace, reason: str, record: dict[str, Any]) -> Pruning:
-        if self.on_failure == "error":
-            raise RunError(f"{self.name}: {reason}; on_failure='keep' goes on with the original reasoning")
-        return Pruning(trace, f"{self.name}: {reason}", record, dropped=self.on_failure == "drop")
+        return failed(trace, self.name, reason, record, self.on_failure)
 
 
 def _anchor_in(outcome: Completion | Failure) -> tuple[str, str]:
@@ -179,7 +160,3 @@ def _anchor_in(outcome: Completion | Failure) -> tuple[str, str]:
 def numbered(trace: Trace) -> str:
     """The steps as `select` shows them: `[1] …`, an empty line between two."""
     return "\n\n".join(f"[{number}] {text}" for number, text in enumerate(trace.texts, start=1))
-
-
-def _user(content: str) -> tuple[dict[str, str], ...]:
-    return ({"role": "user", "content": content},)

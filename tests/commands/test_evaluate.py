@@ -121,6 +121,8 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     ("arguments", "said"),
     [
         (["--benchmark", "humanevil", "--output_dir", "x"], "humaneval, humaneval_plus, lcb_v1_v3"),
+        (["--benchmark", "humaneval,mbpp", "--output_dir", "x"], "there is no benchmark 'mbpp'"),
+        (["--benchmark", ",", "--output_dir", "x"], "--benchmark is one or more of humaneval, humaneval_plus"),
         (["--output_dir", "x"], "--benchmark"),
         (["--benchmark", "humaneval"], "--output_dir"),
         (["--benchmark", "humaneval", "--output_dir", "x", "--samples", "2"], "--temperature"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from asap_hf.comparison.beside import PaperNumbers
 from asap_hf.comparison.comparison import Comparison, comparison_of
 from asap_hf.comparison.runs import EvaluationRun
 from asap_hf.comparison.statistics import McNemar
@@ -241,28 +242,40 @@ def test_two_runs_of_one_name_are_refused(folders: Folders) -> None:
 def test_the_papers_numbers_stand_only_beside_its_own_problems_and_budget(folders: Folders) -> None:
     whole = outcomes("+-" * 82) + outcomes("+-", benchmark="leetcode", budget=10240)
     comparison = comparison_of([folders.run("ours", whole)], paper=True)
-    assert comparison.paper["humaneval"]["ASAP"] == (84.15, 2464, 0.98)
-    assert comparison.paper["leetcode"] == {}
-    assert comparison.paper_base == QWEN_7B
-    assert "hold the paper's own numbers for deepseek-ai/DeepSeek-R1-Distill-Qwen-7B" in comparison.notes[0]
+    paper = comparison.paper
+    assert paper.methods.keys() == paper.ablations.keys() == paper.curves.keys() == {"humaneval"}
+    assert paper.methods["humaneval"]["ASAP"] == (84.15, 2464, 0.98)
+    assert paper.ablations["humaneval"]["w/o fine"] == (71.34, 2897, 1.10)
+    assert paper.base_model == QWEN_7B
+    assert "is the paper's own, for deepseek-ai/DeepSeek-R1-Distill-Qwen-7B" in comparison.notes[0]
     assert comparison.notes[1] == (
-        "LeetCodeDataset: the paper's numbers are for 228 problems and 10,240 tokens, and do not stand beside 2 and"
-        " 10,240."
+        "LeetCodeDataset: the paper has numbers for 228 problems and budgets of 2,048, 4,096, 6,144, 8,192, 10,240,"
+        " 12,288 tokens; they do not stand beside 2 problems and 10,240 tokens."
     )
-    short = folders.run("short", outcomes("+-" * 82, [1000] * 164, budget=4096))
-    nothing = comparison_of([short], paper=True)
-    assert nothing.paper == {"humaneval": {}}
-    assert nothing.notes == (
-        "HumanEval: the paper's numbers are for 164 problems and 6,144 tokens, and do not stand beside 164 and 4,096.",
+    assert comparison_of([folders.run("unasked", whole)]).paper == PaperNumbers()
+
+
+def test_the_papers_numbers_are_those_under_the_budget_of_the_tables(folders: Folders) -> None:
+    def at(budget: int, base_model: str | None = None) -> Comparison:
+        run = folders.run(f"{budget} {base_model}", outcomes("+-" * 82, [100] * 164, budget=budget))
+        return comparison_of([run], paper=True, base_model=base_model)
+
+    comparison = at(4096)
+    assert comparison.paper.methods["humaneval"]["ASAP"] == (75.00, 2116, 0.72)
+    assert comparison.paper.ablations == {}
+    assert len(comparison.notes) == 1
+    assert at(3000).paper.methods == {"humaneval": {}}
+    assert at(4096, LLAMA_8B).notes == (
+        "HumanEval: the paper has numbers for 164 problems and budgets of 6,144 tokens; they do not stand beside 164"
+        " problems and 4,096 tokens.",
     )
-    assert comparison_of([folders.run("unasked", whole)]).paper == {"humaneval": {}, "leetcode": {}}
 
 
 def test_the_papers_numbers_are_those_of_the_base_model(folders: Folders) -> None:
     ours = folders.run("ours", outcomes("+-" * 82))
     base = folders.run("base", outcomes("-+" * 82), model=LLAMA_8B)
-    assert comparison_of([ours, base], paper=True).paper["humaneval"]["ASAP"] == (80.49, 2494, 1.30)
-    assert comparison_of([ours], paper=True, base_model=LLAMA_8B).paper_base == LLAMA_8B
-    assert comparison_of([ours, base], paper=True, base_model=QWEN_7B).paper_base == QWEN_7B
+    assert comparison_of([ours, base], paper=True).paper.methods["humaneval"]["ASAP"] == (80.49, 2494, 1.30)
+    assert comparison_of([ours], paper=True, base_model=LLAMA_8B).paper.base_model == LLAMA_8B
+    assert comparison_of([ours, base], paper=True, base_model=QWEN_7B).paper.base_model == QWEN_7B
     with pytest.raises(UsageError, match="the paper has no results for 'me/base': --base_model is deepseek-ai/Deep"):
         comparison_of([ours], paper=True, base_model="me/base")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import matplotlib
 import pytest
 from PIL import Image
 
+from asap_hf.comparison.beside import PaperNumbers
 from asap_hf.comparison.card import on_card
 from asap_hf.comparison.comparison import Comparison, comparison_of
-from asap_hf.comparison.looks import DARK, LIGHT, SIGNS, Palette, looks_of
+from asap_hf.comparison.looks import SIGNS, looks_of
 from asap_hf.comparison.plots import Picture, budget_curves, pictures_of, trade_off
 from asap_hf.comparison.report import report
 from asap_hf.comparison.runs import EvaluationRun
+from asap_hf.pictures import DARK, LIGHT, Palette
 from asap_hf.results import BENCHMARKS
 from tests.comparison.browser import CHROMIUM, measured
 from tests.comparison.folders import Model, Sample, write_evaluation
@@ -91,7 +94,9 @@ def test_the_report_says_what_was_measured_and_whose_numbers_are_the_papers(
     seen = shown[1100]
     layout, estimates, accuracy, tokens, *_ = seen["tables"]
     rows = {row[0]: row[1:] for row in layout[2:]}
-    assert list(rows) == ["asap", "original", "spirit", "paper, ASAP", "paper, Original", "paper, Zero-shot"]
+    methods = ["ASAP", "SPIRIT", "TokenSkip", "LLMLingua-2", "Selective Context", "Original", "Zero-shot"]
+    papers = [f"paper, {name}" for name in (*methods, "w/o coarse", "w/o fine")]
+    assert list(rows) == ["asap", "original", "spirit", *papers]
     assert rows["paper, ASAP"] == ["84.15", "2,464", "0.98", "", "", ""]
     (one, _), asap = plain.benchmarks, plain.benchmarks[0].rows[0]
     assert rows["asap"][:3] == [f"{100 * asap.accuracy.value:.2f}", f"{asap.tokens.value:,.0f}", "0.98"]
@@ -99,7 +104,7 @@ def test_the_report_says_what_was_measured_and_whose_numbers_are_the_papers(
     assert [table[0][0] for table in (accuracy, tokens)] == ["Acc against original", "Tok against original"]
     assert [row[0] for row in tokens[1:]] == ["asap", "spirit"]
     assert accuracy[1][2] == f"{one.contrasts[0].mcnemar.first} : {one.contrasts[0].mcnemar.second}"
-    assert "They were not measured here" in seen["text"]
+    assert "It was not measured here" in seen["text"]
     assert "original baseline, me/original" in seen["text"]
 
 
@@ -187,11 +192,26 @@ def test_only_a_benchmark_with_several_budgets_has_a_curve(plain: Comparison) ->
     assert [one.file for one in pictures_of(plain, leetcode)] == ["trade_off-leetcode.png"]
 
 
-def test_the_papers_results_are_in_the_trade_off_alone(plain: Comparison, tmp_path: Path) -> None:
+def test_the_papers_results_and_curves_are_in_the_pictures(plain: Comparison) -> None:
     one = plain.benchmarks[0]
-    without = Comparison(**{**vars(plain), "paper": {"humaneval": {}, "leetcode": {}}})
+    without = replace(plain, paper=PaperNumbers())
+    points = replace(plain, paper=replace(plain.paper, curves={}, ablations={}))
     assert trade_off(plain, one).png != trade_off(without, one).png
-    assert budget_curves(plain, one).png == budget_curves(without, one).png
+    assert trade_off(plain, one).png == trade_off(points, one).png
+    assert budget_curves(plain, one).png != budget_curves(without, one).png
+    assert budget_curves(points, one).png == budget_curves(without, one).png
+    for picture in (trade_off(plain, one), budget_curves(plain, one)):
+        assert drawn(picture).size == (960, 660)
+        assert drawn(picture).crop((956, 0, 960, 660)).getextrema() == ((255, 255),) * 3
+
+
+def test_the_papers_curves_go_as_far_as_the_budgets_of_the_runs(plain: Comparison) -> None:
+    one = plain.benchmarks[0]
+    few = replace(one, by_budget={budget: one.by_budget[budget] for budget in (2048, 4096)})
+    far = {"ASAP": {1024: (25.0, 946, 0.27), 4096: (75.0, 2116, 0.72), 6144: (84.15, 2464, 0.98)}}
+    near = {"ASAP": {4096: (75.0, 2116, 0.72)}}
+    curves = [replace(plain, paper=PaperNumbers(curves={"humaneval": one})) for one in (far, near)]
+    assert budget_curves(curves[0], few).png == budget_curves(curves[1], few).png
 
 
 @pytest.mark.parametrize("count", [1, 2, 16])

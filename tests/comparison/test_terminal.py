@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from asap_hf.comparison import cells
+from asap_hf.comparison.beside import PaperNumbers
 from asap_hf.comparison.comparison import Comparison, comparison_of
 from asap_hf.comparison.paired import BenchmarkComparison, Contrast, Estimate, Row
 from asap_hf.comparison.runs import EvaluationRun
@@ -15,13 +16,15 @@ from asap_hf.comparison.terminal import on_terminal
 from tests.comparison.folders import Sample, write_evaluation
 
 PRINTED = """\
-                    HumanEval                 HumanEval+
-                    6,144 tokens              6,144 tokens
-                       Acc     Tok     Lat       Acc     Tok     Lat
-ours                 84.15   2,464    0.98     84.15   2,464       –
-theirs               78.05   2,973    1.12     78.05   2,973    1.12
-paper, ASAP          84.15   2,464    0.98
-paper, Zero-shot     73.78   3,051    1.16
+                       HumanEval                 HumanEval+
+                       6,144 tokens              6,144 tokens
+                          Acc     Tok     Lat       Acc     Tok     Lat
+ours                    84.15   2,464    0.98     84.15   2,464       –
+theirs                  78.05   2,973    1.12     78.05   2,973    1.12
+paper, a/base
+  ASAP                  84.15   2,464    0.98
+  Selective Context     59.76   2,979    1.13
+  w/o coarse            82.32   2,839    1.10
 
              Acc     95% interval     Tok     95% interval   truncated
 HumanEval, 164 problems, 6,144 tokens
@@ -71,9 +74,13 @@ def runs(tmp_path: Path) -> tuple[EvaluationRun, ...]:
 
 
 def test_the_tables_stand_as_in_the_paper_with_intervals_and_tests_below(runs: tuple[EvaluationRun, ...]) -> None:
-    paper = {"humaneval": {"ASAP": (84.15, 2464, 0.98), "Zero-shot": (73.78, 3051, 1.16)}, "humaneval_plus": {}}
+    paper = PaperNumbers(
+        "a/base",
+        methods={"humaneval": {"ASAP": (84.15, 2464, 0.98), "Selective Context": (59.76, 2979, 1.13)}},
+        ablations={"humaneval": {"w/o coarse": (82.32, 2839, 1.10)}},
+    )
     both = (benchmark("humaneval", 0.98), benchmark("humaneval_plus", None))
-    printed = on_terminal(Comparison(runs, "theirs", both, paper, "", ("They differ.",)))
+    printed = on_terminal(Comparison(runs, "theirs", both, paper, ("They differ.",)))
     tables, *legend = printed.split("\nAcc is Pass@1 in per cent")
     assert tables == PRINTED
     assert len(legend) == 1

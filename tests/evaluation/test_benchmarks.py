@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from evaluation.pass_at_1.benchmarks import (
+    LIMITS,
     LIVECODEBENCH_PREAMBLE,
     code_eval_task,
     humaneval_task,
@@ -54,6 +55,19 @@ HUMANEVAL = {
     "entry_point": "quarter",
     "test": "def check(candidate):\n    assert candidate(8) == half(half(8))\n    assert quarter(5) == 1\n",
 }
+
+
+def test_tasks_have_the_limits_of_their_benchmarks() -> None:
+    check = {"prompt": "", "test": "", "entry_point": "f"}
+    tasks = {
+        "humaneval": humaneval_task(check, ""),
+        "leetcode": leetcode_task(check, ""),
+        "livecodebench": livecodebench_task(STDIN_ROW, ""),
+    }
+    for name, task in tasks.items():
+        assert {"cpu_seconds": task.cpu_seconds, "memory_mb": task.memory_mb} == LIMITS[name]
+    assert livecodebench_task(CALL_ROW, "").memory_mb == LIMITS["livecodebench"]["memory_mb"]
+    assert PlusTask("", "f", ()).memory_mb == LIMITS["humaneval_plus"]["memory_mb"]
 
 
 def test_humaneval_is_given_prompt_and_completion(landlock: Grader) -> None:

@@ -15,6 +15,7 @@ from asap_hf.benchmarks import Benchmark, open_benchmark
 from asap_hf.errors import UsageError
 from asap_hf.evaluations.elsewhere import grade_file
 from asap_hf.evaluations.samples import Sample, pass_at_k
+from asap_hf.evaluations.samples_file import read_samples
 from asap_hf.evaluations.tables import graded_table
 
 from .small_benchmark import BODIES, HEADS, NAMES, REASONING, right, write_benchmark
@@ -103,15 +104,24 @@ def test_pass_at_k_is_unbiased_and_leaves_out_what_was_not_judged(
             "line 6: humaneval .* has no problem 'HumanEval/0'",
         ),
         ([*all_right(), all_right()[2]], "2 samples for 'Small/2' where 1 is expected.*--samples 2"),
-        (all_right()[1:], "too few samples for 1 of the 5 problems of humaneval .'Small/0', ….*--allow_missing"),
-        ([{**all_right()[0], "benchmark": "leetcode"}], "line 1 is of the benchmark 'leetcode', not of humaneval"),
+        (all_right()[1:], "too few samples for 1 of the 5 problems of humaneval .'Small/0'.: .*--allow_missing"),
+        (all_right()[2:], "too few samples for 2 of the 5 problems of humaneval .'Small/0', ….: "),
+        (
+            [{**all_right()[0], "benchmark": "leetcode"}],
+            "line 1 is of the benchmark 'leetcode', not of 'humaneval': name it with --benchmark",
+        ),
         ([{**all_right()[0], "revision": "v2"}], "was made for revision 'v2'"),
-        ([{"task_id": "Small/0"}], "line 1: a sample has one text.*has 0"),
-        ([{"task_id": "Small/0", "completion": "", "solution": ""}], "has 2"),
+        ([{"task_id": "Small/0"}], "line 1: a sample has one text, as 'solution' or .*; this one has none"),
+        ([{"task_id": "Small/0", "completion": "", "solution": ""}], "; this one has 'solution' and 'completion'"),
         ([{"task_id": 0, "completion": ""}], "with a 'task_id'"),
         ([["Small/0", "x"]], "with a 'task_id'"),
-        (["{"], "cannot be read as JSON lines"),
-        ([], "too few samples for 5"),
+        (
+            [*all_right(), '{"task_id": "Small'],
+            "line 6 is not JSON .Unterminated string starting, character 13.: mend or remove it",
+        ),
+        (["[" * 100_000], "line 1 is not JSON .maximum recursion depth"),
+        (["1" * 5_000], "line 1 is not JSON .Exceeds the limit"),
+        ([], "'samples.jsonl' holds no samples"),
     ],
 )
 def test_samples_that_do_not_fit_the_benchmark_are_refused(
@@ -121,11 +131,40 @@ def test_samples_that_do_not_fit_the_benchmark_are_refused(
         grade_file(write(tmp_path, lines), benchmark)
 
 
-def test_a_file_that_is_not_there_or_empty_is_refused(benchmark: Benchmark, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
-        grade_file(tmp_path / "none.jsonl", benchmark)
-    with pytest.raises(UsageError, match="holds no samples"):
-        grade_file(write(tmp_path, []), benchmark, allow_missing=True)
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("none.jsonl", None, "there is no file '.*none.jsonl': name one with a sample per line"),
+        ("empty.jsonl", b"", "'empty.jsonl' holds no samples"),
+        ("latin.jsonl", b'{"task_id": "\xe9"}', "'latin.jsonl', line 1 is not JSON"),
+        ("plain.jsonl.gz", b"{}", "'plain.jsonl.gz' cannot be read: Not a gzipped file"),
+        ("cut.jsonl.gz", gzip.compress(b"{}" * 100)[:-12], "'cut.jsonl.gz' cannot be read: Compressed file ended"),
+    ],
+)
+def test_what_is_no_file_of_samples_is_refused(
+    benchmark: Benchmark, tmp_path: Path, name: str, content: bytes | None, said: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=said):
+        grade_file(tmp_path / name, benchmark, allow_missing=True)
+
+
+def test_a_folder_is_no_file_of_samples(benchmark: Benchmark, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder: name a file with a sample per line"):
+        grade_file(tmp_path, benchmark)
+
+
+@pytest.mark.parametrize(("field", "warned"), [({}, True), ({"benchmark": "humaneval"}, False)])
+def test_samples_that_may_be_humaneval_pluss_are_graded_with_a_warning(
+    benchmark: Benchmark, tmp_path: Path, caplog: pytest.LogCaptureFixture, field: dict[str, str], warned: bool
+) -> None:
+    read_samples(write(tmp_path, [{**line, **field} for line in all_right()]), benchmark)
+    said = (
+        "'samples.jsonl' does not say which benchmark it is for, and humaneval_plus has problems of the same names:"
+        " graded as humaneval; a field 'benchmark' in its lines would tell"
+    )
+    assert caplog.messages == ([said] if warned else [])
 
 
 def test_missing_samples_do_not_count_where_they_are_allowed(benchmark: Benchmark, tmp_path: Path) -> None:

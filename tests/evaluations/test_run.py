@@ -135,6 +135,7 @@ def test_the_summary_says_what_it_takes_to_run_it_again(
     assert run["engine"] == "endpoint"
     assert run["prompts_hash"] == {"humaneval": benchmark.prompts_hash}
     assert run["benchmark_revision"] == {"humaneval": benchmark.revision}
+    assert run["limits"] == {"humaneval": {"cpu_seconds": 3.0, "memory_mb": 4096}}
     assert (run["temperature"], run["top_p"], run["seed"], run["samples"], run["think"]) == (0.0, 1.0, 7, 1, True)
     assert run["grader_tier"] in ("bubblewrap", "landlock")
     assert len(run["chat_template"]) == 64

@@ -67,6 +67,15 @@ def test_what_was_stored_is_there_for_the_next_run(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["samples.parquet", "summary.json"]
 
 
+def test_what_ended_before_its_first_answer_leaves_nothing(tmp_path: Path) -> None:
+    with Workspace(tmp_path / "out", SETTINGS) as space:
+        space.sessions.add({"benchmark": "humaneval"})
+        assert ".out.partial" in hidden(tmp_path)
+    assert hidden(tmp_path) == []
+    with Workspace(tmp_path / "out", {**SETTINGS, "model": "n"}) as space:
+        finish(space)
+
+
 def test_other_settings_are_named_and_refused_unless_told_to_begin_anew(tmp_path: Path) -> None:
     with Workspace(tmp_path / "out", SETTINGS) as space:
         space.generations.add({"benchmark": "humaneval"})

@@ -7,11 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from asap_hf.leave_one_out import LeaveOneOutScorer
 from asap_hf.pruners.anchor import AnchorPruner
 from asap_hf.pruners.answer_anchor import AnswerAnchorPruner
 from asap_hf.pruners.asap import asap
 from asap_hf.pruners.base import Pruner, Sequential
 from asap_hf.pruners.iterative import IterativePruner
+from asap_hf.pruners.keep_last import keep_last
+from asap_hf.pruners.knapsack import KnapsackPruner
+from asap_hf.pruners.random_steps import random_steps
+from asap_hf.pruners.selective_context import SelectiveContextPruner
+from asap_hf.pruners.spirit import spirit_loo, spirit_own
+from asap_hf.pruners.step_entropy import StepEntropyPruner, step_entropy
+from asap_hf.step_entropy import StepEntropyScorer
 from asap_hf.surprisal import SurprisalScorer
 from asap_hf.trace import Trace
 
@@ -40,10 +48,19 @@ def pruners(embedded: str) -> dict[str, Pruner]:
         "select": AnchorPruner(llm, mode="select"),
         "sequential": Sequential((AnchorPruner(llm, mode="select"), cheap), "paper"),
         "asap": asap(max_tokens=40),
+        "random": random_steps(embedded, max_tokens=40),
+        "keep_last": keep_last(embedded, max_tokens=40),
+        "knapsack": KnapsackPruner(Checksums(), embedded, max_tokens=40, score="checksum"),
+        "spirit_own": spirit_own(SurprisalScorer("embedded"), embedded, max_tokens=40),
+        "spirit_loo": spirit_loo(LeaveOneOutScorer("embedded"), embedded, max_tokens=40),
+        "selective_context": SelectiveContextPruner("embedded", embedded, max_tokens=40),
+        "step_entropy": step_entropy(StepEntropyScorer("embedded"), embedded, max_tokens=40),
+        "step_entropy_share": StepEntropyPruner(Checksums(), 0.5, "", score="checksum"),
     }
 
 
-BUDGETED = {"iterative": 40, "surprisal": 40, "sequential": 40, "asap": 40}
+_UNBUDGETED = ("answer_anchor", "rewrite", "select", "step_entropy_share")
+BUDGETED = [name for name in pruners("embedded") if name not in _UNBUDGETED]
 
 _SAYINGS = (
     "Okay, there are baskets and the task is to count all apples in them.",

@@ -1,0 +1,161 @@
+"""`asap-hf compare-pruners`: its arguments, and what it does with them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields, replace
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from .methods import METHODS, pruner_of, settings_of
+from .prune_arguments import PruneArguments, option
+from .stages import tokenizer_of
+
+if TYPE_CHECKING:
+    from ..pruner_table.comparing import Comparison
+    from ..pruner_table.conditions import Condition
+
+# Flags of `asap-hf prune` that mean nothing where many pruners meet many budgets and no dataset comes out.
+_ELSEWHERE = (
+    *("pruner", "max_tokens", "ratio", "keep_columns", "sample_tests", "decontaminate"),
+    *("num_shards", "retry_failed", "dry_run"),
+)
+_ANSWER_ALONE = "wo_fine"
+
+
+@dataclass
+class ComparePrunersArguments(PruneArguments):
+    """Arguments of `asap-hf compare-pruners`, with those of `asap-hf prune` that say how each pruner works; every one
+    can stand in the YAML file that `--config` names."""
+
+    output_dir: str = option(
+        "", "folder for results.jsonl, table.md and run.json; the same command goes on from there"
+    )
+    overwrite: bool = option(False, "give up results in output_dir that were measured with other settings")
+    ratios: str = option("0.5,0.25,0.125", "budgets as shares of the original's tokens, comma-separated")
+    pruners: str = option(
+        "", "only these, comma-separated, original and nothing among them; none: all that can be run"
+    )
+    traces: int | None = option(None, "draw this many traces at random; none: all of them")
+    seed: int = option(42, "of that draw, a larger one of which holds every smaller one; of random and tokenskip")
+    max_tokens_trace: int | None = option(4000, "leave out traces with a longer reasoning")
+    judge: str = option("embedded", "model that tells how likely the answer is after a pruned reasoning")
+    judge_revision: str | None = option(None, "branch, tag or commit of the judge")
+    processes: int = option(1, "measure in this many processes side by side")
+
+    def check(self) -> None:
+        """As `asap-hf prune` checks its arguments, and what is asked here."""
+        PruneArguments.check(replace(self, output_dir=self.output_dir or "."))  # which is no must here
+        for one in fields(self):
+            if one.name in _ELSEWHERE and getattr(self, one.name) != one.default:
+                raise UsageError(f"--{one.name} is not for compare-pruners: see --pruners, --ratios and --traces")
+        for name in ("traces", "max_tokens_trace", "processes"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"--{name} is 1 or more; got {value}")
+
+    @property
+    def shares(self) -> list[float]:
+        """The ratios as numbers.
+
+        Raises:
+            `UsageError`: if one is none, or no share.
+        """
+        try:
+            shares = [float(one) for one in self.ratios.split(",")]
+        except ValueError as error:
+            raise UsageError(f"--ratios are numbers with commas between them, got {self.ratios!r}") from error
+        if wrong := [one for one in shares if not 0 < one <= 1]:
+            raise UsageError(f"--ratios are shares of the tokens, over 0 and at most 1; got {wrong[0]:g}")
+        return shares
+
+
+ARGUMENTS = ComparePrunersArguments
+
+
+def main(arguments: ComparePrunersArguments) -> None:
+    """Measure what was not measured yet, and print the tables."""
+    from ..pruner_table.comparing import write_tables
+    from ..pruner_table.layout import on_terminal
+    from ..pruner_table.table import tables_of
+    from .prune import quiet_libraries
+
+    arguments.check()
+    quiet_libraries()
+    if arguments.ledger_dir is not None:
+        os.environ["ASAP_HF_LEDGER"] = arguments.ledger_dir
+    comparison, told = _comparison(arguments, _conditions(arguments))
+    with TemporaryDirectory() as scratch:
+        folder = Path(arguments.output_dir or scratch)
+        tables = tables_of(comparison.run(folder, arguments.processes, arguments.overwrite))
+        write_tables(folder, tables, told)
+    print(f"\n{on_terminal(tables)}")
+    if arguments.output_dir:
+        print(f"\nwritten to {arguments.output_dir}")
+
+
+def _conditions(arguments: ComparePrunersArguments) -> list[Condition]:
+    """What is asked for; by default everything that can be run, and a line for everything that cannot.
+
+    Raises:
+        `UsageError`: if there is no such pruner, or none of them meets a budget.
+    """
+    from ..pruner_table.conditions import ENDS, conditions_of
+
+    names = [name.strip() for name in arguments.pruners.split(",") if name.strip()]
+    budgeted = [name for name, method in METHODS.items() if method.budget is not None or name == _ANSWER_ALONE]
+    if not names:
+        lacking = {name: why for name in budgeted if (why := _what_it_lacks(arguments, name))}
+        for name, why in lacking.items():
+            print(f"left out: {name}, {why}")
+        names = [*(name for name in budgeted if name not in lacking), *(one.name for one in ENDS)]
+    found = conditions_of(names, arguments.shares, lambda name, ratio: pruner_of(_as_prune(arguments, name, ratio)))
+    if all(one.ratio is None for one in found):
+        raise UsageError(f"there is nothing to compare: --pruners names none of {', '.join(budgeted)}")
+    return found
+
+
+def _what_it_lacks(arguments: ComparePrunersArguments, name: str) -> str:
+    """Why a method that was not asked for is not run; empty if it is."""
+    if "compressor" in METHODS[name].settings and arguments.compressor is None:
+        return "which needs a token classifier: name one with --compressor"
+    if name == _ANSWER_ALONE and arguments.anchor_model is not None:
+        return "since an LLM is told no budget: nothing would meet it"
+    return ""
+
+
+def _as_prune(arguments: ComparePrunersArguments, name: str, ratio: float) -> PruneArguments:
+    return replace(arguments, pruner=name, ratio=ratio)  # type: ignore[arg-type]
+
+
+def _comparison(arguments: ComparePrunersArguments, conditions: list[Condition]) -> tuple[Comparison, dict[str, Any]]:
+    """The comparison on the traces that are asked for, and how it comes about, for `run.json`."""
+    from ..pruner_table.comparing import Comparison
+    from ..pruner_table.drawing import Draw
+    from ..pruner_table.retention import Judge
+    from ..rows import Columns
+    from ..sources import open_source
+
+    given = arguments
+    source = open_source(given.dataset_name, given.dataset_config, given.dataset_split, given.limit, given.streaming)
+    columns = Columns.recognise(source.columns, given.prompt_column, given.completion_column, given.splitter)
+    judge = Judge(given.judge, given.judge_revision, given.dtype, given.device)
+    draw = Draw(columns, judge, tokenizer_of(given), given.max_tokens_trace, given.seed)
+    traces = draw.draw(chain.from_iterable(source.batches(given.batch_size)), given.traces)
+    print(f"{len(traces):,} traces; {draw.told}")
+    comparison = Comparison(traces, conditions, judge, tokenizer_of(given), given.splitter)
+    drawn = {"traces": len(traces), "seed": given.seed, "max_tokens_trace": given.max_tokens_trace}
+    pruners = [settings_of(_as_prune(given, one.name, one.ratio)) for one in conditions if one.ratio is not None]
+    libraries = {name: version(name) for name in ("torch", "transformers")}
+    return comparison, {
+        **source.told,
+        **drawn,
+        "left_out": dict(draw.left_out),
+        "settings": comparison.settings,
+        "pruners": pruners,
+        "libraries": libraries,
+    }

@@ -1,0 +1,104 @@
+"""`Results`: what was measured so far, one JSON line each, so that a comparison goes on where it was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..evaluations.lines import Lines, disk_errors
+
+RESULTS_FILE = "results.jsonl"
+
+Result = dict[str, Any]
+Key = tuple[str, str, float | None]
+
+
+def key_of(result: Mapping[str, Any]) -> Key:
+    """Trace, pruner, ratio."""
+    return result["trace"], result["pruner"], result["ratio"]
+
+
+class Results:
+    """Results on disk. The first line of the file holds the settings that all of them share; a result names the pruner
+    that made it by its identity. Of two results with one key the later counts.
+
+    Args:
+        folder (`Path`):
+            Where `results.jsonl` is, or will be.
+        settings (`Mapping[str, Any]`):
+            What every result depends on, as JSON has it.
+        overwrite (`bool`, *optional*, defaults to `False`):
+            Give up what was measured with other settings.
+
+    Raises:
+        [`UsageError`]: if the file holds results of other settings, or something else.
+        [`RunError`]: if the disk does not take it.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], overwrite: bool = False):
+        self.path, self._overwrite = folder / RESULTS_FILE, overwrite
+        with disk_errors():
+            folder.mkdir(parents=True, exist_ok=True)
+        self._lines = Lines(self.path)
+        former = self._lines.records[0].get("settings", {}) if self._lines.records else dict(settings)
+        if former != settings and overwrite:
+            self._start_over()
+        elif former != settings:
+            differing = [name for name in {**former, **settings} if former.get(name) != settings.get(name)]
+            told = "; ".join(f"{name} {former.get(name)!r}, now {settings.get(name)!r}" for name in differing[:3])
+            raise UsageError(
+                f"{str(self.path)!r} holds results of other settings ({told}): take those, choose another "
+                "--output_dir, or pass --overwrite to give them up"
+            )
+        if not self._lines.records:
+            self._lines.add({"settings": dict(settings)})
+        self._of: dict[Key, Result] = {key_of(result): result for result in self._lines.records[1:]}
+
+    def refuse_others(self, identities: Mapping[tuple[str, float | None], str], traces: Collection[str]) -> None:
+        """See that the pruners which made the results about these traces are the ones that are asked for; with
+        `overwrite`, forget what others made.
+
+        Args:
+            identities (`Mapping[tuple[str, float | None], str]`):
+                By name and ratio.
+            traces (`Collection[str]`):
+                Keys.
+
+        Raises:
+            [`UsageError`]: if one is another.
+        """
+        for result in self.about(traces):
+            name, ratio = result["pruner"], result["ratio"]
+            if result["identity"] == identities.get((name, ratio), result["identity"]):
+                continue
+            if not self._overwrite:
+                raise UsageError(
+                    f"{str(self.path)!r} holds results of {name!r} at ratio {ratio} with other settings or of another "
+                    "version: take those, choose another --output_dir, or pass --overwrite to give them up"
+                )
+            del self._of[key_of(result)]
+
+    def add(self, result: Result) -> None:
+        """Keep a result; it is on disk when this returns."""
+        self._lines.add(result)
+        self._of[key_of(result)] = result
+
+    def about(self, traces: Iterable[str]) -> list[Result]:
+        """The results about these traces, whichever pruners made them."""
+        wanted = set(traces)
+        return [result for result in self._of.values() if result["trace"] in wanted]
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._of
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lines.close()
+
+    def _start_over(self) -> None:
+        self._lines.close()
+        with disk_errors():
+            self.path.unlink()
+        self._lines = Lines(self.path)

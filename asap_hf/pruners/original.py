@@ -1,0 +1,32 @@
+"""Original: the whole reasoning, as the "Original" row of Table 1 was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..trace import Trace
+from .base import Pruner, Pruning
+
+
+@dataclass(frozen=True)
+class OriginalPruner(Pruner):
+    """Prune nothing. With words around the prompt this is the long half of a method that trains on both lengths, as
+    [`C3oTPruner`] does; without them it is the same as no stage at all (`wo_any`).
+
+    Args:
+        before, after (`str`, *optional*, defaults to `""`):
+            What the prompt says before and after the user's message.
+    """
+
+    before: str = ""
+    after: str = ""
+
+    version = "1"
+
+    @property
+    def name(self) -> str:
+        return "original"
+
+    def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
+        return [Pruning(trace, conditioned=(self.before, self.after)) for trace in traces]

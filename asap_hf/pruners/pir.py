@@ -1,0 +1,21 @@
+"""PIR (LIMOPro): a step matters by what its absence does to the likelihood of the answer."""
+
+from __future__ import annotations
+
+from .iterative import IterativePruner
+from .scored import Scorer
+
+
+def pir(scorer: Scorer, tokenizer: str, max_tokens: int | None = None, ratio: float | None = None) -> IterativePruner:
+    """Algorithm 2 on log PPL(A | without the step) - log PPL(A | all); `pir` in records. Not in the ASAP paper.
+
+    LIMOPro asks an LLM for the type of each step and removes none that carries the argument forward. That is left out
+    here: any step can go. Its formula and code were not at hand.
+
+    Args:
+        scorer (`Scorer`):
+            One that gives `pir`: [`LeaveOneOutScorer`], whose passes serve `spirit_loo`, too.
+        tokenizer, max_tokens, ratio:
+            As [`IterativePruner`] has them.
+    """
+    return IterativePruner(scorer, tokenizer, max_tokens, ratio, score="pir", name="pir")

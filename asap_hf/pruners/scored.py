@@ -1,0 +1,116 @@
+"""What every pruner does that scores steps and then chooses among them under a token budget."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Protocol
+
+from ..errors import UsageError
+from ..tokens import count_tokens
+from ..trace import Trace
+from .base import Pruner, Pruning
+from .budget import budget_in_tokens, check_budget
+
+
+class Scorer(Protocol):
+    """Anything that gives every step of a trace one or several named scores. To be part of a pruner's identity it is a
+    frozen dataclass or the like; it may have `to_rank(rank)`, as [`Pruner`] has.
+
+    Returns one mapping per trace, in order: `{"scores": {name: one number per step}, …anything for the record}`, or
+    `{"reason": "code: detail"}` where a trace cannot be scored.
+    """
+
+    def __call__(self, traces: Sequence[Trace]) -> Sequence[Mapping[str, Any]]: ...
+
+
+@dataclass(frozen=True)
+class ScoredPruner(Pruner):
+    """Keep within a token budget the steps that a score speaks for; a subclass says which those are.
+
+    Args:
+        scorer (`Scorer`):
+            For the paper's stage 2, [`SurprisalScorer`].
+        tokenizer (`str`):
+            Whose tokens the budget counts: the model that will be trained. The paper's T.
+        max_tokens (`int`, *optional*):
+            The budget L_max in tokens of reasoning; 4096 in Appendix A. Either this or `ratio`.
+        ratio (`float`, *optional*):
+            The budget as a share of the *original* reasoning's tokens, also after an earlier stage.
+        score (`str`, *optional*, defaults to `"first_token_surprisal"`):
+            Which of the scorer's scores decides (Eq. 2 by default).
+        score_short (`bool`, *optional*, defaults to `True`):
+            Score traces that fit the budget as they are. Algorithm 2 returns those before scoring; scoring them all
+            the same makes a smaller budget free later.
+    """
+
+    scorer: Scorer
+    tokenizer: str
+    max_tokens: int | None = None
+    ratio: float | None = None
+    score: str = "first_token_surprisal"
+    score_short: bool = True
+
+    def __post_init__(self) -> None:
+        check_budget(self.max_tokens, self.ratio)
+
+    @abstractmethod
+    def choose(self, trace: Trace, scores: Sequence[float], budget: int) -> Pruning:
+        """The decision about one trace, higher scores being more worth keeping; `record` says how it came about."""
+
+    def to_rank(self, rank: int | None) -> None:
+        if hasattr(self.scorer, "to_rank"):
+            self.scorer.to_rank(rank)
+
+    def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
+        counts = count_tokens(self.tokenizer, [trace.reasoning for trace in traces])
+        sources = count_tokens(self.tokenizer, [trace.source.reasoning for trace in traces])
+        budgets = [self.budget(tokens) for tokens in sources]
+        scored = [
+            index
+            for index, (tokens, budget) in enumerate(zip(counts, budgets, strict=True))
+            if self.score_short or tokens > budget
+        ]
+        answers = self.scorer([traces[index] for index in scored]) if scored else ()
+        answer_of = dict(zip(scored, answers, strict=True))
+        return [
+            self._decide(trace, tokens, budget, answer_of.get(index))
+            for index, (trace, tokens, budget) in enumerate(zip(traces, counts, budgets, strict=True))
+        ]
+
+    def budget(self, source_tokens: int) -> int:
+        """L_max in tokens for a reasoning that had `source_tokens` before any stage; at least 1."""
+        return budget_in_tokens(self.max_tokens, self.ratio, source_tokens)
+
+    def _decide(self, trace: Trace, tokens: int, budget: int, answer: Mapping[str, Any] | None) -> Pruning:
+        record: dict[str, Any] = {"budget": budget, "tokens_before": tokens, "tokens": tokens}
+        if answer is None:
+            return Pruning(trace, record=record)
+        record |= {name: value for name, value in answer.items() if name not in ("reason", "scores")}
+        if answer.get("reason"):
+            return Pruning(trace, f"scoring: {answer['reason']}", record)
+        scores = plain_scores(answer)
+        chosen = score_named(self.score, scores)
+        if not all(map(isfinite, chosen)):  # and no scores in the record, or another budget would be looked for there
+            return Pruning(trace, "scoring: not_finite", record)
+        pruning = self.choose(trace, chosen, budget)
+        return Pruning(pruning.trace, pruning.reason, {**record, "scores": scores, **pruning.record})
+
+
+def plain_scores(answer: Mapping[str, Any]) -> dict[str, list[float]]:
+    """A scorer's scores as JSON holds them: it may well give arrays."""
+    return {name: [float(value) for value in values] for name, values in answer["scores"].items()}
+
+
+def score_named(name: str, scores: Mapping[str, Sequence[float]]) -> Sequence[float]:
+    """One of the scores.
+
+    Raises:
+        [`UsageError`]: if the scorer did not give it.
+    """
+    if not scores.get(name):
+        offered = ", ".join(other for other, values in scores.items() if values)
+        raise UsageError(f"there is no score {name!r} here; there are: {offered}")
+    return scores[name]

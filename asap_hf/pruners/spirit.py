@@ -1,0 +1,42 @@
+"""SPIRIT (Cui et al. 2025), a baseline of Table 1, in two readings of how the ASAP paper ran it.
+
+SPIRIT removes the step whose absence raises perplexity least, and looks again at what is left. That is too expensive
+for long reasoning: in the variant of Appendix A there is one perplexity per step, and by those, steps go until half of
+the tokens are left. It can be each step's own perplexity, or the perplexity without the step. No code of either paper
+is public to check against. SPIRIT's merging of a removed step into its neighbour is not part of the variant.
+"""
+
+from __future__ import annotations
+
+from .iterative import IterativePruner
+from .scored import Scorer
+
+
+def spirit_own(
+    scorer: Scorer, tokenizer: str, max_tokens: int | None = None, ratio: float | None = None
+) -> IterativePruner:
+    """Algorithm 2 on each step's own perplexity given all before it, exp of the mean surprisal of its tokens; the most
+    predictable step goes first. `spirit_own` in records.
+
+    Args:
+        scorer (`Scorer`):
+            One that gives `perplexity`: [`SurprisalScorer`]. One forward pass a trace, whatever the number of steps.
+        tokenizer, max_tokens, ratio:
+            As [`IterativePruner`] has them; a ratio of 0.5 in Appendix A.
+    """
+    return IterativePruner(scorer, tokenizer, max_tokens, ratio, score="perplexity", name="spirit_own")
+
+
+def spirit_loo(
+    scorer: Scorer, tokenizer: str, max_tokens: int | None = None, ratio: float | None = None
+) -> IterativePruner:
+    """Algorithm 2 on what each step's absence does to the perplexity of the rest; the step that is missed least goes
+    first. `spirit_loo` in records.
+
+    Args:
+        scorer (`Scorer`):
+            One that gives `spirit_loo`: [`LeaveOneOutScorer`]. As many passes a trace as it has steps.
+        tokenizer, max_tokens, ratio:
+            As [`IterativePruner`] has them; a ratio of 0.5 in Appendix A.
+    """
+    return IterativePruner(scorer, tokenizer, max_tokens, ratio, score="spirit_loo", name="spirit_loo")

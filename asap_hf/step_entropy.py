@@ -1,0 +1,54 @@
+"""Step entropy: how uncertain a model is in writing a step, as the paper of that name has it and as released."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .errors import UsageError
+from .scoring.outcome import ScoringFailure
+from .scoring.scorer import ModelScorer
+from .trace import Trace
+
+if TYPE_CHECKING:
+    from .scoring.forward import ScoringModel
+    from .scoring.tokenization import TraceTokenizer
+
+_LEAST_CONTEXT = 16
+
+
+@dataclass(frozen=True)
+class StepEntropyScorer(ModelScorer):
+    """Two scores of every step from one forward pass, both in nats and the lower the sooner to be pruned:
+
+    - `step_entropy`: the *sum* over the step's tokens of the entropy over the vocabulary, as the step-entropy paper
+      defines it. ([`SurprisalScorer`]'s `mean_entropy` is the mean of the same.)
+    - `step_entropy_released`: the *mean* over the step's tokens of -p ln p of the token that stands there, which is
+      what its authors' code computes.
+
+    Each token belongs to the step that holds its last character; a step that owns none scores 0.
+
+    Args:
+        model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation:
+            As [`ModelScorer`] has them.
+        max_context (`int`, *optional*):
+            Most tokens that the model sees at once, 16 or more; its own context by default. A longer trace is seen in
+            overlapping windows.
+    """
+
+    max_context: int | None = None
+
+    version = "1"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_context is not None and self.max_context < _LEAST_CONTEXT:
+            raise UsageError(f"max_context is {_LEAST_CONTEXT} or more, not {self.max_context}")
+
+    def compute(
+        self, traces: Sequence[Trace], tokenizer: TraceTokenizer, model: ScoringModel
+    ) -> Iterator[tuple[int, Mapping[str, Any] | ScoringFailure]]:
+        from .scoring.step_entropy import step_entropies
+
+        return step_entropies(traces, tokenizer, model, self.max_context, self.max_batch_tokens)
