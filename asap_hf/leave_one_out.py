@@ -40,7 +40,7 @@ class LeaveOneOutScorer(ModelScorer):
 
     Args:
         model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation:
-            As [`ModelScorer`] has them.
+            As [`ScoringSetup`] has them.
         window (`int`, *optional*):
             Look at only so many tokens of reasoning after the step, with the answer right behind them (under both
             contexts); by default at all. A rough approximation, which the record names: it may rank the steps

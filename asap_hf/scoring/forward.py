@@ -97,7 +97,7 @@ class ScoringModel:
         try:
             return self.score(batch)
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -108,7 +108,8 @@ class ScoringModel:
         return hidden
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a tensor did not fit; on a CPU, PyTorch says so in its message alone."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
@@ -134,7 +135,7 @@ def load_model(
     try:
         model = model.to(device).eval()
     except RuntimeError as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise RunError(f"{path!r} does not fit on {device} in {dtype}: score with a smaller one") from error
     return ScoringModel(model, torch.device(device))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import RunError
 from ..progress import tick
-from .forward import ScoringModel, _is_out_of_memory
+from .forward import ScoringModel, is_out_of_memory
 from .windows import Indexes
 
 Values = NDArray[np.float64]
@@ -61,7 +61,7 @@ class KeptPrefix:
                     targets = torch.from_numpy(ids[max(begin + 1, first) : end + 1]).to(self._model.device)
                     parts.append(self._model.head(hidden[-len(targets) :], targets)[0].numpy())
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             return None
         tick("scored tokens", len(ids))

@@ -1,0 +1,92 @@
+"""A causal language model that scores: which one, in what numbers, where; and the way to it, loaded when needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from .identity import ModelIdentity, model_identity
+
+if TYPE_CHECKING:
+    from .forward import ScoringModel
+    from .tokenization import Context, TraceTokenizer
+
+_CONTEXTS = ("chat", "raw")
+_DTYPES = ("auto", "bfloat16", "float16", "float32")
+
+
+@dataclass(frozen=True)
+class ScoringSetup:
+    """Frozen hyperparameters; the model is loaded on first use in the process that uses it and never pickled.
+
+    Args:
+        model_name_or_path (`str`):
+            Hub id, folder, or `"embedded"`. The paper's is `deepseek-ai/DeepSeek-R1-Distill-Qwen-7B` (Appendix A).
+        revision (`str`, *optional*):
+            Branch, tag or commit on the Hub. Recorded as the commit it stands for.
+        context (`str`, *optional*, defaults to `"chat"`):
+            What stands before the reasoning. `"chat"` renders the question as a user's message in the model's chat
+            template, which is how a chat or reasoning model met it in training; `"raw"` is the bare question, as in
+            the authors' code. The paper does not give it.
+        dtype (`str`, *optional*, defaults to `"auto"`):
+            `"bfloat16"`, `"float16"`, `"float32"`, or `"auto"`: bfloat16 where the hardware multiplies in it, else
+            float32. Logits are float32 in any case. The paper does not give it.
+        device (`str`, *optional*):
+            A GPU by default if there is one; see also `to_rank`.
+        max_batch_tokens (`int`, *optional*, defaults to 16384):
+            Most tokens in one forward pass, padding counted; a longer trace goes alone. The paper does not give it.
+        attn_implementation (`str`, *optional*):
+            As `from_pretrained` takes it; PyTorch's scaled dot product by default.
+    """
+
+    model_name_or_path: str
+    revision: str | None = None
+    context: Context = "chat"
+    dtype: str = "auto"
+    device: str | None = None
+    max_batch_tokens: int = 16384
+    attn_implementation: str | None = None
+
+    version = "1"
+    _rank = None
+
+    def __post_init__(self) -> None:
+        if self.context not in _CONTEXTS:
+            raise UsageError(f"context is 'chat' or 'raw', not {self.context!r}")
+        if self.dtype not in _DTYPES:
+            raise UsageError(f"dtype is one of {', '.join(_DTYPES)}, not {self.dtype!r}")
+        if self.max_batch_tokens < 1:
+            raise UsageError(f"max_batch_tokens is 1 or more, not {self.max_batch_tokens}")
+
+    def to_rank(self, rank: int | None) -> None:
+        """Take the GPU of this rank (`cuda:{rank % n}`), unless `device` names another. Holds for this object in this
+        process; it is no part of its identity or pickled state."""
+        object.__setattr__(self, "_rank", rank)
+
+    def placement(self) -> tuple[str, str]:
+        """Device and dtype that this process scores with."""
+        from .forward import pick_device, pick_dtype
+
+        device = pick_device(self.device, self._rank)
+        return device, pick_dtype(self.dtype, device)
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is, down to the commit."""
+        return model_identity(self.model_name_or_path, self.revision)
+
+    def load(self) -> tuple[TraceTokenizer, ScoringModel]:
+        """Tokenizer and model in this process."""
+        from .steps import load
+
+        identity, (device, dtype) = self.identity, self.placement()
+        return load(identity.path, identity.commit, self.context, dtype, device, self.attn_implementation)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**{one.name: getattr(self, one.name) for one in fields(self)}, "version": self.version}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            if name != "version":
+                object.__setattr__(self, name, value)
