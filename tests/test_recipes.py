@@ -35,7 +35,12 @@ TRAINING = [(name, kind) for name in recipe_names() for kind in recipe_kinds(nam
 # Where a recipe is not the paper's, by the keys of TRL.
 OUR_OWN = {("smollm2-135m", "train"): {"max_length"}, ("r1-distill-qwen-7b", "train-lora"): {"learning_rate"}}
 # What TRL turns into something else while it reads.
-NORMALISED = {"report_to": [], "lora_target_modules": "all-linear", "use_cpu": True}
+NORMALISED = {
+    "report_to": [],
+    "lora_target_modules": "all-linear",
+    "use_cpu": True,
+    "include_num_input_tokens_seen": "all",
+}
 SPEAK_FOR_THEMSELVES = {"output_dir", "lr_scheduler_kwargs", "report_to", "save_strategy"}
 
 

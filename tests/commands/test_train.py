@@ -23,7 +23,9 @@ from tests.tiny_models import save_model
 RUN = "import sys; from asap_hf.commands import train; sys.exit(train.run(sys.argv[1:]))"
 # Whatever it is told, the check finds nothing wrong, and this program stands in for trl.
 HANDED_OVER = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background of a shell
 from types import SimpleNamespace
 from asap_hf.commands import train
 train.check_or_refuse = lambda flags, options: SimpleNamespace(asked={"use_cpu": True})
@@ -126,7 +128,8 @@ def test_the_exit_code_and_the_environment_are_those_of_the_training(tmp_path: P
 
 def test_ctrl_c_reaches_the_training_and_it_says_how_to_end(tmp_path: Path) -> None:
     script = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "try: print('training', flush=True); time.sleep(100)\n"
         "except KeyboardInterrupt: print('saved'); sys.exit(130)\n"
     )

@@ -121,14 +121,21 @@ class _Handler(BaseHTTPRequestHandler):
             server.asked[asked.prompt] += 1
             server.in_flight += 1
             server.most_in_flight = max(server.most_in_flight, server.in_flight)
+        self._counted = True
         try:
             script = server.script(asked.prompt, before)
             if script.status != 200:
+                self._leave()
                 return self._send(script.status, script.body, script.headers)
             self._stream(script, body)
         finally:
-            with server.lock:
-                server.in_flight -= 1
+            self._leave()
+
+    def _leave(self) -> None:
+        """No longer in flight: before the client can know that its answer is whole, and send the next request."""
+        with self.server.lock:
+            self.server.in_flight -= self._counted
+            self._counted = False
 
     def _stream(self, script: Script, body: dict[str, Any]) -> None:
         self.send_response(200)
@@ -144,6 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._event(json.dumps(event))
         for event in script.last:
             self._event(json.dumps(event))
+        self._leave()
         self._event("[DONE]")
 
     def _events(self, script: Script, body: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -95,7 +95,7 @@ def real() -> Iterator[Trace]:
 def traces() -> list[Trace]:
     """At least 50 real ones where they are at hand, else those of the package."""
     found = sorted(filter(plain, real() if REAL.exists() else samples()), key=lambda trace: len(trace.reasoning))[:52]
-    assert len(found) >= (50 if REAL.exists() else 20)
+    assert len(found) >= (50 if REAL.exists() else 15)
     return found
 
 
