@@ -33,6 +33,7 @@ def run(argv: list[str]) -> int:
     flags = flags_of(arguments, flags)
     environment = dict(os.environ)  # the check leaves settings of its own behind
     asked = check_or_refuse(flags, arguments).asked
+    flags = resumed(flags, asked["output_dir"] or "trainer_output")  # as transformers has it
     program = _trl()
     print(f"\n{shlex.join([_spelt(program), 'sft', *flags])}", flush=True)
     if arguments.dry_run:
@@ -59,6 +60,25 @@ def flags_of(arguments: TrainArguments, flags: Sequence[str]) -> list[str]:
     if "--config" in flags:
         raise UsageError("--recipe and --config both name a file: give one of them")
     return ["--config", str(recipe_path(arguments.recipe, arguments.kind)), *flags]
+
+
+def resumed(flags: Sequence[str], output_dir: str) -> list[str]:
+    """The flags with the newest whole checkpoint in the place of `--resume_from_checkpoint true`, which `trl sft` does
+    not take.
+
+    Raises:
+        `UsageError`: if there is none.
+    """
+    from ..training.checkpoints import last_checkpoint
+
+    flags = list(flags)
+    for place, pair in enumerate(pairwise(flags), start=1):
+        if pair == ("--resume_from_checkpoint", "true"):
+            checkpoint = last_checkpoint(Path(output_dir))
+            if checkpoint is None:
+                raise UsageError(f"there is no whole checkpoint in {output_dir!r}: leave --resume_from_checkpoint out")
+            flags[place] = str(checkpoint)
+    return flags
 
 
 def _trl() -> str:

@@ -28,7 +28,7 @@ import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background of a shell
 from types import SimpleNamespace
 from asap_hf.commands import train
-train.check_or_refuse = lambda flags, options: SimpleNamespace(asked={"use_cpu": True})
+train.check_or_refuse = lambda flags, options: SimpleNamespace(asked={"use_cpu": True, "output_dir": "out"})
 program = sys.argv.pop(1)
 train._trl = lambda: program
 sys.exit(train.run(sys.argv[1:]))
@@ -96,6 +96,18 @@ def test_names_of_recipes_and_of_the_embedded_model_become_files(embedded_model:
     ]
     trl_s_own = ["--accelerate_config", "fsdp2"]
     assert train.flags_of(train.TrainArguments(), trl_s_own) == trl_s_own
+
+
+def test_true_resumes_from_the_newest_whole_checkpoint(tmp_path: Path) -> None:
+    for number in (5, 40, 200):
+        (tmp_path / f"checkpoint-{number}").mkdir()
+    flags = ["--seed", "1", "--resume_from_checkpoint", "true"]
+    with pytest.raises(UsageError, match="no whole checkpoint"):
+        train.resumed(flags, str(tmp_path))
+    for number in (5, 40):  # what a trainer writes last; 200 was killed
+        (tmp_path / f"checkpoint-{number}" / "trainer_state.json").write_text("{}")
+    assert train.resumed(flags, str(tmp_path)) == [*flags[:3], str(tmp_path / "checkpoint-40")]
+    assert train.resumed(["--resume_from_checkpoint", "c-1"], str(tmp_path)) == ["--resume_from_checkpoint", "c-1"]
 
 
 def test_another_kind_of_a_recipe_can_be_asked_for() -> None:
