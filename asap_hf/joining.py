@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .errors import RunError
-from .output import DatasetWriter
+from .output import DatasetWriter, table_files, table_rows
 from .result import FILTERED_FILE
 from .summary import Summary
 
@@ -31,9 +31,9 @@ def join_shards(writer: DatasetWriter, folders: Sequence[Path]) -> dict[str, Any
         for config, split in _TABLES:
             _adopt(writer, folder, (config, split), (config, split))
         of_shard = json.loads((folder / "run.json").read_text(encoding="utf-8"))["summary"]
-        for record in _rows(_files(folder, "steps", "train"), _COUNTED):
+        for record in table_rows(folder, "steps", "train", _COUNTED):
             summary.add(record)
-        for row in _rows(_files(folder, "default", "unusable"), ["reason"]):
+        for row in table_rows(folder, "default", "unusable", ["reason"]):
             summary.add_unusable(row["reason"])
         for line in _lines(folder / FILTERED_FILE):
             told = json.loads(line)
@@ -55,7 +55,7 @@ def join_configs(writer: DatasetWriter, folders: Mapping[str, Path]) -> None:
     """
     numbers: list[int] | None = None
     for name, folder in folders.items():
-        here = [row["row"] for row in _rows(_files(folder, "default", "train"), ["row"])]
+        here = [row["row"] for row in table_rows(folder, "default", "train", ["row"])]
         if numbers is not None and here != numbers:
             raise RunError(f"the pruner {name!r} left other rows than {next(iter(folders))!r}: keep failed rows")
         numbers = here
@@ -69,22 +69,10 @@ def _adopt(writer: DatasetWriter, folder: Path, there: tuple[str, str], here: tu
     import pyarrow.parquet as pq
     from datasets import Features
 
-    files = _files(folder, *there)
+    files = table_files(folder, *there)
     if files:
         features = Features.from_arrow_schema(pq.read_schema(files[0]))
         writer.table(*here, features).adopt(files, sum(pq.read_metadata(file).num_rows for file in files))
-
-
-def _files(folder: Path, config: str, split: str) -> list[Path]:
-    return sorted((folder / config).glob(f"{split}-*.parquet"))
-
-
-def _rows(files: Sequence[Path], columns: list[str]) -> Iterator[dict[str, Any]]:
-    import pyarrow.parquet as pq
-
-    for file in files:
-        for batch in pq.ParquetFile(file).iter_batches(columns=columns):
-            yield from batch.to_pylist()
 
 
 def _lines(file: Path) -> list[str]:

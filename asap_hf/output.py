@@ -284,3 +284,20 @@ def _disk_errors() -> Iterator[None]:
             f"the result cannot be written ({os.strerror(error.errno or 0)}); make room or choose another "
             "--output_dir, then run the same command again: finished work is in the ledger"
         ) from error
+
+
+def table_files(folder: Path, config: str, split: str) -> list[Path]:
+    """The files of one table of a dataset folder, in their order."""
+    return sorted((folder / config).glob(f"{split}-*.parquet"))
+
+
+def table_rows(
+    folder: Path, config: str, split: str, columns: list[str] | None = None, batch_size: int = 64
+) -> Iterator[dict[str, Any]]:
+    """The rows of one table of a dataset folder, a batch in memory at once; one of long traces takes some 100 KB."""
+    import pyarrow.parquet as pq
+
+    for path in table_files(folder, config, split):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=batch_size, columns=columns):
+                yield from batch.to_pylist()

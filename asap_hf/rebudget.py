@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
-from .output import RUN_FILE, DatasetWriter
+from .output import RUN_FILE, DatasetWriter, table_files
 from .production import Finished, finish
 from .pruners.base import Pruning
 from .pruners.budget import budget_in_tokens
@@ -119,7 +119,7 @@ def _table(folder: Path, config: str, split: str) -> Dataset | None:
     from datasets import Dataset
 
     # Read as plain Parquet files: by name, a folder rewritten in place could come from a cache.
-    files = sorted(str(path) for path in (folder / config).glob(f"{split}-*.parquet"))
+    files = [str(path) for path in table_files(folder, config, split)]
     return Dataset.from_parquet(files) if files else None
 
 

@@ -15,3 +15,11 @@ def embedded_model() -> str:
     from asap_hf.embedded import embedded_model as folder_of_embedded_model
 
     return folder_of_embedded_model()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Folder of a small random model with a byte-level tokenizer."""
+    from .tiny_models import save_model
+
+    return save_model(tmp_path_factory.mktemp("tiny"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from .stages import Budget, generator_of, placing, selected, tokenizer_of
 
 if TYPE_CHECKING:
@@ -100,7 +101,6 @@ def shortened(arguments: PruneArguments, _: Budget, first_attempt: int) -> tuple
     Raises:
         `UsageError`: if no LLM is named.
     """
-    from ..errors import UsageError
     from ..pruners.c3ot import C3oTPruner
 
     if arguments.anchor_model is None:
@@ -116,7 +116,7 @@ def shortened(arguments: PruneArguments, _: Budget, first_attempt: int) -> tuple
     )
 
 
-def whole_and_marked(arguments: PruneArguments, _: Budget, first_attempt: int) -> tuple[Pruner, ...]:
+def whole_and_marked(*_: Any) -> tuple[Pruner, ...]:
     """C3oT's long half."""
     from ..pruners.c3ot import LONG
     from ..pruners.original import OriginalPruner

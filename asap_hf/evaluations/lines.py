@@ -71,3 +71,9 @@ def _record(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return record if isinstance(record, dict) else None
+
+
+def told_apart(former: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """The first settings that differ, as an operator reads them; empty where none does."""
+    names = [name for name in {**former, **settings} if former.get(name) != settings.get(name)]
+    return "; ".join(f"{name} {former.get(name)!r}, now {settings.get(name)!r}" for name in names[:3])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..folder_lock import hold_folder, release_folder
 from ..output import refuse_to_replace
-from .lines import Lines, disk_errors
+from .lines import Lines, disk_errors, told_apart
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +54,7 @@ class Workspace:
             with disk_errors():
                 self._settle(json.loads(json.dumps(settings)), overwrite)
         except BaseException:
-            self._unlock()
+            release_folder(self._lock)
             raise
         self.generations = Lines(self.folder / "generations.jsonl")
         self.sessions = Lines(self.folder / "sessions.jsonl")
@@ -98,7 +98,7 @@ class Workspace:
             lines.close()
         if not self.generations.records and not self.verdicts.records:  # nothing to go on with, only to be in the way
             shutil.rmtree(self.folder, ignore_errors=True)
-        self._unlock()
+        release_folder(self._lock)
 
     def _settle(self, settings: dict[str, Any], overwrite: bool) -> None:
         """Make the folder, or see that what it holds was made in the same way."""
@@ -108,21 +108,13 @@ class Workspace:
             if former == settings:
                 return
             if not overwrite:
-                raise UsageError(_differences(former, settings, self.output_dir))
+                raise UsageError(
+                    f"an unfinished evaluation for {str(self.output_dir)!r} was begun with other settings "
+                    f"({told_apart(former, settings)}): take those to go on with it, choose another folder, or pass "
+                    "--overwrite to begin anew"
+                )
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
         written = self.folder / f"{_SETTINGS}.new"
         written.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         written.rename(path)
-
-    def _unlock(self) -> None:
-        release_folder(self._lock)
-
-
-def _differences(former: Mapping[str, Any], settings: Mapping[str, Any], output_dir: Path) -> str:
-    names = [name for name in {**former, **settings} if former.get(name) != settings.get(name)]
-    told = "; ".join(f"{name} {former.get(name)!r}, now {settings.get(name)!r}" for name in names[:3])
-    return (
-        f"an unfinished evaluation for {str(output_dir)!r} was begun with other settings ({told}): take those to go "
-        "on with it, choose another folder, or pass --overwrite to begin anew"
-    )

@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UnusableTrace, UsageError
-from ..output import RUN_FILE
+from ..output import RUN_FILE, table_files, table_rows
 from ..rebudget import former_run
 from ..splitting import DEFAULT_SPLITTER
 from ..trace import Trace
-
-# Rows in memory at once; one of long traces takes some 100 KB.
-_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -42,11 +39,11 @@ class Result:
         """The record of each row with the `completion` that is trained on, ascending by `row`. A row that no pruner
         could work on is one step, which stays."""
         if self.config:
-            return map(self._as_record, _rows(self.folder, self.config, "train"))
-        records = _rows(self.folder, "steps", "train")
-        training = _rows(self.folder, "default", "train", ["completion"])
+            return map(self._as_record, table_rows(self.folder, self.config, "train"))
+        records = table_rows(self.folder, "steps", "train")
+        training = table_rows(self.folder, "default", "train", ["completion"])
         pruned = ({**record, **trained} for record, trained in zip(records, training, strict=True))
-        unusable = map(_unusable, _rows(self.folder, "default", "unusable"))
+        unusable = map(_unusable, table_rows(self.folder, "default", "unusable"))
         return merge(pruned, unusable, key=itemgetter("row"))
 
     def _as_record(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,7 +88,7 @@ def _run_of(folder: Path) -> dict[str, Any]:
     run = former_run(folder)
     if run is None:
         raise UsageError(f"{str(folder)!r} is no result of asap-hf prune: it holds no {RUN_FILE}")
-    if "runs" not in run and not any(folder.glob("steps/train-*.parquet")):
+    if "runs" not in run and not table_files(folder, "steps", "train"):
         raise UsageError(f"{str(folder)!r} lacks its steps config: prune the traces anew")
     return run
 
@@ -128,12 +125,3 @@ def _whole(row: Mapping[str, Any], steps: Sequence[str], closing: str, answer: s
     told = {"anchor": "", "attempts": 0, "windows": 0, "budget": 0}
     texts = {"question": row["prompt"], "steps": list(steps), "closing": closing, "answer": answer}
     return {**row, **texts, **decided, **told}
-
-
-def _rows(folder: Path, config: str, split: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-    import pyarrow.parquet as pq
-
-    for path in sorted((folder / config).glob(f"{split}-*.parquet")):
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_BATCH, columns=columns):
-                yield from batch.to_pylist()

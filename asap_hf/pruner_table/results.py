@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..evaluations.lines import Lines, disk_errors
+from ..evaluations.lines import Lines, disk_errors, told_apart
 
 RESULTS_FILE = "results.jsonl"
 
@@ -46,11 +46,9 @@ class Results:
         if former != settings and overwrite:
             self._start_over()
         elif former != settings:
-            differing = [name for name in {**former, **settings} if former.get(name) != settings.get(name)]
-            told = "; ".join(f"{name} {former.get(name)!r}, now {settings.get(name)!r}" for name in differing[:3])
             raise UsageError(
-                f"{str(self.path)!r} holds results of other settings ({told}): take those, choose another "
-                "--output_dir, or pass --overwrite to give them up"
+                f"{str(self.path)!r} holds results of other settings ({told_apart(former, settings)}): take those, "
+                "choose another --output_dir, or pass --overwrite to give them up"
             )
         if not self._lines.records:
             self._lines.add({"settings": dict(settings)})

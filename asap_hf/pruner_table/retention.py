@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
 from ..pruners.answer_anchor import answer_code
-from ..scoring.identity import ModelIdentity, model_identity
+from ..scoring.placement import PlacedModel
 from ..trace import Trace
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Judge(PlacedModel):
     """A model that reads a question and a reasoning, and is asked how likely the answer is. Not in the paper.
 
     Where the answer holds fenced code, its code alone is judged, after the line that opens the first block; else all
@@ -58,17 +58,12 @@ class Judge:
     device: str | None = None
 
     version = "1"
-    _rank = None
-
-    def to_rank(self, rank: int | None) -> None:
-        """Take the GPU of this rank, in this process, unless `device` names another."""
-        object.__setattr__(self, "_rank", rank)
 
     @property
     def settings(self) -> dict[str, Any]:
         """Everything that a judgement depends on beside the texts."""
-        told = {"judge": self._identity.name, "judge_revision": self._identity.revision}
-        return {**told, "judge_dtype": self._placement[1], "judge_version": self.version}
+        told = {"judge": self.identity.name, "judge_revision": self.identity.revision}
+        return {**told, "judge_dtype": self.placement()[1], "judge_version": self.version}
 
     def length(self, trace: Trace, reasoning: str) -> int:
         """Tokens that a judgement would read."""
@@ -87,33 +82,21 @@ class Judge:
         """
         window = self._window(trace, reasoning)
         ((_, scores),) = self._loaded[1].score_all([window], len(window))
-        name = self._identity.name
+        name = self.identity.name
         if scores is None:
             raise RunError(f"{len(window):,} tokens do not fit into memory beside {name!r}: choose a smaller judge")
         nats = float(scores[0].mean())
         if not isfinite(nats):
-            raise RunError(f"{name!r} gives no likelihood in {self._placement[1]}: choose another dtype")
+            raise RunError(f"{name!r} gives no likelihood in {self.placement()[1]}: choose another dtype")
         return Judgement(nats, len(window))
-
-    @property
-    def _identity(self) -> ModelIdentity:
-        return model_identity(self.model_name_or_path, self.revision)
-
-    @property
-    def _placement(self) -> tuple[str, str]:
-        """Device and dtype."""
-        from ..scoring.forward import pick_device, pick_dtype
-
-        device = pick_device(self.device, self._rank)
-        return device, pick_dtype(self.dtype, device)
 
     @property
     def _loaded(self) -> tuple[TraceTokenizer, ScoringModel]:
         """Loaded and checked once per process."""
         from ..scoring.steps import load
 
-        device, dtype = self._placement
-        return load(self._identity.path, self._identity.commit, "chat", dtype, device, None)
+        device, dtype = self.placement()
+        return load(self.identity.path, self.identity.commit, "chat", dtype, device, None)
 
     def _window(self, trace: Trace, reasoning: str) -> Window:
         """The text as tokens. What is judged counts from the first token that holds a character of it."""

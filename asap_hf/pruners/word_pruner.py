@@ -8,18 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError
-from ..scoring.identity import ModelIdentity, model_identity
+from ..scoring.placement import PlacedModel
 from ..tokens import count_tokens
 from ..trace import Trace
 from .base import Pruner, Pruning
 from .budget import budget_in_tokens, check_budget
 from .words import ScoredWords, decide, keep_within
 
-_DTYPES = ("auto", "bfloat16", "float16", "float32")
 
-
-class WordPruner(Pruner):
+class WordPruner(PlacedModel, Pruner):
     """Keeps the words with the highest scores that fit a budget to the token; without a budget, what the rule of the
     method's authors keeps.
 
@@ -29,18 +26,11 @@ class WordPruner(Pruner):
     tokenizer: str
     max_tokens: int | None
     ratio: float | None
-    model_name_or_path: str
-    revision: str | None
-    dtype: str
-    device: str | None
-
-    _rank: int | None = None
 
     def __post_init__(self) -> None:
         if self.max_tokens is not None or self.ratio is not None:
             check_budget(self.max_tokens, self.ratio)
-        if self.dtype not in _DTYPES:
-            raise UsageError(f"dtype is one of {', '.join(_DTYPES)}, not {self.dtype!r}")
+        self.check_dtype()
 
     @property
     @abstractmethod
@@ -60,26 +50,11 @@ class WordPruner(Pruner):
     def keep_by_rule(self, words: Any) -> list[int]:
         """Positions of the words that the authors' rule keeps, ascending."""
 
-    def to_rank(self, rank: int | None) -> None:
-        object.__setattr__(self, "_rank", rank)
-
     @property
     def fingerprint(self) -> dict[str, Any]:
         """What the scores depend on beside the text and the fields that say how it is read."""
         identity, (_, dtype) = self.identity, self.placement()
         return {"model": identity.name, "revision": identity.revision, "dtype": dtype, "version": self.version}
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """The model that scores."""
-        return model_identity(self.model_name_or_path, self.revision)
-
-    def placement(self) -> tuple[str, str]:
-        """Device and dtype that this process scores with."""
-        from ..scoring.forward import pick_device, pick_dtype
-
-        device = pick_device(self.device, self._rank)
-        return device, pick_dtype(self.dtype, device)
 
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
         counts = count_tokens(self.tokenizer, [trace.reasoning for trace in traces])

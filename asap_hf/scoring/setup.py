@@ -6,18 +6,17 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .identity import ModelIdentity, model_identity
+from .placement import PlacedModel
 
 if TYPE_CHECKING:
     from .forward import ScoringModel
     from .tokenization import Context, TraceTokenizer
 
 _CONTEXTS = ("chat", "raw")
-_DTYPES = ("auto", "bfloat16", "float16", "float32")
 
 
 @dataclass(frozen=True)
-class ScoringSetup:
+class ScoringSetup(PlacedModel):
     """Frozen hyperparameters; the model is loaded on first use in the process that uses it and never pickled.
 
     Args:
@@ -49,32 +48,13 @@ class ScoringSetup:
     attn_implementation: str | None = None
 
     version = "1"
-    _rank = None
 
     def __post_init__(self) -> None:
         if self.context not in _CONTEXTS:
             raise UsageError(f"context is 'chat' or 'raw', not {self.context!r}")
-        if self.dtype not in _DTYPES:
-            raise UsageError(f"dtype is one of {', '.join(_DTYPES)}, not {self.dtype!r}")
+        self.check_dtype()
         if self.max_batch_tokens < 1:
             raise UsageError(f"max_batch_tokens is 1 or more, not {self.max_batch_tokens}")
-
-    def to_rank(self, rank: int | None) -> None:
-        """Take the GPU of this rank (`cuda:{rank % n}`), unless `device` names another. Holds for this object in this
-        process; it is no part of its identity or pickled state."""
-        object.__setattr__(self, "_rank", rank)
-
-    def placement(self) -> tuple[str, str]:
-        """Device and dtype that this process scores with."""
-        from .forward import pick_device, pick_dtype
-
-        device = pick_device(self.device, self._rank)
-        return device, pick_dtype(self.dtype, device)
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """Which model this is, down to the commit."""
-        return model_identity(self.model_name_or_path, self.revision)
 
     def load(self) -> tuple[TraceTokenizer, ScoringModel]:
         """Tokenizer and model in this process."""

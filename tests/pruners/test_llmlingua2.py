@@ -21,12 +21,11 @@ from asap_hf.errors import UsageError
 from asap_hf.ledger import open_ledger
 from asap_hf.pruners.llmlingua2 import LLMLingua2Pruner
 from asap_hf.scoring.token_classes import load_classifier
-from asap_hf.splitting import split_paper
 from asap_hf.tokens import count_tokens
-from asap_hf.trace import Trace
 
 from ..tiny_models import byte_level_tokenizer, save_model
 from .llmlingua_original import SETTINGS, TEXTS, digest
+from .texts import is_subsequence, letters, trace_of
 from .tiny_classifiers import BERT, XLM_R, save_classifiers, text_of
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -45,19 +44,6 @@ def _ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory, embedded_model: str) -> dict[str, str]:
     return save_classifiers(tmp_path_factory.mktemp("classifiers"))
-
-
-def trace_of(text: str) -> Trace:
-    return Trace("How many?", split_paper(text), "Five.")
-
-
-def letters(text: str) -> str:
-    return "".join(text.split())
-
-
-def is_subsequence(short: str, long: str) -> bool:
-    rest = iter(long)
-    return all(character in rest for character in short)
 
 
 @pytest.mark.parametrize(("place", "name"), enumerate(SETTINGS))

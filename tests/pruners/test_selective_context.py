@@ -21,11 +21,10 @@ from asap_hf.pruners.phrases import phrases, sentences
 from asap_hf.pruners.selective_context import SelectiveContextPruner, phrase_information
 from asap_hf.scoring.self_information import self_information, start_token, tokenise
 from asap_hf.scoring.steps import load
-from asap_hf.splitting import split_paper
 from asap_hf.tokens import count_tokens, load_tokenizer
-from asap_hf.trace import Trace
 
 from ..tiny_models import byte_level_tokenizer, save_model, tiny_llama
+from .texts import is_subsequence, letters, trace_of
 
 TEXT = (
     "Okay, so I need to read n and print the answer.  Wait, maybe it is simpler?\n\n"
@@ -44,19 +43,6 @@ def _ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return save_model(tmp_path_factory.mktemp("llama"), tiny_llama(max_position_embeddings=64))
-
-
-def trace_of(text: str) -> Trace:
-    return Trace("How many?", split_paper(text), "Five.")
-
-
-def letters(text: str) -> str:
-    return "".join(text.split())
-
-
-def is_subsequence(short: str, long: str) -> bool:
-    rest = iter(long)
-    return all(character in rest for character in short)
 
 
 @pytest.mark.parametrize(

@@ -45,11 +45,6 @@ def _own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "ledger"))
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save_model(tmp_path_factory.mktemp("tiny"))
-
-
 def scorer(model: str, **changes: Any) -> LeaveOneOutScorer:
     return LeaveOneOutScorer(model, **{"dtype": "float32", "context": "raw", **changes})
 

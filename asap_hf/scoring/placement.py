@@ -1,0 +1,43 @@
+"""Which model, down to the commit, on which device and in what numbers."""
+
+from __future__ import annotations
+
+from ..errors import UsageError
+from .identity import ModelIdentity, model_identity
+
+_DTYPES = ("auto", "bfloat16", "float16", "float32")
+
+
+class PlacedModel:
+    """What a frozen dataclass with these fields can say of its model without loading it."""
+
+    model_name_or_path: str
+    revision: str | None
+    dtype: str
+    device: str | None
+
+    _rank: int | None = None
+
+    def check_dtype(self) -> None:
+        """Raises:
+        [`UsageError`]: if there is no such dtype.
+        """
+        if self.dtype not in _DTYPES:
+            raise UsageError(f"dtype is one of {', '.join(_DTYPES)}, not {self.dtype!r}")
+
+    def to_rank(self, rank: int | None) -> None:
+        """Take the GPU of this rank (`cuda:{rank % n}`), unless `device` names another. Holds for this object in this
+        process; it is no part of its identity or pickled state."""
+        object.__setattr__(self, "_rank", rank)
+
+    def placement(self) -> tuple[str, str]:
+        """Device and dtype that this process computes with."""
+        from .forward import pick_device, pick_dtype
+
+        device = pick_device(self.device, self._rank)
+        return device, pick_dtype(self.dtype, device)
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        return model_identity(self.model_name_or_path, self.revision)
