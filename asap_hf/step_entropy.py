@@ -39,7 +39,7 @@ class StepEntropyScorer(ModelScorer):
 
     max_context: int | None = None
 
-    version = "1"
+    version = "2"  # 2: traces share a batch, which moves the last digits
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -50,5 +50,9 @@ class StepEntropyScorer(ModelScorer):
         self, traces: Sequence[Trace], tokenizer: TraceTokenizer, model: ScoringModel
     ) -> Iterator[tuple[int, Mapping[str, Any] | ScoringFailure]]:
         from .scoring.step_entropy import step_entropies
+        from .scoring.token_scores import all_of_reasoning, score_tokens
 
-        return step_entropies(traces, tokenizer, model, self.max_context, self.max_batch_tokens)
+        for index, outcome in score_tokens(
+            traces, tokenizer, model, all_of_reasoning, self.max_context, self.max_batch_tokens
+        ):
+            yield index, outcome if isinstance(outcome, ScoringFailure) else step_entropies(outcome)

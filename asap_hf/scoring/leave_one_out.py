@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..trace import Trace
 from .forward import ScoringModel
 from .kept_prefix import KeptPrefix
 from .outcome import ScoringFailure
+from .token_scores import Values, rounded
 from .tokenization import TraceTokenizer
 from .windows import Indexes
 
-Values = NDArray[np.float64]
 Outcome = dict[str, Any] | ScoringFailure
 
 
@@ -146,5 +145,4 @@ def _scores(text: _Text, base: Values, pairs: dict[int, tuple[Values, Values]]) 
     scores = {"spirit_loo": loo, "spirit_chain": chain} | ({"pir": answer} if text.include_answer else {})
     if not all(np.isfinite(values).all() for values in scores.values()):
         return ScoringFailure("not_finite")
-    # Seven digits: what float32 holds.
-    return {"scores": {name: [float(f"{value:.7g}") for value in values] for name, values in scores.items()}}
+    return {"scores": {name: list(rounded(values)) for name, values in scores.items()}}

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import UsageError
 from ..progress import tick
 from .forward import ScoringModel
+from .token_scores import rounded
 from .windows import cut
 
 if TYPE_CHECKING:
@@ -76,4 +77,4 @@ def self_information(
             return None
         tick("scored tokens", len(window))
         information[window.trace][window.slots] = scores[0]
-    return [[float(f"{value:.7g}") for value in values] for values in information]
+    return [list(rounded(values)) for values in information]

@@ -1,4 +1,4 @@
-"""Traces → scores of their steps: tokenise, cut into windows, run the model, put the tokens' scores together again."""
+"""Traces → scores of their steps, made of the scores of their tokens."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..progress import tick
 from ..tokens import load_tokenizer
 from ..trace import Trace
 from .forward import ScoringModel, load_model
 from .outcome import ScoringFailure, StepScores
+from .token_scores import TokenScores, Values, all_of_reasoning, rounded, score_tokens
 from .tokenization import Context, TokenisedTrace, TraceTokenizer
-from .windows import Indexes, cut
-
-Values = NDArray[np.float64]
+from .windows import Indexes
 
 
 @lru_cache(maxsize=4)
@@ -42,8 +39,7 @@ def score_steps(
     max_context: int | None = None,
     max_batch_tokens: int = 16384,
 ) -> Iterator[tuple[int, StepScores | ScoringFailure]]:
-    """The outcome of each trace with its position in `traces`, as soon as its last window is scored. The longest go
-    first, so that memory runs out at once if at all; the windows of one trace follow each other.
+    """The outcome of each trace with its position in `traces`, in the order of [`score_tokens`].
 
     Args:
         traces (`Sequence[Trace]`):
@@ -53,69 +49,47 @@ def score_steps(
         all_scores, max_context, max_batch_tokens:
             As [`SurprisalScorer`] has them.
     """
-    pending: dict[int, _Pending] = {}
-    limit = model.limit(max_context)
-    for index, tokenised in enumerate(tokenizer(traces)):
-        if tokenised is None:
-            yield index, ScoringFailure("not_encodable")
-        elif tokenised.start == 0:
-            yield index, ScoringFailure("nothing_before")
-        else:
-            pending[index] = _Pending(index, tokenised, all_scores, limit)
-    longest_first = sorted(pending.values(), key=lambda one: -len(one.tokenised.ids))
-    windows = [window for one in longest_first for window in one.cut.windows]
-    for window, scores in model.score_all(windows, max_batch_tokens):
-        one = pending[window.trace]
-        tick("scored tokens", len(window))
-        one.scored_windows += 1
-        if scores is None:
-            one.fits = False
-        else:
-            one.surprisal[window.slots], one.entropy[window.slots] = scores
-        if one.scored_windows == len(one.cut.windows):
-            yield window.trace, one.outcome(all_scores)
+    wanted, of_steps = (all_of_reasoning, _all_scores) if all_scores else (_first_tokens, _first_scores)
+    for index, outcome in score_tokens(traces, tokenizer, model, wanted, max_context, max_batch_tokens):
+        yield index, outcome if isinstance(outcome, ScoringFailure) else of_steps(outcome)
 
 
-class _Pending:
-    """A trace whose windows are on their way through the model."""
-
-    def __init__(self, number: int, tokenised: TokenisedTrace, all_scores: bool, limit: int | None):
-        positions = np.arange(tokenised.start, len(tokenised.ids))
-        self.tokenised = tokenised
-        self.wanted: Indexes = positions if all_scores else np.unique(tokenised.first)
-        self.cut = cut(number, tokenised.ids, tokenised.start, self.wanted, limit)
-        self.surprisal: Values = np.full(len(self.wanted), np.nan)
-        self.entropy: Values = np.full(len(self.wanted), np.nan)
-        self.scored_windows = 0
-        self.fits = True
-
-    def outcome(self, all_scores: bool) -> StepScores | ScoringFailure:
-        if not self.fits:
-            return ScoringFailure("out_of_memory")
-        if not (np.isfinite(self.surprisal).all() and np.isfinite(self.entropy).all()):
-            return ScoringFailure("not_finite")
-        places = np.searchsorted(self.wanted, self.tokenised.first)
-        empty: Values = np.empty(0)
-        mean_surprisal = self._means(self.surprisal, places) if all_scores else empty
-        mean_entropy = self._means(self.entropy, places) if all_scores else empty
-        return StepScores(
-            _rounded(self.surprisal[places]),
-            _rounded(self.entropy[places]),
-            _rounded(mean_surprisal),
-            _rounded(mean_entropy),
-            _rounded(np.exp(mean_surprisal)),
-            tokens=len(self.tokenised.ids) - self.tokenised.start,
-            windows=self.cut.count,
-            question_cut=self.cut.question_cut,
-        )
-
-    def _means(self, values: Values, places: Indexes) -> Values:
-        """Mean of a value over each step's tokens; of a step that owns none, the value of its first token."""
-        counts = np.bincount(self.tokenised.owner, minlength=len(places))
-        sums = np.bincount(self.tokenised.owner, values, minlength=len(places))
-        return np.where(counts > 0, sums / np.maximum(counts, 1), values[places])
+def _first_tokens(tokenised: TokenisedTrace) -> Indexes:
+    return np.unique(tokenised.first)
 
 
-def _rounded(values: Values) -> tuple[float, ...]:
-    """Seven digits: what float32 holds. The rest would only take room in every record."""
-    return tuple(float(f"{value:.7g}") for value in values)
+def _first_scores(of_tokens: TokenScores) -> StepScores:
+    empty: Values = np.empty(0)
+    return _step_scores(of_tokens, empty, empty)
+
+
+def _all_scores(of_tokens: TokenScores) -> StepScores:
+    return _step_scores(of_tokens, _means(of_tokens, of_tokens.surprisal), _means(of_tokens, of_tokens.entropy))
+
+
+def _step_scores(of_tokens: TokenScores, mean_surprisal: Values, mean_entropy: Values) -> StepScores:
+    tokenised, places = of_tokens.tokenised, _places(of_tokens)
+    return StepScores(
+        rounded(of_tokens.surprisal[places]),
+        rounded(of_tokens.entropy[places]),
+        rounded(mean_surprisal),
+        rounded(mean_entropy),
+        rounded(np.exp(mean_surprisal)),
+        tokens=len(tokenised.ids) - tokenised.start,
+        windows=of_tokens.windows,
+        question_cut=of_tokens.question_cut,
+    )
+
+
+def _places(of_tokens: TokenScores) -> Indexes:
+    """Where each step's first token is among the scored ones."""
+    places: Indexes = np.searchsorted(of_tokens.wanted, of_tokens.tokenised.first)
+    return places
+
+
+def _means(of_tokens: TokenScores, values: Values) -> Values:
+    """Mean of a value over each step's tokens; of a step that owns none, the value of its first token."""
+    owner, places = of_tokens.tokenised.owner, _places(of_tokens)
+    counts = np.bincount(owner, minlength=len(places))
+    sums = np.bincount(owner, values, minlength=len(places))
+    return np.where(counts > 0, sums / np.maximum(counts, 1), values[places])

@@ -1,0 +1,121 @@
+"""Traces → scores of their tokens: tokenise, cut into windows, run the model, put what it gave together again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..progress import tick
+from ..trace import Trace
+from .forward import ScoringModel
+from .outcome import ScoringFailure
+from .tokenization import TokenisedTrace, TraceTokenizer
+from .windows import Indexes, Window, cut
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """What a model says about tokens of one trace.
+
+    Args:
+        tokenised (`TokenisedTrace`):
+            Its tokens.
+        wanted (`NDArray` of shape `(wanted,)`):
+            Positions of the scored ones, ascending.
+        surprisal (`NDArray` of shape `(wanted,)`):
+            -log p of each given everything before it, in nats.
+        entropy (`NDArray` of shape `(wanted,)`):
+            Entropy over the vocabulary of the distribution that each was drawn from, in nats.
+        windows, question_cut (`int`):
+            As [`StepScores`] has them.
+    """
+
+    tokenised: TokenisedTrace
+    wanted: Indexes
+    surprisal: Values
+    entropy: Values
+    windows: int
+    question_cut: int
+
+
+def all_of_reasoning(tokenised: TokenisedTrace) -> Indexes:
+    """Positions of all tokens of the reasoning."""
+    return np.arange(tokenised.start, len(tokenised.ids))
+
+
+def score_tokens(
+    traces: Sequence[Trace],
+    tokenizer: TraceTokenizer,
+    model: ScoringModel,
+    wanted: Callable[[TokenisedTrace], Indexes],
+    max_context: int | None,
+    max_batch_tokens: int,
+) -> Iterator[tuple[int, TokenScores | ScoringFailure]]:
+    """The outcome of each trace with its position in `traces`, as soon as its last window is scored. The longest go
+    first, so that memory runs out at once if at all; the windows of one trace follow each other.
+
+    Args:
+        traces (`Sequence[Trace]`):
+            What to score.
+        tokenizer (`TraceTokenizer`), model (`ScoringModel`):
+            From [`asap_hf.scoring.steps.load`].
+        wanted (`Callable[[TokenisedTrace], NDArray]`):
+            Positions of the tokens to score, ascending, such as [`all_of_reasoning`].
+        max_context, max_batch_tokens:
+            As [`SurprisalScorer`] has them.
+    """
+    pending: dict[int, _Pending] = {}
+    limit = model.limit(max_context)
+    for index, tokenised in enumerate(tokenizer(traces)):
+        if tokenised is None:
+            yield index, ScoringFailure("not_encodable")
+        elif tokenised.start == 0:
+            yield index, ScoringFailure("nothing_before")
+        else:
+            pending[index] = _Pending(index, tokenised, wanted(tokenised), limit)
+    longest_first = sorted(pending.values(), key=lambda one: -len(one.tokenised.ids))
+    windows = [window for one in longest_first for window in one.cut.windows]
+    for window, scores in model.score_all(windows, max_batch_tokens):
+        one = pending[window.trace]
+        tick("scored tokens", len(window))
+        one.take(window, scores)
+        if one.scored_windows == len(one.cut.windows):
+            yield window.trace, one.outcome()
+
+
+class _Pending:
+    """A trace whose windows are on their way through the model."""
+
+    def __init__(self, number: int, tokenised: TokenisedTrace, wanted: Indexes, limit: int | None):
+        self.tokenised, self.wanted = tokenised, wanted
+        self.cut = cut(number, tokenised.ids, tokenised.start, wanted, limit)
+        self.surprisal: Values = np.full(len(wanted), np.nan)
+        self.entropy: Values = np.full(len(wanted), np.nan)
+        self.scored_windows = 0
+        self.fits = True
+
+    def take(self, window: Window, scores: tuple[Values, Values] | None) -> None:
+        self.scored_windows += 1
+        if scores is None:
+            self.fits = False
+        else:
+            self.surprisal[window.slots], self.entropy[window.slots] = scores
+
+    def outcome(self) -> TokenScores | ScoringFailure:
+        if not self.fits:
+            return ScoringFailure("out_of_memory")
+        if not (np.isfinite(self.surprisal).all() and np.isfinite(self.entropy).all()):
+            return ScoringFailure("not_finite")
+        return TokenScores(
+            self.tokenised, self.wanted, self.surprisal, self.entropy, self.cut.count, self.cut.question_cut
+        )
+
+
+def rounded(values: Values) -> tuple[float, ...]:
+    """Seven digits: what float32 holds. The rest would only take room in every record."""
+    return tuple(float(f"{value:.7g}") for value in values)
