@@ -79,6 +79,11 @@ def test_only_traces_that_both_have_are_paired() -> None:
     assert row_of(tables_of(alone)[0], "good").contrast is None
 
 
+def test_what_was_measured_on_fewer_traces_is_not_the_best() -> None:
+    (table,) = tables_of([*results(), result(0, "late", 0.01)])
+    assert [(row.pruner, row.best) for row in table.rows[:2]] == [("late", False), ("good", True)]
+
+
 def test_sizes_times_and_damage_are_added_up() -> None:
     many = [
         result(0, "a", 1.0, tokens=30, seconds=9.0, cpu_seconds=2.0, code_lines=10, whole_code_lines=4),
