@@ -63,7 +63,8 @@ class LeaveOneOutScorer(ModelScorer):
 
     def compute(
         self, traces: Sequence[Trace], tokenizer: TraceTokenizer, model: ScoringModel
-    ) -> Iterator[tuple[int, Mapping[str, Any] | ScoringFailure]]:
+    ) -> Iterator[Mapping[int, Mapping[str, Any] | ScoringFailure]]:
         from .scoring.leave_one_out import leave_one_out
 
-        return leave_one_out(traces, tokenizer, model, self.window, self.include_answer, self.max_batch_tokens)
+        found = leave_one_out(traces, tokenizer, model, self.window, self.include_answer, self.max_batch_tokens)
+        return ({index: outcome} for index, outcome in found)

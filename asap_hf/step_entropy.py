@@ -48,11 +48,14 @@ class StepEntropyScorer(ModelScorer):
 
     def compute(
         self, traces: Sequence[Trace], tokenizer: TraceTokenizer, model: ScoringModel
-    ) -> Iterator[tuple[int, Mapping[str, Any] | ScoringFailure]]:
+    ) -> Iterator[Mapping[int, Mapping[str, Any] | ScoringFailure]]:
         from .scoring.step_entropy import step_entropies
         from .scoring.token_scores import all_of_reasoning, score_tokens
 
-        for index, outcome in score_tokens(
+        for outcomes in score_tokens(
             traces, tokenizer, model, all_of_reasoning, self.max_context, self.max_batch_tokens
         ):
-            yield index, outcome if isinstance(outcome, ScoringFailure) else step_entropies(outcome)
+            yield {
+                index: outcome if isinstance(outcome, ScoringFailure) else step_entropies(outcome)
+                for index, outcome in outcomes.items()
+            }

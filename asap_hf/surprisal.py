@@ -76,8 +76,8 @@ class SurprisalScorer(ScoringSetup):
                 outcomes[index] = known
         unknown = [index for index in range(len(traces)) if index not in outcomes]
         if unknown:
-            for place, outcome in self._compute([traces[index] for index in unknown]):
-                outcomes[unknown[place]] = outcome
+            for found in self._compute([traces[index] for index in unknown]):
+                outcomes |= {unknown[place]: outcome for place, outcome in found.items()}
         return [outcomes[index] for index in range(len(traces))]
 
     @property
@@ -109,15 +109,18 @@ class SurprisalScorer(ScoringSetup):
                 return StepScores(**{**stored, **values})
         return None
 
-    def _compute(self, traces: Sequence[Trace]) -> Iterator[tuple[int, StepScores | ScoringFailure]]:
-        """Score with the model; each outcome as soon as it is known, and stored."""
+    def _compute(self, traces: Sequence[Trace]) -> Iterator[dict[int, StepScores | ScoringFailure]]:
+        """Score with the model; the outcomes as soon as they are known, and stored."""
         from .scoring.steps import score_steps
 
         tokenizer, model = self.load()
         ledger = open_ledger("scores")
-        for index, outcome in score_steps(
-            traces, tokenizer, model, self.all_scores, self.max_context, self.max_batch_tokens
-        ):
-            if isinstance(outcome, StepScores):
-                ledger.put(self._key(traces[index], self.all_scores), asdict(outcome))
-            yield index, outcome
+        for found in score_steps(traces, tokenizer, model, self.all_scores, self.max_context, self.max_batch_tokens):
+            ledger.put_all(
+                {
+                    self._key(traces[index], self.all_scores): asdict(outcome)
+                    for index, outcome in found.items()
+                    if isinstance(outcome, StepScores)
+                }
+            )
+            yield found

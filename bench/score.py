@@ -148,10 +148,10 @@ def run_ours(tokenizer: Any, model: Any, name: str, watch: Watch, trace: Any, al
     model._hidden = lambda ids: watch.time("forward", hidden, ids)
     model.head = lambda *inputs: watch.time("head", head, *inputs)
     try:
-        [(_, scores)] = score_steps([trace], tokenizer, model, all_scores)
+        [outcomes] = score_steps([trace], tokenizer, model, all_scores)
     finally:
         model._hidden, model.head = hidden, head
-    count = partial(count_tokens, name)
+    scores, count = outcomes[0], partial(count_tokens, name)
     watch.time(
         "removal", select_by_budget, trace.steps, scores.first_token_surprisal, scores.tokens // 2, count_tokens=count
     )

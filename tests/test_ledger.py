@@ -99,6 +99,43 @@ def test_the_first_value_stays(folder):
     assert Ledger(str(folded)).get(ledger_key("a")) == "first"
 
 
+def test_what_is_stored_at_once_takes_one_write_and_the_first_value_stays(folder, monkeypatch):
+    ledger = open_ledger("scores")
+    ledger.put(ledger_key("b"), "first")
+    sizes, really_write = [], os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: sizes.append(len(data)) or really_write(fd, data))
+    ledger.put_all({ledger_key(name): f"{name} é" for name in "abc"})
+    ledger.put_all({})
+    ledger.put_all({ledger_key("a"): "again"})
+    assert [ledger.get(ledger_key(name)) for name in "abc"] == ["a é", "first", "c é"]
+    assert sizes == [sum(map(len, lines(ledger)[1:]))]
+    with pytest.raises(ValueError, match="not a ledger key"):
+        ledger.put_all({ledger_key("d"): 1, 'e "f"': 2})
+    assert ledger.get(ledger_key("d")) is None
+
+
+def test_a_disk_that_fills_up_inside_a_second_line_takes_the_first_back(folder):
+    script = """
+import resource
+from asap_hf.errors import RunError
+from asap_hf.ledger import ledger_key, open_ledger
+ledger = open_ledger("llm")
+ledger.put(ledger_key("before"), 0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, resource.RLIM_INFINITY))
+try:
+    ledger.put_all({ledger_key("a"): "a" * 2_000, ledger_key("b"): "b" * 2_000})
+except RunError:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    print([ledger.get(ledger_key(name)) for name in ("before", "a", "b")], len(ledger))
+    ledger.put_all({ledger_key("a"): 1, ledger_key("b"): 2})
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("[0, None, None] 1\n", "")
+    ledger = open_ledger("llm")
+    assert [ledger.get(ledger_key(name)) for name in ("before", "a", "b")] == [0, 1, 2]
+    assert ledger.damaged == 0
+
+
 def test_a_key_that_could_not_be_found_again_is_refused(folder):
     with pytest.raises(ValueError, match="not a ledger key"):
         open_ledger("llm").put('a "b"', 1)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from asap_hf.errors import RunError, UsageError
 from asap_hf.scoring import steps as scoring_steps
 from asap_hf.scoring.forward import ScoringModel
 from asap_hf.scoring.outcome import SCORES
+from asap_hf.scoring.windows import Window
 from asap_hf.surprisal import ScoringFailure, StepScores, SurprisalScorer, flops_per_trace, model_config
 from asap_hf.trace import Trace
 
@@ -323,6 +327,48 @@ def test_what_is_in_the_ledger_needs_no_model(tiny: str, monkeypatch: pytest.Mon
     assert scorer(tiny).score(TRACES) == first
     assert scorer(tiny, device="cpu", max_batch_tokens=7).score(TRACES) == first
     assert [one.mean_entropy for one in scorer(tiny, all_scores=False).score(TRACES)] == [()] * 4
+
+
+def interrupting_after(writes: int) -> Callable[[int], None]:
+    calls = count()
+
+    def fsync(fd: int) -> None:
+        if next(calls) == writes:
+            raise KeyboardInterrupt
+
+    return fsync
+
+
+def test_broken_off_after_any_write_the_rest_is_scored_beside_the_same_neighbours(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two of several windows, the last of the one about as long as the first of the other; then three neighbours.
+    traces = [Trace(f"Question {k}", PROSE * n + CODE, "42") for k, n in enumerate((3, 12, 3, 1, 8, 3))]
+    one = scorer(tiny, max_context=256, max_batch_tokens=640)
+    batches: list[list[list[int]]] = []
+    score = ScoringModel.score
+
+    def seen(model: ScoringModel, windows: Sequence[Window]) -> Any:
+        batches.append([window.ids.tolist() for window in windows])
+        return score(model, windows)
+
+    monkeypatch.setattr(ScoringModel, "score", seen)
+    monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "unbroken"))
+    unbroken, whole = one.score(traces), list(batches)
+    assert [getattr(outcome, "windows", 0) for outcome in unbroken] == [1, 3, 1, 1, 2, 1]
+    assert [len(batch) for batch in whole] == [2, 1, 2, 3, 1]
+    broken_off = 0
+    for writes in range(len(whole)):
+        batches.clear()
+        monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / f"broken-{writes}"))
+        monkeypatch.setattr(os, "fsync", interrupting_after(writes))
+        try:
+            one.score(traces)
+        except KeyboardInterrupt:
+            broken_off += 1
+        assert one.score(traces) == unbroken
+        assert batches == whole
+    assert broken_off == 4  # one write for each batch that ends a trace
 
 
 @pytest.mark.parametrize("change", [{"dtype": "bfloat16"}, {"context": "chat"}, {"max_context": 2048}])

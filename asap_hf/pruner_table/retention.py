@@ -81,7 +81,7 @@ class Judge(PlacedModel):
             [`RunError`]: if it does not fit into memory, or the model gives no number.
         """
         window = self._window(trace, reasoning)
-        ((_, scores),) = self._loaded[1].score_all([window], len(window))
+        (((_, scores),),) = self._loaded[1].score_all([window], len(window))
         name = self.identity.name
         if scores is None:
             raise RunError(f"{len(window):,} tokens do not fit into memory beside {name!r}: choose a smaller judge")

@@ -77,8 +77,11 @@ class ScoringModel:
         ends = np.cumsum(counts)[:-1]
         return list(zip(np.split(surprisal.numpy(), ends), np.split(entropy.numpy(), ends), strict=True))
 
-    def score_all(self, windows: Sequence[Window], max_batch_tokens: int) -> Iterator[tuple[Window, Scores | None]]:
-        """Score the windows in batches, longest first; `None` for one that does not fit into memory even alone.
+    def score_all(
+        self, windows: Sequence[Window], max_batch_tokens: int
+    ) -> Iterator[list[tuple[Window, Scores | None]]]:
+        """Score the windows in the order given, which is longest first: a list from each forward pass, with `None`
+        for a window that does not fit into memory even alone.
 
         Running out of memory halves the token budget of what is still to come.
         """
@@ -90,7 +93,7 @@ class ScoringModel:
                 budget = len(batch) * max(map(len, batch)) // 2
                 logger.warning("out of memory; going on with at most %d tokens at once", budget)
                 continue
-            yield from zip(batch, scores or repeat(None), strict=False)
+            yield list(zip(batch, scores or repeat(None), strict=False))
             place += len(batch)
 
     def _score_if_it_fits(self, batch: Sequence[Window]) -> list[Scores] | None:

@@ -30,9 +30,9 @@ class ModelScorer(ScoringSetup, ABC):
     @abstractmethod
     def compute(
         self, traces: Sequence[Trace], tokenizer: TraceTokenizer, model: ScoringModel
-    ) -> Iterator[tuple[int, Mapping[str, Any] | ScoringFailure]]:
-        """The answer about each trace with its position, as soon as it is known: `{"scores": {name: [one value per
-        step]}, …anything for the record}` as JSON holds it, or a failure."""
+    ) -> Iterator[Mapping[int, Mapping[str, Any] | ScoringFailure]]:
+        """The answers about traces by their positions, as soon as they are known, those of one forward pass at once:
+        `{"scores": {name: [one value per step]}, …anything for the record}` as JSON holds it, or a failure."""
 
     def __call__(self, traces: Sequence[Trace]) -> list[dict[str, Any]]:
         """Answers in order, each with `scorer`, the `fingerprint`: from the ledger where a trace was scored before.
@@ -46,13 +46,12 @@ class ModelScorer(ScoringSetup, ABC):
         answers = {index: answer for index, key in enumerate(keys) if (answer := ledger.get(key)) is not None}
         unknown = [index for index in range(len(traces)) if index not in answers]
         if unknown:
-            for place, outcome in self.compute([traces[index] for index in unknown], *self.load()):
-                index = unknown[place]
-                if isinstance(outcome, ScoringFailure):
-                    answers[index] = {"reason": outcome.reason}
-                else:
-                    ledger.put(keys[index], outcome)
-                    answers[index] = outcome
+            for outcomes in self.compute([traces[index] for index in unknown], *self.load()):
+                found = {unknown[place]: outcome for place, outcome in outcomes.items()}
+                failed = {at: {"reason": one.reason} for at, one in found.items() if isinstance(one, ScoringFailure)}
+                scored = {at: one for at, one in found.items() if not isinstance(one, ScoringFailure)}
+                ledger.put_all({keys[index]: answer for index, answer in scored.items()})
+                answers |= failed | scored
         return [{**answers[index], "scorer": self.fingerprint} for index in range(len(traces))]
 
     @property

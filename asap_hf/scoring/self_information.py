@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -72,7 +73,8 @@ def self_information(
             number, np.array([start, *ids], dtype=np.int64), 1, np.arange(1, len(ids) + 1), model.limit(None)
         ).windows
     ]
-    for window, scores in model.score_all(sorted(windows, key=len, reverse=True), max_batch_tokens):
+    batches = model.score_all(sorted(windows, key=len, reverse=True), max_batch_tokens)
+    for window, scores in chain.from_iterable(batches):
         if scores is None:
             return None
         tick("scored tokens", len(window))

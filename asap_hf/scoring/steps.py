@@ -38,8 +38,8 @@ def score_steps(
     all_scores: bool = True,
     max_context: int | None = None,
     max_batch_tokens: int = 16384,
-) -> Iterator[tuple[int, StepScores | ScoringFailure]]:
-    """The outcome of each trace with its position in `traces`, in the order of [`score_tokens`].
+) -> Iterator[dict[int, StepScores | ScoringFailure]]:
+    """Outcomes by the trace's position in `traces`, those of one forward pass at once, as [`score_tokens`] has them.
 
     Args:
         traces (`Sequence[Trace]`):
@@ -50,8 +50,11 @@ def score_steps(
             As [`SurprisalScorer`] has them.
     """
     wanted, of_steps = (all_of_reasoning, _all_scores) if all_scores else (_first_tokens, _first_scores)
-    for index, outcome in score_tokens(traces, tokenizer, model, wanted, max_context, max_batch_tokens):
-        yield index, outcome if isinstance(outcome, ScoringFailure) else of_steps(outcome)
+    for outcomes in score_tokens(traces, tokenizer, model, wanted, max_context, max_batch_tokens):
+        yield {
+            index: outcome if isinstance(outcome, ScoringFailure) else of_steps(outcome)
+            for index, outcome in outcomes.items()
+        }
 
 
 def _first_tokens(tokenised: TokenisedTrace) -> Indexes:

@@ -55,9 +55,13 @@ def score_tokens(
     wanted: Callable[[TokenisedTrace], Indexes],
     max_context: int | None,
     max_batch_tokens: int,
-) -> Iterator[tuple[int, TokenScores | ScoringFailure]]:
-    """The outcome of each trace with its position in `traces`, as soon as its last window is scored. The longest go
-    first, so that memory runs out at once if at all; the windows of one trace follow each other.
+) -> Iterator[dict[int, TokenScores | ScoringFailure]]:
+    """Outcomes by the trace's position in `traces`, those of one forward pass at once. The longest traces go first, so
+    that memory runs out at once if at all.
+
+    Neighbours in a batch show in the last digits of a score. Whoever stores what came together as one, and asks again
+    only for the rest, has the numbers of an unbroken run: the next batch begins where the last one ended, and a trace
+    of several windows shares none with others.
 
     Args:
         traces (`Sequence[Trace]`):
@@ -73,19 +77,21 @@ def score_tokens(
     limit = model.limit(max_context)
     for index, tokenised in enumerate(tokenizer(traces)):
         if tokenised is None:
-            yield index, ScoringFailure("not_encodable")
+            yield {index: ScoringFailure("not_encodable")}
         elif tokenised.start == 0:
-            yield index, ScoringFailure("nothing_before")
+            yield {index: ScoringFailure("nothing_before")}
         else:
             pending[index] = _Pending(index, tokenised, wanted(tokenised), limit)
     longest_first = sorted(pending.values(), key=lambda one: -len(one.tokenised.ids))
-    windows = [window for one in longest_first for window in one.cut.windows]
-    for window, scores in model.score_all(windows, max_batch_tokens):
-        one = pending[window.trace]
-        tick("scored tokens", len(window))
-        one.take(window, scores)
-        if one.scored_windows == len(one.cut.windows):
-            yield window.trace, one.outcome()
+    split = [one.cut.windows for one in longest_first if len(one.cut.windows) > 1]
+    whole = [window for one in longest_first if len(one.cut.windows) == 1 for window in one.cut.windows]
+    for windows in (*split, whole):
+        for batch in model.score_all(windows, max_batch_tokens):
+            for window, scores in batch:
+                tick("scored tokens", len(window))
+                pending[window.trace].take(window, scores)
+            if done := {window.trace: pending[window.trace] for window, _ in batch if pending[window.trace].is_done}:
+                yield {index: one.outcome() for index, one in done.items()}
 
 
 class _Pending:
@@ -105,6 +111,10 @@ class _Pending:
             self.fits = False
         else:
             self.surprisal[window.slots], self.entropy[window.slots] = scores
+
+    @property
+    def is_done(self) -> bool:
+        return self.scored_windows == len(self.cut.windows)
 
     def outcome(self) -> TokenScores | ScoringFailure:
         if not self.fits:
