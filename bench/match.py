@@ -17,7 +17,9 @@ import json
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cydifflib
 
@@ -32,7 +34,9 @@ THRESHOLD = 0.6
 LENGTHS = ((20, 200), (200, 400), (400, 800), (800, 10_000))
 
 Steps = Sequence[str]
+Pair = tuple[Steps, Steps]
 Outcome = tuple[bool, tuple[int, ...], tuple[float, ...]]
+Answer = TypeVar("Answer")
 
 
 def main() -> None:
@@ -57,7 +61,7 @@ def main() -> None:
 def read_steps(path: Path) -> list[Steps]:
     """The steps of every usable trace of four steps or more, cut as in the paper."""
     opener = gzip.open if path.suffix == ".gz" else open
-    traces = []
+    traces: list[Steps] = []
     with opener(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
@@ -93,9 +97,11 @@ def edit(step: str, rng: random.Random) -> str:
     return drop_mark(step, rng) if len(step) >= 10 else step
 
 
-def workloads(traces: list[Steps], rng: random.Random) -> dict[str, list[tuple[Steps, Steps]]]:
+def workloads(traces: list[Steps], rng: random.Random) -> dict[str, list[Pair]]:
     """Name → pairs of original and coarse steps."""
-    copied, invented, reordered = [], [], []
+    copied: list[Pair] = []
+    invented: list[Pair] = []
+    reordered: list[Pair] = []
     for number, steps in enumerate(traces):
         copied.append((steps, [edit(step, rng) for step in steps[::3]]))
         foreign = [step for step in traces[number - 1] if len(step) >= 80] or list(traces[number - 1])
@@ -137,8 +143,8 @@ def time_alignments(traces: list[Steps], rng: random.Random) -> None:
         for junk in (False, True):
             oracle, base = timed(plain(difflib.SequenceMatcher, junk), pairs)
             _, compiled = timed(plain(cydifflib.SequenceMatcher, junk), pairs)
-            verdicts, verdict = timed(lambda one, two, junk=junk: is_ordered_match(one, two, THRESHOLD, junk), pairs)
-            found, ours = timed(lambda one, two, junk=junk: align(one, two, THRESHOLD, junk), pairs)
+            verdicts, verdict = timed(partial(is_ordered_match, threshold=THRESHOLD, autojunk=junk), pairs)
+            found, ours = timed(partial(align, threshold=THRESHOLD, autojunk=junk), pairs)
             agree = sum(one[0] == two for one, two in zip(oracle, verdicts, strict=True))
             same = sum(
                 one == (two.valid, two.matched, two.similarities) for one, two in zip(oracle, found, strict=True)
@@ -148,7 +154,7 @@ def time_alignments(traces: list[Steps], rng: random.Random) -> None:
             print(f"   {agree} and {same} of {len(pairs)}")
 
 
-def timed(function: Callable, pairs: list[tuple[Steps, Steps]]) -> tuple[list, float]:
+def timed(function: Callable[[Steps, Steps], Answer], pairs: list[Pair]) -> tuple[list[Answer], float]:
     """Its answers, and the processor's milliseconds per pair."""
     start = time.process_time()
     answers = [function(origin, coarse) for origin, coarse in pairs]

@@ -60,16 +60,14 @@ def main() -> None:
 def time_all(arguments: argparse.Namespace) -> None:
     import torch
 
-    from asap_hf.scoring import steps
     from asap_hf.surprisal import SurprisalScorer
 
     torch.set_num_threads(arguments.threads)
     scorer = SurprisalScorer(arguments.model, dtype=arguments.dtype, context="raw")
     device, dtype = scorer.placement()
-    identity = scorer._identity
-    tokenizer, model = steps.load(identity.path, identity.commit, "raw", dtype, device, None)
+    tokenizer, model = scorer.load()
     traces = read_traces(arguments.traces, tokenizer)
-    lengths = [len(one.ids) for one in tokenizer(traces)]
+    lengths = [len(one.ids) for one in tokenizer(traces) if one is not None]
     clock = time.process_time if arguments.clock == "cpu" else time.perf_counter
     ways: dict[str, Callable[[Watch, Any], None]] = {
         "bare body": partial(run_body, tokenizer, model),
@@ -86,8 +84,8 @@ def time_all(arguments: argparse.Namespace) -> None:
                 keep_fastest(best[way], number, watch)
     print(
         f"{len(traces)} traces, {sum(map(len, (one.steps for one in traces)))} steps, {sum(lengths)} tokens "
-        f"({min(lengths)} to {max(lengths)}); {identity.name} in {dtype} on {device}, {arguments.threads} thread(s), "
-        f"{arguments.clock} time, best of {arguments.repeats}\n"
+        f"({min(lengths)} to {max(lengths)}); {scorer.identity.name} in {dtype} on {device}, "
+        f"{arguments.threads} thread(s), {arguments.clock} time, best of {arguments.repeats}\n"
     )
     print_times(best)
     print_overhead(best)
@@ -140,6 +138,7 @@ def run_body(tokenizer: Any, model: Any, watch: Watch, trace: Any) -> None:
 
 def run_ours(tokenizer: Any, model: Any, name: str, watch: Watch, trace: Any, all_scores: bool) -> None:
     """The whole way of a trace through the tool: tokenise, score, Algorithm 2."""
+    from asap_hf.scoring.outcome import StepScores
     from asap_hf.scoring.steps import score_steps
     from asap_hf.selection import select_by_budget
     from asap_hf.tokens import count_tokens
@@ -152,6 +151,7 @@ def run_ours(tokenizer: Any, model: Any, name: str, watch: Watch, trace: Any, al
     finally:
         model._hidden, model.head = hidden, head
     scores, count = outcomes[0], partial(count_tokens, name)
+    assert isinstance(scores, StepScores)
     watch.time(
         "removal", select_by_budget, trace.steps, scores.first_token_surprisal, scores.tokens // 2, count_tokens=count
     )

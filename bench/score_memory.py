@@ -1,6 +1,6 @@
 """Memory of scoring against the length of the text, and how much of the work the output layer is.
 
-    python bench/score_memory.py [--model FOLDER] [--dtype float32]
+    python bench/score_memory.py [--model FOLDER] [--dtype float32] [--lengths 1024,4096]
 
 Each figure comes from a process of its own: the kernel's high-water mark over what the loaded model takes, on the CPU.
 """
@@ -10,22 +10,24 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-LENGTHS = (1024, 2048, 4096, 8192)
+LENGTHS = "1024,2048,4096,8192"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="embedded", help="Hub id or folder (default: the embedded model)")
     parser.add_argument("--dtype", default="auto", help="of the weights (default: auto)")
+    parser.add_argument("--lengths", default=LENGTHS, help=f"of the texts, in tokens (default: {LENGTHS})")
     parser.add_argument("--peak", nargs=2, metavar=("WAY", "TOKENS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peak:
         way, tokens = arguments.peak
         print(peak_mebibytes(arguments.model, arguments.dtype, way, int(tokens)))
         return
-    print_memory(arguments.model, arguments.dtype)
+    print_memory(arguments.model, arguments.dtype, [int(length) for length in arguments.lengths.split(",")])
     print_head_share(arguments.model)
 
 
@@ -50,13 +52,13 @@ def print_head_share(name: str) -> None:
         print(f"{title:<32}{shares[0]:>12.1%}{shares[1]:>12.2%}")
 
 
-def print_memory(name: str, dtype: str) -> None:
+def print_memory(name: str, dtype: str, lengths: Sequence[int]) -> None:
     """Each figure from a process of its own: the most memory above what the loaded model takes."""
-    print(f"{'peak MiB over the loaded model':<32}" + "".join(f"{length:>9}" for length in LENGTHS) + "  tokens")
+    print(f"{'peak MiB over the loaded model':<32}" + "".join(f"{length:>9}" for length in lengths) + "  tokens")
     rows = {}
     for way in ("body", "ours", "full"):
         command = [sys.executable, __file__, "--model", name, "--dtype", dtype, "--peak", way]
-        runs = [subprocess.run([*command, str(length)], capture_output=True, text=True) for length in LENGTHS]
+        runs = [subprocess.run([*command, str(n)], stdout=subprocess.PIPE, text=True, check=True) for n in lengths]
         rows[way] = [float(run.stdout) for run in runs]
     titles = {"body": "bare body", "ours": "ours, all five", "full": "full logits and log-softmax"}
     for way, title in titles.items():
@@ -70,14 +72,11 @@ def peak_mebibytes(name: str, dtype: str, way: str, tokens: int) -> float:
     import numpy as np
     import torch
 
-    from asap_hf.scoring import steps
     from asap_hf.scoring.windows import Window
     from asap_hf.surprisal import SurprisalScorer
 
     torch.set_num_threads(1)
-    scorer = SurprisalScorer(name, dtype=dtype, context="raw", device="cpu")
-    identity = scorer._identity
-    _, model = steps.load(identity.path, identity.commit, "raw", scorer.placement()[1], "cpu", None)
+    _, model = SurprisalScorer(name, dtype=dtype, context="raw", device="cpu").load()
     ids = np.random.default_rng(0).integers(1000, 20000, tokens)
     batch = torch.from_numpy(ids)[None]
     before = status("VmRSS")

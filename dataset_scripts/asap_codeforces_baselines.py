@@ -44,9 +44,8 @@ def build(arguments: BaselinesArguments) -> None:
     branches = []
     for name in names:
         print(f"\n{name}\n")
-        summary = prune(
-            replace(arguments, pruner=name, output_dir=str(runs / name), overwrite=True), arguments.staging
-        )
+        one = replace(arguments, pruner=name, output_dir=str(runs / name), overwrite=True)  # type: ignore[arg-type]
+        summary = prune(one, arguments.staging)
         branches += [summary["shards"][1]] if "shards" in summary else []
     if summary:
         write_baselines({name: runs / name for name in names}, Path(arguments.output_dir), arguments.overwrite)

@@ -1,0 +1,44 @@
+"""Every command whose numbers the README shows still prints its table: here at its smallest."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NUMBER = r"[\d.,e+]+"
+
+# Arguments → a line of the table, its numbers left open.
+BENCHES = {
+    "split.py --traces 2": rf"^code +{NUMBER} +{NUMBER}% +{NUMBER}%",
+    "match.py --traces 2": rf"^every third step, edited +off +2 +{NUMBER}.+ 2 and 2 of 2$",
+    "grade.py --jobs 2 --rounds 1": rf"^check +{NUMBER} +{NUMBER} +{NUMBER} +3\.0$",
+    "map.py --rows 16": rf"^ +16 +{NUMBER} +{NUMBER} +{NUMBER}$",
+    "score.py --traces 1 --repeats 1": rf"^ours, first token +{NUMBER} +{NUMBER} +{NUMBER} +{NUMBER}$",
+    "score_memory.py --lengths 256": rf"^ours, all five +{NUMBER}$",
+    "retention.py --traces 1 --max_tokens_trace 2000 --ratios 0.5 --keep 0.5 --threads 1": (
+        rf"^anchor 0\.5 \+ surprisal +0\.5 +[+-]{NUMBER} "
+    ),
+}
+
+
+@pytest.mark.parametrize("command", BENCHES)
+def test_a_bench_prints_its_table(command: str) -> None:
+    name, *arguments = command.split()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    run = subprocess.run(
+        [sys.executable, f"bench/{name}", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert re.search(BENCHES[command], run.stdout, re.MULTILINE), run.stdout
+
+
+def test_no_bench_is_forgotten() -> None:
+    tried = {command.split()[0] for command in BENCHES}
+    elsewhere = {"train_small.py"}  # minutes even at its smallest: `make demo-train`
+    assert {path.name for path in (ROOT / "bench").glob("*.py")} == tried | elsewhere
