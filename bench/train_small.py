@@ -270,7 +270,8 @@ def print_tables(arguments: argparse.Namespace, folder: Path, models: Sequence[s
     for name in PRUNERS:
         cost, spent = read_efficiency(folder / name), folder / name / "cpu_seconds.json"
         cpu = f"{json.loads(spent.read_text()) / cost.steps:.2f}" if spent.exists() else "–"
-        print(f"{name:12}{cost.tokens_per_sample:>20,.0f}{cost.seconds_per_step or 0:>19.2f}{cpu:>17}{cost.steps:>7}")
+        took = "–" if cost.seconds_per_step is None else f"{cost.seconds_per_step:.2f}"
+        print(f"{name:12}{cost.tokens_per_sample:>20,.0f}{took:>19}{cpu:>17}{cost.steps:>7}")
     print("CPU seconds are those of the whole command, start and saving included.")
 
     print(f"\nreasoning tokens generated on {arguments.heldout} held-out questions, cap {arguments.max_new_tokens:,}")
