@@ -74,10 +74,12 @@ class Tab:
         self.call("Emulation.setEmulatedMedia", media="", features=[feature])
 
     def open(self, page: Path, fragment: str = "") -> None:
-        """Open a page of `asap-hf explore` and wait until its trace is there."""
+        """Open a page of `asap-hf explore` and wait until its trace is painted: before, the browser takes every step
+        for hidden and tells no text of it."""
         self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=f"file://{page}{fragment}")
         self.until('document.getElementById("main")?.getAttribute("aria-busy") === "false"')
+        self.settle()
 
     def until(self, condition: str) -> None:
         """Wait for a condition in the page."""
