@@ -52,10 +52,6 @@ class StepEntropyScorer(ModelScorer):
         from .scoring.step_entropy import step_entropies
         from .scoring.token_scores import all_of_reasoning, score_tokens
 
-        for outcomes in score_tokens(
-            traces, tokenizer, model, all_of_reasoning, self.max_context, self.max_batch_tokens
-        ):
-            yield {
-                index: outcome if isinstance(outcome, ScoringFailure) else step_entropies(outcome)
-                for index, outcome in outcomes.items()
-            }
+        return score_tokens(
+            traces, tokenizer, model, all_of_reasoning, step_entropies, self.max_context, self.max_batch_tokens
+        )

@@ -80,9 +80,9 @@ def tables_of(results: Iterable[Result]) -> list[Table]:
         methods = grouped[ratio]
         rows = [_row(group, methods.get(CONTROL, []), timed[name]) for name, group in methods.items()]
         # A pruner that was measured on fewer traces may have had the easy ones.
-        on_all = [row for row in rows if row.traces == max(row.traces for row in rows)]
-        best = min(on_all, key=lambda row: row.nats.value)
-        rows = [replace(row, best=row is best) for row in rows]
+        most = max(row.traces for row in rows)
+        best = min(row.nats.value for row in rows if row.traces == most)
+        rows = [replace(row, best=row.traces == most and row.nats.value == best) for row in rows]
         rows += [_row(group, [], []) for group in ends.values()]
         tables.append(Table(ratio, tuple(sorted(rows, key=lambda row: row.nats.value))))
     return _with_holm(tables)

@@ -50,11 +50,7 @@ def score_steps(
             As [`SurprisalScorer`] has them.
     """
     wanted, of_steps = (all_of_reasoning, _all_scores) if all_scores else (_first_tokens, _first_scores)
-    for outcomes in score_tokens(traces, tokenizer, model, wanted, max_context, max_batch_tokens):
-        yield {
-            index: outcome if isinstance(outcome, ScoringFailure) else of_steps(outcome)
-            for index, outcome in outcomes.items()
-        }
+    return score_tokens(traces, tokenizer, model, wanted, of_steps, max_context, max_batch_tokens)
 
 
 def _first_tokens(tokenised: TokenisedTrace) -> Indexes:

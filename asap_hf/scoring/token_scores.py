@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..progress import tick
 from ..trace import Trace
-from .forward import ScoringModel
+from .forward import Scores, ScoringModel
 from .outcome import ScoringFailure
 from .tokenization import TokenisedTrace, TraceTokenizer
 from .windows import Indexes, Window, cut
 
 Values = NDArray[np.float64]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,11 @@ def score_tokens(
     tokenizer: TraceTokenizer,
     model: ScoringModel,
     wanted: Callable[[TokenisedTrace], Indexes],
+    answer: Callable[[TokenScores], Answer],
     max_context: int | None,
     max_batch_tokens: int,
-) -> Iterator[dict[int, TokenScores | ScoringFailure]]:
-    """Outcomes by the trace's position in `traces`, those of one forward pass at once. The longest traces go first, so
+) -> Iterator[dict[int, Answer | ScoringFailure]]:
+    """Answers by the trace's position in `traces`, those of one forward pass at once. The longest traces go first, so
     that memory runs out at once if at all.
 
     Neighbours in a batch show in the last digits of a score. Whoever stores what came together as one, and asks again
@@ -70,6 +73,8 @@ def score_tokens(
             From [`asap_hf.scoring.steps.load`].
         wanted (`Callable[[TokenisedTrace], NDArray]`):
             Positions of the tokens to score, ascending, such as [`all_of_reasoning`].
+        answer (`Callable[[TokenScores], Answer]`):
+            What the scores of a trace's tokens come to.
         max_context, max_batch_tokens:
             As [`SurprisalScorer`] has them.
     """
@@ -91,7 +96,7 @@ def score_tokens(
                 tick("scored tokens", len(window))
                 pending[window.trace].take(window, scores)
             if done := {window.trace: pending[window.trace] for window, _ in batch if pending[window.trace].is_done}:
-                yield {index: one.outcome() for index, one in done.items()}
+                yield {index: one.outcome(answer) for index, one in done.items()}
 
 
 class _Pending:
@@ -105,7 +110,7 @@ class _Pending:
         self.scored_windows = 0
         self.fits = True
 
-    def take(self, window: Window, scores: tuple[Values, Values] | None) -> None:
+    def take(self, window: Window, scores: Scores | None) -> None:
         self.scored_windows += 1
         if scores is None:
             self.fits = False
@@ -116,14 +121,13 @@ class _Pending:
     def is_done(self) -> bool:
         return self.scored_windows == len(self.cut.windows)
 
-    def outcome(self) -> TokenScores | ScoringFailure:
+    def outcome(self, answer: Callable[[TokenScores], Answer]) -> Answer | ScoringFailure:
         if not self.fits:
             return ScoringFailure("out_of_memory")
         if not (np.isfinite(self.surprisal).all() and np.isfinite(self.entropy).all()):
             return ScoringFailure("not_finite")
-        return TokenScores(
-            self.tokenised, self.wanted, self.surprisal, self.entropy, self.cut.count, self.cut.question_cut
-        )
+        windows, question_cut = self.cut.count, self.cut.question_cut
+        return answer(TokenScores(self.tokenised, self.wanted, self.surprisal, self.entropy, windows, question_cut))
 
 
 def rounded(values: Values) -> tuple[float, ...]:
