@@ -4,13 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo demo-train test quality style wheel vllm-test clean
+.PHONY: demo demo-train bench-gpu test quality style wheel vllm-test clean
 
 demo: $(STAMP)
 	$(BIN)/asap-hf prune asap_hf/samples/traces.jsonl --ratio 0.25 --output_dir out/demo --overwrite
 
 demo-train: $(STAMP)
 	$(BIN)/python bench/train_small.py --demo
+
+bench-gpu: $(STAMP)
+	$(BIN)/python bench/gpu.py
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadfile

@@ -24,6 +24,7 @@ BENCHES = {
     "retention.py --traces 1 --max_tokens_trace 2000 --ratios 0.5 --keep 0.5 --threads 1": (
         rf"^anchor 0\.5 \+ surprisal +0\.5 +[+-]{NUMBER} "
     ),
+    "gpu.py --smallest --device cpu --output OUTPUT": r"^11 parts measured, 0 failed, 0 left; ",
     "train_small.py --demo --steps 2 --rows 2 --heldout 1 --max_new_tokens 8 --output_dir OUTPUT": (
         rf"^asap +{NUMBER} +{NUMBER} +{NUMBER} +2$"
     ),
