@@ -20,6 +20,7 @@ without a network these wheels, 2 MiB together, beside an environment that has t
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -42,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", help="comma-separated (default: all, the most important first)")
     parser.add_argument("--smallest", action="store_true", help="toy shapes: tries the code, measures nothing")
-    parser.add_argument("--device", help="cuda, cuda:1 or cpu (default: a GPU if there is one)")
+    parser.add_argument("--device", choices=("cuda", "cpu"), help="the first GPU that is visible, or none of them")
     parser.add_argument("--output", type=Path, help="JSON file (default: bench/results/<device>.json)")
     parser.add_argument("--again", action="store_true", help="measure parts anew that the file already holds")
     parser.add_argument("--minutes", type=float, default=8, help="begin no part after this (default: 8)")
@@ -53,6 +54,8 @@ def main() -> None:
 def measure(arguments: argparse.Namespace) -> int:
     """Run the parts; 1 if one of them failed or was left."""
     sys.path.insert(0, str(ROOT))
+    # One card: a trainer that sees several spreads a batch over them.
+    os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     import torch
 
     from bench.gpu_parts.machine import Machine
@@ -61,8 +64,6 @@ def measure(arguments: argparse.Namespace) -> int:
     device = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cpu" and not arguments.smallest:
         sys.exit("there is no GPU here: --smallest tries every part at toy size")
-    if device.startswith("cuda"):
-        torch.cuda.set_device(device)
     parts, machine = all_parts(), Machine(device, arguments.smallest)
     wanted = arguments.parts.split(",") if arguments.parts else list(parts)
     if unknown := [name for name in wanted if name not in parts]:

@@ -36,7 +36,7 @@ class Machine:
     @property
     def on_gpu(self) -> bool:
         """Whether times come from device events and memory from the device's allocator."""
-        return self.device.startswith("cuda")
+        return self.device == "cuda"
 
     @property
     def name(self) -> str:
