@@ -23,6 +23,7 @@ from .tiers import BUBBLEWRAP, LANDLOCK, Tier
 from .wires import OverdueError
 
 __all__ = [
+    "GRADER_VERSION",
     "CallTask",
     "CheckTask",
     "Grader",
@@ -34,6 +35,9 @@ __all__ = [
     "Task",
     "Verdict",
 ]
+
+GRADER_VERSION = 2
+"""Raised when the grader may give another verdict of the same task: what an earlier one stored is then not trusted."""
 
 _ATTEMPTS = 2
 
