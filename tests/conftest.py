@@ -9,6 +9,12 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import pytest
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """The name alone for bytes: a compressed file holds the second in which it was made, a Parquet file the version of
+    what wrote it, and workers of pytest-xdist that collect other ids stop the run."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def embedded_model() -> str:
     """Folder of the real model that the tool carries; converted the first time, some ten seconds."""

@@ -34,7 +34,7 @@ LIVECODEBENCH = {"question_id": "1873_A", "question_content": "Cards.", "private
     ("file", "content", "problem"),
     [
         ("he.jsonl", as_lines(HUMANEVAL), Problem("he", "HumanEval/0", "def f(): ...")),
-        ("he.jsonl.gz", gzip.compress(as_lines(HUMANEVAL)), Problem("he", "HumanEval/0", "def f(): ...")),
+        ("he.jsonl.gz", gzip.compress(as_lines(HUMANEVAL), mtime=0), Problem("he", "HumanEval/0", "def f(): ...")),
         ("he.v1.parquet", as_parquet(HUMANEVAL), Problem("he.v1", "HumanEval/0", "def f(): ...")),
         ("lc.jsonl", as_lines(LEETCODE), Problem("lc", "two-sum", "Add.")),
         ("lc.parquet", as_parquet(LEETCODE), Problem("lc", "two-sum", "Add.")),
@@ -80,7 +80,7 @@ def test_files_are_read_one_after_the_other(tmp_path: Path) -> None:
         ("messages.jsonl", as_lines({"prompt": [{"content": "A."}]}), "no problem's text in any of the columns"),
         ("lists.jsonl", b"[1]\n", "no problem's text in any of the columns"),
         ("broken.jsonl", b'{"prompt": "A."', "'broken.jsonl' cannot be read"),
-        ("broken.jsonl.gz", gzip.compress(b"x" * 999)[:20], "'broken.jsonl.gz' cannot be read"),
+        ("broken.jsonl.gz", gzip.compress(b"x" * 999, mtime=0)[:20], "'broken.jsonl.gz' cannot be read"),
         ("plain.jsonl.gz", b"{}", "'plain.jsonl.gz' cannot be read"),
         ("broken.parquet", b"no Parquet", "'broken.parquet' cannot be read"),
     ],

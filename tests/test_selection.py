@@ -21,8 +21,11 @@ from asap_hf.trace import Trace
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLES = PROJECT / "asap_hf" / "samples" / "traces.jsonl"
 DATA = PROJECT.parent / "shared" / "data"
-REAL = [path for path in [DATA / "traces" / "codeforces_cots_py.jsonl.gz"] if path.exists()]
+REAL = DATA / "traces" / "codeforces_cots_py.jsonl.gz"
 R1 = DATA / "tokenizers" / "deepseek-r1-distill-qwen" / "tokenizer.json"
+AS_R1 = pytest.param(
+    "deepseek-r1-distill-qwen", marks=pytest.mark.skipif(not R1.exists(), reason="needs the shared tokenizers")
+)
 
 Count = Callable[[Sequence[str]], list[int]]
 
@@ -105,7 +108,6 @@ def characters(texts: Sequence[str]) -> list[int]:
 
 
 NAMES = ["embedded", "byte-level", "whole text", "characters"]
-NAMES += ["deepseek-r1-distill-qwen"] if R1.exists() else []
 
 
 def check_outcome(steps: Sequence[str], scores: Sequence[float], budgets: Sequence[int], count: Count) -> None:
@@ -126,7 +128,7 @@ def check(steps: Sequence[str], scores: Sequence[float], budgets: Sequence[int],
     check_outcome(steps, scores, budgets, count)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, AS_R1])
 def test_the_bundled_traces(name: str, counts: dict[str, Count]) -> None:
     rng = random.Random(7)
     for reasoning in sample_reasonings()[::6]:
@@ -150,11 +152,11 @@ def test_a_tokenizer_whose_tokens_span_steps(counts: dict[str, Count]) -> None:
     assert off
 
 
-@pytest.mark.parametrize("path", REAL)
-@pytest.mark.parametrize("name", [name for name in NAMES if name in ("embedded", "deepseek-r1-distill-qwen")])
-def test_real_traces(name: str, path: Path, counts: dict[str, Count]) -> None:
+@pytest.mark.skipif(not REAL.exists(), reason="needs the shared traces")
+@pytest.mark.parametrize("name", ["embedded", AS_R1])
+def test_real_traces(name: str, counts: dict[str, Count]) -> None:
     rng = random.Random(11)
-    with gzip.open(path, "rt", encoding="utf-8") as file:
+    with gzip.open(REAL, "rt", encoding="utf-8") as file:
         completions = [json.loads(line)["response"] for line in islice(file, 0, 400, 50)]
     checked = 0
     for completion in completions:
@@ -188,7 +190,7 @@ LINES = st.sampled_from(
 PARTS = st.lists(st.tuples(LINES, BLANKS, st.sampled_from([0.0, 1.0, 1.5, -2.0])), min_size=1, max_size=12)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, AS_R1])
 def test_any_steps(name: str, counts: dict[str, Count]) -> None:
     @given(PARTS, st.integers(1, 60))
     @settings(deadline=None, max_examples=60)

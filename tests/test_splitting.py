@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from asap_hf.splitting import SPLITTERS, split_code, split_paper, split_steps
 
 BENCH = runpy.run_path(str(Path(__file__).resolve().parents[1] / "bench" / "split.py"))
-REAL = [BENCH["REAL"]] if BENCH["REAL"].exists() else []
+needs_traces = pytest.mark.skipif(not BENCH["REAL"].exists(), reason="needs the shared traces")
 
 WORDS = """
 x = 1
@@ -226,9 +226,9 @@ def test_hostile_text_is_cut_in_the_end(name: str, splitter: str) -> None:
     assert "".join(split_steps(ADVERSARIAL[name], splitter)) == ADVERSARIAL[name]
 
 
-@pytest.mark.parametrize("path", REAL)
-def test_real_traces_are_cut_without_loss(path: Path) -> None:
-    texts = BENCH["read_reasonings"](path).values()
+@needs_traces
+def test_real_traces_are_cut_without_loss() -> None:
+    texts = BENCH["read_reasonings"](BENCH["REAL"]).values()
     assert len(texts) > 1000
     for text in texts:
         for splitter in SPLITTERS:
@@ -238,10 +238,11 @@ def test_real_traces_are_cut_without_loss(path: Path) -> None:
 
 
 # Measured 1.000/1.000, 0.993/0.993, 1.000/0.994; two or three boundaries more may go wrong.
-@pytest.mark.parametrize("path", REAL)
+@needs_traces
 @pytest.mark.parametrize(("part", "least"), [("dev", 0.98), ("test", 0.975), ("fresh", 0.975)])
-def test_labelled_boundaries_of_real_traces(part: str, least: float, path: Path) -> None:
-    precision, recall, _ = BENCH["score"](BENCH["read_labels"]()[part], BENCH["read_reasonings"](path), split_code)
+def test_labelled_boundaries_of_real_traces(part: str, least: float) -> None:
+    reasonings = BENCH["read_reasonings"](BENCH["REAL"])
+    precision, recall, _ = BENCH["score"](BENCH["read_labels"]()[part], reasonings, split_code)
     assert precision >= least
     assert recall >= least
 

@@ -138,7 +138,11 @@ def test_samples_that_do_not_fit_the_benchmark_are_refused(
         ("empty.jsonl", b"", "'empty.jsonl' holds no samples"),
         ("latin.jsonl", b'{"task_id": "\xe9"}', "'latin.jsonl', line 1 is not JSON"),
         ("plain.jsonl.gz", b"{}", "'plain.jsonl.gz' cannot be read: Not a gzipped file"),
-        ("cut.jsonl.gz", gzip.compress(b"{}" * 100)[:-12], "'cut.jsonl.gz' cannot be read: Compressed file ended"),
+        (
+            "cut.jsonl.gz",
+            gzip.compress(b"{}" * 100, mtime=0)[:-12],
+            "'cut.jsonl.gz' cannot be read: Compressed file ended",
+        ),
     ],
 )
 def test_what_is_no_file_of_samples_is_refused(

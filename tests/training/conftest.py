@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 from tests.tiny_models import byte_level_tokenizer, tiny_llama
 
-from .rows import MODELS, R1, model_folder
+from .rows import MODELS, R1, SHARED, model_folder
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,9 @@ def embedded(embedded_model: str, tmp_path_factory: pytest.TempPathFactory) -> s
 @pytest.fixture(scope="session")
 def r1(embedded: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """DeepSeek-R1-Distill's; where that is not at hand, its chat template on the embedded one."""
-    folder = model_folder(R1 if R1 in MODELS else "embedded", embedded, tmp_path_factory.mktemp("models") / "r1")
+    folder = model_folder(
+        R1 if (SHARED / R1).exists() else "embedded", embedded, tmp_path_factory.mktemp("models") / "r1"
+    )
     tokenizer = AutoTokenizer.from_pretrained(folder)
     template = Path(str(trl.__file__)).parent / "chat_templates" / "deepseek_r1_distill.jinja"
     tokenizer.chat_template = template.read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from asap_hf.sft import render_prompt
@@ -18,7 +19,10 @@ from tests.tiny_models import tiny_llama
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "tokenizers"
 R1 = "deepseek-r1-distill-qwen"
-MODELS = ["embedded", *([R1] if (SHARED / R1).exists() else [])]
+MODELS = [
+    "embedded",
+    pytest.param(R1, marks=pytest.mark.skipif(not (SHARED / R1).exists(), reason="needs the shared tokenizers")),
+]
 
 QUESTIONS = ["Add up the numbers of the list.", "Is the word a palindrome?", "How many primes are below n?"]
 REASONINGS = [
