@@ -13,6 +13,8 @@ import pytest
 from asap_hf import embedded
 from asap_hf.errors import RunError, UsageError
 
+from .waiting import LONGEST
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -23,13 +25,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 SLOW_CONVERSION = """
-import sys, time
+import os, sys, time
+from pathlib import Path
 from asap_hf import embedded
+
+begun = Path(sys.argv[1])
 
 def convert(source, target):
     target.mkdir()
     (target / "config.json").write_text("{")
-    time.sleep(2)
+    (begun / str(os.getpid())).touch()
+    while len(list(begun.iterdir())) < 2:
+        time.sleep(0.01)
     (target / "config.json").write_text("{}")
     print("converted", flush=True)
 
@@ -39,10 +46,11 @@ print(embedded.embedded_model())
 
 
 def test_two_processes_at_once_make_one_whole_folder(tmp_path: Path) -> None:
-    environment = {**os.environ, "HF_HOME": str(tmp_path)}
-    command = [sys.executable, "-c", SLOW_CONVERSION]
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "home")}
+    (tmp_path / "begun").mkdir()
+    command = [sys.executable, "-c", SLOW_CONVERSION, str(tmp_path / "begun")]
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate()[0].split() for process in both]
+    outputs = [process.communicate(timeout=LONGEST)[0].split() for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert [output[0] for output in outputs] == ["converted"] * 2, "they did not run at the same time"
     [folder] = {Path(output[-1]) for output in outputs}

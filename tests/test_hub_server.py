@@ -31,6 +31,7 @@ from huggingface_hub.hf_api import RepoFile
 from tests.hub import Hub, start_hub
 from tests.hub.history import Blob, Change, changed
 from tests.hub.store import git_hash
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = {"status": 429, "headers": {"RateLimit": '"api";r=0;t=7'}}
@@ -620,8 +621,7 @@ def test_who_hangs_is_let_go(hub, api):
         api.dataset_info("me/x", timeout=0.2)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(api.dataset_info, "me/x")
-        while len([one for one in hub.log() if one["fault"]]) < 2:
-            pass
+        until(lambda: len([one for one in hub.log() if one["fault"]]) == 2, "the second request hangs")
         hub.no_faults()
         with pytest.raises(httpx2.RemoteProtocolError):
             waiting.result()

@@ -6,16 +6,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+
+from .waiting import until
 
 PARENT = """
 import os, signal, subprocess, sys
 from asap_hf.leash import Leash
 child = subprocess.Popen(["sleep", "300"], stdout=subprocess.DEVNULL, start_new_session=True)
 leash = Leash([child.pid])
-print(child.pid, flush=True)
+print(child.pid, leash._holder.pid, flush=True)
 {then}
 """
 
@@ -38,11 +39,9 @@ def test_what_is_on_the_leash_ends_with_its_holder(then: str, left: bool) -> Non
     parent = subprocess.run(
         [sys.executable, "-c", PARENT.format(then=then)], stdout=subprocess.PIPE, text=True, check=False
     )
-    child = int(parent.stdout)
-    deadline = time.monotonic() + (0.5 if left else 30)
-    while alive(child) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    found = alive(child)
-    if found:
+    child, holder = map(int, parent.stdout.split())
+    until(lambda: not alive(holder), "the holder of the leash has done what it does")
+    if left:
+        assert alive(child)
         os.kill(child, signal.SIGKILL)
-    assert found == left
+    until(lambda: not alive(child), "the process has ended")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
 
 import pytest
 
 from asap_hf.progress import Progress, tick
+
+from .waiting import until
 
 
 def test_plain_lines_come_while_the_work_goes_on(caplog: pytest.LogCaptureFixture) -> None:
@@ -17,11 +18,9 @@ def test_plain_lines_come_while_the_work_goes_on(caplog: pytest.LogCaptureFixtur
         tick("LLM calls", 12)
         tick("scored tokens", 5000)
         tick("cost", 0.25)
-        deadline = time.monotonic() + 20
-        while not caplog.messages and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(0.1)
-    line = caplog.messages[-1]
+        before = len(caplog.messages)  # a line may have come between two ticks
+        until(lambda: len(caplog.messages) > before + 1, "two lines after all was counted")
+        line = caplog.messages[-1]
     assert line.startswith("64 of 1,000 rows, ")
     for part in ("tokens/s", "12 LLM calls", "3 failed", "cost 0.25"):
         assert part in line
@@ -32,10 +31,9 @@ def test_what_is_counted_has_its_name(caplog: pytest.LogCaptureFixture, total: i
     caplog.set_level(logging.INFO, logger="asap_hf.progress")
     with Progress(total, unit="answers", interval=0.02) as progress:
         progress.advance(49, failed=0)
-        deadline = time.monotonic() + 20
-        while line not in caplog.messages and time.monotonic() < deadline:
-            time.sleep(0.01)
-    assert line in caplog.messages
+        before = len(caplog.messages)
+        until(lambda: len(caplog.messages) > before + 1, "two lines after all was counted")
+        assert caplog.messages[-1] == line
 
 
 def test_a_new_run_counts_from_nothing() -> None:

@@ -29,6 +29,7 @@ class Script:
         status, headers, body: instead of an answer, if the status is an error.
         breaks: whether the connection is closed in the middle.
         stalls: seconds before each event.
+        before: called before each event with its number.
         last: events that are sent after the answer, such as usage.
     """
 
@@ -40,6 +41,7 @@ class Script:
     body: Any = None
     breaks: bool = False
     stalls: float = 0.0
+    before: Callable[[int], object] = lambda event: None
     last: tuple[Any, ...] = ()
 
 
@@ -148,6 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
             if script.breaks and number >= len(events) // 2:
                 return
             time.sleep(script.stalls)
+            script.before(number)
             self._event(json.dumps(event))
         for event in script.last:
             self._event(json.dumps(event))

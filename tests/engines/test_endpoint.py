@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from asap_hf.engines.endpoint import EndpointEngine
 from asap_hf.errors import UsageError
 
 from ..tiny_models import byte_level_tokenizer
+from ..waiting import LONGEST, until
 from .scripted import NOT_OPENAI, Script, ScriptedServer, scripted_server
 
 SECRET = "sk-secretsecret"
@@ -74,15 +76,32 @@ def test_token_ids_come_as_they_were_generated(
     assert server.seen[0].path == "/v1/completions"
 
 
-def test_times_run_from_the_request_to_the_first_token_to_the_last(serve: Callable[..., ScriptedServer]) -> None:
-    timings = {"queue_time_ms": 12.5}
-    server = serve(Script("a longer answer, of more than one event", stalls=0.02, last=({"metrics": timings},)))
+class Clock:
+    """The engine's clock, which the server sets: before the first event goes out to 3, before any other to 10, and not
+    before the engine has read it for all that came earlier."""
+
+    def __init__(self) -> None:
+        self.now, self.reads = 0.0, 0
+
+    def monotonic(self) -> float:
+        self.reads += 1
+        return self.now
+
+    def set_before(self, event: int) -> None:
+        until(lambda: self.reads == event + 1, "the engine has read the clock at the request and at each event")
+        self.now = 3.0 if event == 0 else 10.0
+
+
+def test_times_run_from_the_request_to_the_first_token_to_the_last(
+    serve: Callable[..., ScriptedServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, timings = Clock(), {"queue_time_ms": 12.5}
+    monkeypatch.setattr("asap_hf.engines.streams.time", clock)
+    text = "a longer answer, of more than one event"
+    server = serve(Script(text, before=clock.set_before, last=({"metrics": timings},)))
     [answer] = answers(engine(server), prompts())
     assert isinstance(answer, Generation)
-    assert answer.first_token_seconds is not None
-    assert answer.latency_seconds is not None
-    assert 0.02 <= answer.first_token_seconds < answer.latency_seconds - 0.02
-    assert answer.queue_seconds == 0.0125
+    assert (answer.queue_seconds, answer.first_token_seconds, answer.latency_seconds) == (0.0125, 3.0, 10.0)
 
 
 def test_the_budget_ends_an_answer(serve: Callable[..., ScriptedServer]) -> None:
@@ -235,17 +254,24 @@ def test_arguments_that_cannot_work_are_refused(arguments: dict[str, Any], said:
 
 
 def test_no_more_requests_are_in_flight_than_allowed(serve: Callable[..., ScriptedServer]) -> None:
-    server = serve(Script("yes", stalls=0.01))
-    answers(engine(server, max_concurrency=3), prompts(12))
+    three = threading.Barrier(3, timeout=LONGEST)
+    server = serve(lambda prompt, before: Script("yes", before=lambda event: event or three.wait()))
+    found = answers(engine(server, max_concurrency=3), prompts(12))
+    assert all(isinstance(one, Generation) for one in found)
     assert server.most_in_flight == 3
 
 
 def test_whoever_breaks_off_has_no_more_sent(serve: Callable[..., ScriptedServer]) -> None:
-    server = serve(Script("yes", stalls=0.02))
+    closed = threading.Event()
+    hangs = Script("yes", before=lambda event: closed.wait(LONGEST))
+    server = serve(lambda prompt, before: Script("yes") if prompt == "p0" else hangs)
     outcomes = engine(server, max_concurrency=2).generate(prompts(100), 64, GREEDY)
     next(outcomes)
+    until(lambda: server.in_flight == 2, "the next two are under way")
     outcomes.close()
-    assert len(server.seen) < 10
+    closed.set()
+    until(lambda: "asap-hf-stream" not in {thread.name for thread in threading.enumerate()}, "all threads have ended")
+    assert sorted(one.prompt for one in server.seen) == ["p0", "p1", "p2"]
 
 
 def test_records_hold_neither_the_host_nor_a_folder(tmp_path: Any) -> None:

@@ -50,9 +50,12 @@ def order(runner: subprocess.Popen[str], argv: list[str], kill_after: float | No
     runner.stdin.write(json.dumps(argv) + "\n")
     runner.stdin.flush()
     child = int(runner.stdout.readline())
+    timer = threading.Timer(kill_after or 0.0, kill, [child])
     if kill_after is not None:
-        threading.Timer(kill_after, kill, [child]).start()
-    return int(runner.stdout.readline())
+        timer.start()
+    code = int(runner.stdout.readline())
+    timer.cancel()  # nobody else who gets this number is to be killed
+    return code
 
 
 def kill(child: int) -> None:

@@ -83,7 +83,7 @@ class Tab:
 
     def until(self, condition: str) -> None:
         """Wait for a condition in the page."""
-        for _ in range(600):
+        for _ in range(6000):
             if self.evaluate(f"Boolean({condition})"):
                 return
             time.sleep(0.05)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,7 +37,6 @@ class Seen:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
-    at: float
 
     @property
     def prompt(self) -> str:
@@ -84,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         server = self.server
-        seen = Seen(self.path, {name.lower(): value for name, value in self.headers.items()}, body, time.monotonic())
+        seen = Seen(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
         with server.lock:
             server.seen.append(seen)
             before = server.asked[seen.prompt]

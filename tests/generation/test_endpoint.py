@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -26,6 +25,7 @@ from asap_hf.generation import Completion, EndpointGenerator, Failure, Request
 from asap_hf.generation.refusals import _retry_after
 from asap_hf.ledger import open_ledger
 
+from ..waiting import LONGEST, until
 from .fake_endpoint import FakeEndpoint, Reply
 
 SECRET = "hf_secretsecretsecret"
@@ -97,26 +97,35 @@ def test_what_comes_back(server):
 
 
 def test_concurrency_is_used_and_not_passed(server):
-    server.plan = lambda prompt, before: Reply(delay=0.05)
-    generator(server, max_concurrency=7)([ask(number) for number in range(30)])
+    seven = threading.Barrier(7, timeout=LONGEST)
+    server.plan = lambda prompt, before: Reply() if seven.wait() >= 0 else Reply(500)
+    outcomes = generator(server, max_concurrency=7)([ask(number) for number in range(28)])
+    assert all(isinstance(one, Completion) for one in outcomes)
     assert server.most_in_flight == 7
 
 
 def test_more_requests_in_flight_than_one_client_keeps_connections(server):
-    server.plan = lambda prompt, before: Reply(delay=0.6)
-    generator(server, max_concurrency=120)([ask(number) for number in range(120)])
-    assert server.most_in_flight > 100
+    all_of_them = threading.Barrier(120, timeout=LONGEST)
+    server.plan = lambda prompt, before: Reply() if all_of_them.wait() >= 0 else Reply(500)
+    outcomes = generator(server, max_concurrency=120)([ask(number) for number in range(120)])
+    assert all(isinstance(one, Completion) for one in outcomes)
+    assert server.most_in_flight == 120
 
 
 def test_retry_after_is_honoured(server):
-    first = {"seconds": "1", "date": format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)}
-    server.plan = lambda prompt, before: Reply(429, {}, {"retry-after": first[prompt]}) if before == 0 else Reply()
+    moments = {"seconds": [], "date": []}
+
+    def plan(prompt: str, before: int) -> Reply:
+        moments[prompt].append(now := datetime.now(UTC))
+        wait = {"seconds": "1", "date": format_datetime(now + timedelta(seconds=3), usegmt=True)}[prompt]
+        return Reply(429, {}, {"retry-after": wait}) if before == 0 else Reply()
+
+    server.plan = plan
     made = generator(server)
-    outcomes = made([ask(prompt) for prompt in first])
+    outcomes = made([ask(prompt) for prompt in moments])
     assert [outcome.text for outcome in outcomes] == ["answer to seconds", "answer to date"]
-    for prompt in first:
-        sent, again = (seen.at for seen in server.seen if seen.prompt == prompt)
-        assert again - sent >= 1.0
+    for first, again in moments.values():
+        assert (again - first).total_seconds() >= 1.0  # and for the date at least two, as it is told in whole seconds
     assert made.usage.retries == 2
     assert made.usage.failures == 0
 
@@ -129,9 +138,11 @@ def test_what_retry_after_may_hold():
     assert _retry_after("") is None
     assert _retry_after("soon") is None
     assert _retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
-    later = datetime.now(UTC) + timedelta(minutes=10)
-    assert 590 < _retry_after(format_datetime(later, usegmt=True)) <= 600
-    assert 590 < _retry_after(later.strftime("%a, %d %b %Y %H:%M:%S -0000")) <= 600
+    later = (datetime.now(UTC) + timedelta(minutes=10)).replace(microsecond=0)
+    for text in (format_datetime(later, usegmt=True), later.strftime("%a, %d %b %Y %H:%M:%S -0000")):
+        before = datetime.now(UTC)
+        seconds = _retry_after(text)
+        assert (later - datetime.now(UTC)).total_seconds() <= seconds <= (later - before).total_seconds()
 
 
 @pytest.mark.parametrize("trouble", [Reply(500, {"error": "oops"}), Reply(503, b"<html>"), Reply(drop=True)])
@@ -342,14 +353,13 @@ def test_kill_9_halfway_and_run_again(server):
     server.plan = lambda prompt, before: Reply(delay=0.02)
     for enough in (15, 40):
         client = subprocess.Popen([sys.executable, "-c", CLIENT, server.url, "80"], stdout=subprocess.DEVNULL)
-        while sum(server.answered.values()) < enough:
-            time.sleep(0.005)
+        until(lambda enough=enough: sum(server.answered.values()) >= enough, "enough is answered")
         client.kill()
         client.wait()
     stored = stored_texts()
     asked_before = dict(server.asked)
     run = subprocess.run(
-        [sys.executable, "-c", CLIENT, server.url, "80"], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", CLIENT, server.url, "80"], capture_output=True, text=True, check=True, timeout=LONGEST
     )
     assert json.loads(run.stdout.splitlines()[1]) == [f"answer to {number}" for number in range(80)]
     assert len(stored) >= 30
@@ -373,10 +383,9 @@ def test_an_interrupt_is_clean_and_keeps_what_had_come_in(server):
         text=True,
         preexec_fn=hear_interrupts,
     )
-    while sum(server.answered.values()) < 20 or server.in_flight < 4:
-        time.sleep(0.01)
+    until(lambda: sum(server.answered.values()) == 20 and server.in_flight == 4, "four requests hang")
     client.send_signal(signal.SIGINT)
-    out, err = client.communicate(timeout=120)
+    out, err = client.communicate(timeout=LONGEST)
     assert out.splitlines() == ["ready", "20"]
     assert len(stored_texts()) == 20
     assert err.rstrip().endswith("KeyboardInterrupt")
@@ -419,7 +428,8 @@ def test_max_cost_is_never_passed_and_mostly_used(server):
 def test_max_cost_counts_what_may_have_been_billed(server, trouble, tries):
     """Each such try is booked at its worst case, 85 here, and a third would pass the cap."""
     server.plan = lambda prompt, before: trouble
-    made = generator(server, prompt_price=1e6, completion_price=1e6, max_cost=200.0, timeout=1.0, max_retries=5)
+    price, timeout = {"prompt_price": 1e6, "completion_price": 1e6}, 1.0 if trouble.delay else LONGEST
+    made = generator(server, **price, max_cost=200.0, timeout=timeout, max_retries=5)
     (outcome,) = made([ask("12345")])
     assert made.usage.cost == 85.0 * tries
     assert server.asked["12345"] == tries

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from typing import Any
 
 import pytest
 
 from tests.hub import Hub
 from tests.publish_driver import Driver, dataset_files, publication, push
+from tests.waiting import until
 
 OLD, NEW = dataset_files(1), dataset_files(2, ("prompt", "completion", "tokens_after"))
 
@@ -189,8 +189,7 @@ def test_somebody_commits_at_the_same_moment(hub: Hub, client: Driver, theirs: s
     assert push(client, publication(OLD, what.repo_id)).error == ""
     hub.faults([{"match": AGAIN["preupload"], "action": "hang", "seconds": 60}])
     child = client.start("asap_hf.hub:push", what)
-    while not met(hub):
-        time.sleep(0.005)
+    until(lambda: met(hub), "the publication waits in its upload")
     if theirs == "same":
         assert push(client, publication(NEW, what.repo_id)).error == ""
     else:

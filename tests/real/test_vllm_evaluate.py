@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from asap_hf.errors import RunError, UsageError
 from asap_hf.evaluations.run import Evaluation
 from asap_hf.results import read_results
 from tests.real.servers import own_workers
+from tests.waiting import until
 
 from ..evaluations.small_benchmark import NAMES, write_benchmark
 from .servers import Server
@@ -190,10 +190,7 @@ if __name__ == "__main__":
     assert killed.returncode == -signal.SIGKILL
     started = [int(pid) for pid in killed.stdout.split()]
     assert started
-    deadline = time.monotonic() + 60
-    while alive := [pid for pid in started if psutil.pid_exists(pid)]:
-        assert time.monotonic() < deadline, f"{alive} live on"
-        time.sleep(0.2)
+    until(lambda: not any(psutil.pid_exists(pid) for pid in started), "the engine's processes have ended")
 
 
 def test_an_evaluation_from_end_to_end(engine: VLLMEngine, tmp_path: Path) -> None:
