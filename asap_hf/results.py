@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
@@ -44,7 +44,7 @@ class BenchmarkResult:
     problems: int
     """How many problems were asked."""
     pass_at_1: float
-    """Share of the problems solved, 0.0 to 1.0."""
+    """Share of the problems solved, 0.0 to 1.0; without the answers that nothing graded."""
     tokens: float
     """Mean number of generated tokens per problem."""
     latency: float | None
@@ -59,6 +59,10 @@ class BenchmarkResult:
     """What generated, with its version: `vllm 0.32.0`."""
     date: str
     """When, as an ISO 8601 date or time."""
+    ungraded: int = 0
+    """Answers with a program that nothing graded: the machine failed, or the problem's tests cannot be read."""
+    grader_version: int | None = None
+    """Of the grader that gave the verdicts; `None` if not known: before version 2 it had none."""
 
     def __post_init__(self) -> None:
         for name, (is_right, meaning) in _FIELDS.items():
@@ -102,6 +106,8 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "model_revision": (lambda value: isinstance(value, str), "a commit, or empty"),
     "engine": (_is_text, "the name of an engine"),
     "date": (_is_date, "an ISO 8601 date"),
+    "ungraded": (lambda value: value == 0 or _is_count(value), "a whole number from 0"),
+    "grader_version": (lambda value: value is None or _is_count(value), "a whole number over 0, or null"),
 }
 
 
@@ -114,6 +120,18 @@ def write_results(results: Sequence[BenchmarkResult], folder: Path) -> Path:
     return path
 
 
+def older_verdicts(results: Iterable[BenchmarkResult]) -> str:
+    """Which version of the grader gave the verdicts, where it is not this one: `graded with version 2 of the grader,
+    which is at version 3 here`. Empty where all are its own."""
+    from .evaluation.pass_at_1.grading import GRADER_VERSION
+
+    others = {one.grader_version or 1 for one in results} - {GRADER_VERSION}
+    if not others:
+        return ""
+    told = [f"version {one}" if one > 1 else "a version before 2" for one in sorted(others)]
+    return f"graded with {' and '.join(told)} of the grader, which is at version {GRADER_VERSION} here"
+
+
 def read_results(folder: Path) -> list[BenchmarkResult]:
     """The records of every `summary.json` in a folder and below it, in the order of `BENCHMARKS`, then by budget.
 
@@ -123,7 +141,7 @@ def read_results(folder: Path) -> list[BenchmarkResult]:
     """
     found: dict[tuple[Any, ...], tuple[Path, BenchmarkResult]] = {}
     for path in sorted(folder.rglob(RESULTS_FILE)):
-        for result in _read(path):
+        for result in read_results_file(path):
             same = (list(BENCHMARKS).index(result.benchmark), result.budget, result.model, result.model_revision)
             if same in found:
                 raise UsageError(
@@ -136,7 +154,12 @@ def read_results(folder: Path) -> list[BenchmarkResult]:
     return [found[same][1] for same in sorted(found)]
 
 
-def _read(path: Path) -> list[BenchmarkResult]:
+def read_results_file(path: Path) -> list[BenchmarkResult]:
+    """The records of one `summary.json`, in their order.
+
+    Raises:
+        `UsageError`: if it is not what `write_results` writes.
+    """
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -151,7 +174,8 @@ def _result(record: Any, where: str) -> BenchmarkResult:
     if not isinstance(record, dict):
         raise UsageError(f"{where}: a result is an object with fields; got {record!r}")
     names = [one.name for one in fields(BenchmarkResult)]
-    if missing := [name for name in names if name not in record]:
+    needed = [one.name for one in fields(BenchmarkResult) if one.default is MISSING]
+    if missing := [name for name in needed if name not in record]:
         raise UsageError(f"{where}: the field {missing[0]!r} is missing")
     if unknown := [name for name in record if name not in names]:
         raise UsageError(f"{where}: there is no field {unknown[0]!r}; the fields are {', '.join(names)}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
+
 from asap_hf.results import BenchmarkResult
 
 
@@ -23,5 +25,6 @@ def humaneval_result(**told: Any) -> BenchmarkResult:
         "model_revision": "",
         "engine": "vllm 0.32.0",
         "date": "2025-11-22",
+        "grader_version": GRADER_VERSION,
     }
     return BenchmarkResult(**usual | told)

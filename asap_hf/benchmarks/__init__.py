@@ -10,9 +10,9 @@ from .humaneval import HumanEval
 from .humaneval_plus import HumanEvalPlus
 from .leetcode import LeetCode
 from .livecodebench import LiveCodeBenchV1V3, LiveCodeBenchV4V5
-from .problems import Benchmark, Problem
+from .problems import Benchmark, Problem, UnreadableProblem
 
-__all__ = ["BENCHMARK_NAMES", "Benchmark", "Problem", "open_benchmark"]
+__all__ = ["BENCHMARK_NAMES", "Benchmark", "Problem", "UnreadableProblem", "open_benchmark"]
 
 _BENCHMARKS: dict[str, type[Benchmark]] = {
     benchmark.name: benchmark
@@ -34,8 +34,11 @@ def open_benchmark(name: str, path: str | PathLike[str] | None = None, limit: in
         limit (`int`, *optional*, defaults to all problems):
             Take only this many, the first ones. How many there are is not checked then.
 
+    Problems whose rows cannot be read are left out with a warning, and stand in the benchmark's `unreadable`.
+
     Raises:
-        [`UsageError`]: if there is no such benchmark, or what was found is not that benchmark, or another version.
+        [`UsageError`]: if there is no such benchmark, or what was found is not that benchmark, or another version, or
+            not one of its rows can be read.
         [`RunError`]: if the Hub cannot be reached.
     """
     if name not in _BENCHMARKS:

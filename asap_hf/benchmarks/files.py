@@ -79,24 +79,35 @@ def kind_of(path: Path) -> str | None:
     return next((kind for kind in KINDS if path.name.endswith(kind)), None)
 
 
-def rows_of(path: Path, columns: Collection[str] | None = None, left_in_file: Collection[str] = ()) -> Iterator[Row]:
+def rows_of(
+    path: Path,
+    columns: Collection[str] | None = None,
+    left_in_file: Collection[str] = (),
+    broken_as_empty: bool = False,
+) -> Iterator[Row]:
     """The rows of a file, one after the other: most of LiveCodeBench's 4.5 GB is never held.
 
     `datasets` is not used, as it refuses integers over 64 bits, which HumanEval+ has among its inputs.
 
     Args:
         path (`Path`):
-            JSON lines, also gzipped, or Parquet. Lines that are no objects are passed over.
+            JSON lines, also gzipped, or Parquet. Empty lines are passed over.
         columns (`Collection[str]`, *optional*, defaults to all):
             What to read of Parquet; of what is missing there, nothing.
         left_in_file (`Collection[str]`, *optional*, defaults to none):
             Columns that stay in the file where it is one of plain JSON lines; the row then has a [`Stored`] instead.
+        broken_as_empty (`bool`, *optional*, defaults to `False`):
+            Give an empty row for a line that is no JSON, or no object in it. Otherwise the first ends the reading, the
+            second are passed over.
 
     Raises:
         [`UsageError`]: if the file cannot be read.
     """
     try:
-        yield from _parquet_rows(path, columns) if path.suffix == ".parquet" else _json_rows(path, left_in_file)
+        if path.suffix == ".parquet":
+            yield from _parquet_rows(path, columns)
+        else:
+            yield from _json_rows(path, left_in_file, broken_as_empty)
     except (OSError, EOFError, ValueError, zlib.error) as error:  # Arrow's and JSON's errors are ValueErrors
         raise UsageError(f"{path.name!r} cannot be read: {str(error).splitlines()[0]}") from error
 
@@ -132,16 +143,26 @@ class Stored:
             raise UsageError(f"{self.path.name!r} was changed or removed while it was in use; start again") from error
 
 
-def _json_rows(path: Path, left_in_file: Collection[str]) -> Iterator[Row]:
+def _json_rows(path: Path, left_in_file: Collection[str], broken_as_empty: bool) -> Iterator[Row]:
     zipped = path.suffix == ".gz"
     offset = 0
     with gzip.open(path) if zipped else path.open("rb") as lines:
         for line in lines:
-            row = json.loads(line) if line.strip() else None
+            row = _parsed(line, broken_as_empty) if line.strip() else None
             if isinstance(row, dict):
                 left = () if zipped else [name for name in left_in_file if row.get(name)]
                 yield row | {name: Stored(path, offset, name) for name in left}
             offset += len(line)
+
+
+def _parsed(line: bytes, broken_as_empty: bool) -> Any:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        if not broken_as_empty:
+            raise ValueError(error) from error
+        row = None
+    return {} if broken_as_empty and not isinstance(row, dict) else row
 
 
 def _parquet_rows(path: Path, columns: Collection[str] | None) -> Iterator[Row]:

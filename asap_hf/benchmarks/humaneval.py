@@ -10,7 +10,7 @@ from ..evaluation.pass_at_1.grading import Task
 from ..programs import program_in
 from .completing import after, compiles
 from .files import HUMANEVAL, Row
-from .problems import Benchmark, Problem
+from .problems import Benchmark, Problem, UnreadableProblem
 
 # In EvalPlus's functions for chat models, too, the function's head is in a fence and the answer wanted in another.
 _PROMPT = """\
@@ -62,4 +62,6 @@ class HumanEval(Benchmark):
         return next(filter(compiles, (f"{given}\n{body}" for body in bodies)), module)
 
     def task(self, problem: Problem, program: str) -> Task:
+        if not compiles(problem.row["test"]):
+            raise UnreadableProblem(f"the test of {problem.task_id} is no Python program: get the file again")
         return humaneval_task(problem.row, program)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import logging
 import re
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ..errors import UsageError
 from ..evaluation.pass_at_1.benchmarks import plus_tests
 from ..evaluation.pass_at_1.grading import Grader, PlusTask, Task
 from .files import HUMANEVAL_PLUS, Row
 from .humaneval import PLUS_INPUTS, HumanEval
-from .problems import Problem
+from .problems import Problem, UnreadableProblem
 from .references import Reference
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,13 @@ class HumanEvalPlus(HumanEval):
             return "has no tests of HumanEval+; HumanEval's name here is humaneval"
         return super(HumanEval, cls).trouble_with(row)
 
+    def __init__(self, problems: Sequence[Problem], revision: str, unreadable: Mapping[str, str] | None = None):
+        super().__init__(problems, revision, unreadable)
+        self._failed: dict[str, str] = {}  # problems whose reference gave no answer, and why: it is asked once
+
     def task(self, problem: Problem, program: str) -> Task:
+        if problem.task_id in self._failed:
+            raise UnreadableProblem(self._failed[problem.task_id])
         row = _with_inputs(problem.row)
         reference = _reference(row)
         answers = reference.stored_answers()
@@ -51,15 +57,24 @@ class HumanEvalPlus(HumanEval):
     def prepare(self, grader: Grader) -> None:
         """Run the reference solutions whose answers are not on disk."""
 
-        def run(reference: Reference) -> None:
-            reference.answers(grader)
+        def run(problem: Problem) -> None:
+            try:
+                _reference(_with_inputs(problem.row)).answers(grader)
+            except UnreadableProblem as error:
+                self._failed[problem.task_id] = str(error)
 
-        references = [_reference(_with_inputs(problem.row)) for problem in self.problems]
-        missing = [reference for reference in references if not reference.path.exists()]
+        missing = [problem for problem in self.problems if not _is_answered(problem)]
         if missing:
             logger.info("running %d reference solutions of HumanEval+, once", len(missing))
         with ThreadPoolExecutor(grader.workers) as threads:
             list(threads.map(run, missing))
+
+
+def _is_answered(problem: Problem) -> bool:
+    try:
+        return _reference(_with_inputs(problem.row)).path.exists()
+    except UnreadableProblem:
+        return False
 
 
 def _reference(row: Row) -> Reference:
@@ -75,6 +90,9 @@ def _with_inputs(row: Row) -> Row:
         else:
             [inputs], [tolerance] = PLUS_INPUTS.findall(row["test"]), _TOLERANCE.findall(row["test"])
             base, plus = ast.literal_eval(inputs), []
-        return row | {"base_input": list(base), "plus_input": list(plus), "atol": float(tolerance)}
+        inputs = {"base_input": [list(one) for one in base], "plus_input": [list(one) for one in plus]}
+        return row | inputs | {"atol": float(tolerance)}
     except (KeyError, SyntaxError, TypeError, ValueError) as error:
-        raise UsageError(f"the tests of {row['task_id']} are not in a known form of HumanEval+: {error}") from error
+        raise UnreadableProblem(
+            f"the tests of {row['task_id']} are not in a known form of HumanEval+: {error}"
+        ) from error

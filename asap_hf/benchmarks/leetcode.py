@@ -5,9 +5,9 @@ from __future__ import annotations
 from ..evaluation.pass_at_1.benchmarks import leetcode_task
 from ..evaluation.pass_at_1.grading import Task
 from ..programs import program_in
-from .completing import after
+from .completing import after, compiles
 from .files import LEETCODE, Row
-from .problems import Benchmark, Problem
+from .problems import Benchmark, Problem, UnreadableProblem
 
 
 class LeetCode(Benchmark):
@@ -30,4 +30,6 @@ class LeetCode(Benchmark):
         return None if code is None else after(problem.row["prompt"], code)
 
     def task(self, problem: Problem, program: str) -> Task:
+        if not compiles(problem.row["test"]):
+            raise UnreadableProblem(f"the test of {problem.task_id} is no Python program: get the file again")
         return leetcode_task(problem.row, program)

@@ -7,15 +7,14 @@ import logging
 import pickle
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from ..errors import UsageError
 from ..evaluation.pass_at_1.benchmarks import livecodebench_task
 from ..evaluation.pass_at_1.grading import Task
 from ..programs import program_in
 from .files import LIVECODEBENCH, Row, Stored
-from .problems import Benchmark, Problem
+from .problems import Benchmark, Problem, UnreadableProblem
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +40,10 @@ Complete this code:
 
 When you have thought it through, answer with one Python code block that holds the finished class, with its method as \
 it is called here, and with all imports that it needs."""
-_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, EOFError, zlib.error, pickle.UnpicklingError)
+_UNREADABLE = (
+    *(ValueError, LookupError, TypeError, AttributeError, EOFError, RecursionError),
+    *(zlib.error, pickle.UnpicklingError),
+)
 _METHOD_NAME = re.compile(r"^\s+def (\w+)\(", re.MULTILINE)
 
 
@@ -58,8 +60,8 @@ class _LiveCodeBench(Benchmark):
     releases: ClassVar[range]
     """Numbers of the releases."""
 
-    def __init__(self, problems: Sequence[Problem], revision: str):
-        super().__init__(problems, revision)
+    def __init__(self, problems: Sequence[Problem], revision: str, unreadable: Mapping[str, str] | None = None):
+        super().__init__(problems, revision, unreadable)
         public = sum(not problem.row.get("private_test_cases") for problem in self.problems)
         if public:
             logger.warning(
@@ -96,7 +98,9 @@ class _LiveCodeBench(Benchmark):
                 row["metadata"] = {"func_name": _METHOD_NAME.findall(row["starter_code"])[-1]}
             return livecodebench_task(row, program)
         except _UNREADABLE as error:
-            raise UsageError(f"the tests of {problem.task_id} cannot be read ({error}): get the file again") from error
+            raise UnreadableProblem(
+                f"the tests of {problem.task_id} cannot be read ({error}): get the file again"
+            ) from error
 
 
 class LiveCodeBenchV1V3(_LiveCodeBench):

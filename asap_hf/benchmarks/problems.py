@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,12 @@ from typing import ClassVar
 from ..errors import UsageError
 from ..evaluation.pass_at_1.grading import Grader, Task
 from .files import KINDS, HubFiles, Row, downloaded, found, kind_of, rows_of
+
+logger = logging.getLogger(__name__)
+
+
+class UnreadableProblem(UsageError):
+    """The tests of one problem cannot be read or do not run. The others can be graded all the same."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,8 @@ class Benchmark(ABC):
             In the benchmark's order.
         revision (`str`):
             Commit of the dataset on the Hub, or the SHA-256 of a local copy.
+        unreadable (`Mapping[str, str]`, *optional*):
+            The problems that were left out because their rows cannot be read: name, or number of the row, and why.
     """
 
     name: ClassVar[str]
@@ -65,13 +74,15 @@ class Benchmark(ABC):
     left_in_file: ClassVar[tuple[str, ...]] = ()
     """What of a row stays in the file until it is needed, see [`asap_hf.benchmark_files.rows_of`]."""
 
-    def __init__(self, problems: Sequence[Problem], revision: str):
+    def __init__(self, problems: Sequence[Problem], revision: str, unreadable: Mapping[str, str] | None = None):
         self.problems = tuple(problems)
         self.revision = revision
+        self.unreadable = dict(unreadable or {})
 
     @classmethod
     def open(cls, path: Path | None, limit: int | None) -> Benchmark:
-        """Read the problems, see [`asap_hf.benchmarks.open_benchmark`]."""
+        """Read the problems, see [`asap_hf.benchmarks.open_benchmark`]. Those whose rows cannot be read are left out,
+        named in a warning, and counted among those that a limit takes."""
         if path is None:
             paths, revision = downloaded(cls.files)
             where = f"{cls.files.repo_id} on the Hub"
@@ -79,18 +90,41 @@ class Benchmark(ABC):
             paths, where = cls._local(path), repr(str(path))
             revision = _sha256(paths)
         problems: dict[str, Problem] = {}
-        for problem in cls._read(paths, where):
-            if problem.task_id in problems:
-                raise UsageError(f"{where} has two problems {problem.task_id!r}: remove one")
-            problems[problem.task_id] = problem
-            if len(problems) == limit:
+        unreadable: dict[str, str] = {}
+        for name, read in cls._read(paths):
+            if name in problems or name in unreadable:
+                raise UsageError(f"{where} has two problems {name!r}: remove one")
+            if isinstance(read, Problem):
+                problems[name] = read
+            else:
+                unreadable[name] = read
+            if len(problems) + len(unreadable) == limit:
                 break
-        if not problems or (limit is None and len(problems) != cls.size):
+        cls._check(problems, unreadable, where, limit)
+        return cls(list(problems.values()), revision, unreadable)
+
+    @classmethod
+    def _check(
+        cls, problems: Mapping[str, Problem], unreadable: Mapping[str, str], where: str, limit: int | None
+    ) -> None:
+        first = next(iter(unreadable.values()), "")
+        if unreadable and not problems:
+            raise UsageError(f"{where} is no copy of {cls.name}: {first}")
+        if not problems or (limit is None and len(problems) + len(unreadable) != cls.size):
+            more = f", and {len(unreadable):,} that cannot be read ({first})" if unreadable else ""
             raise UsageError(
-                f"{where} has {len(problems):,} problems of {cls.name}, which has {cls.size:,}: it is of another "
-                "version; give a file of this one, or a limit to take the first problems of what there is"
+                f"{where} has {len(problems):,} problems of {cls.name}{more}, which has {cls.size:,}: it is of "
+                "another version; give a file of this one, or a limit to take the first problems of what there is"
             )
-        return cls(list(problems.values()), revision)
+        if unreadable:
+            logger.warning(
+                "%s: %d of %d problems of %s cannot be read and are left out (%s): get the file again to have them",
+                where,
+                len(unreadable),
+                len(problems) + len(unreadable),
+                cls.name,
+                "; ".join(f"{name}: {trouble}" for name, trouble in unreadable.items()),
+            )
 
     @classmethod
     def _local(cls, path: Path) -> list[Path]:
@@ -104,13 +138,17 @@ class Benchmark(ABC):
         return [path]
 
     @classmethod
-    def _read(cls, paths: Sequence[Path], where: str) -> Iterator[Problem]:
+    def _read(cls, paths: Sequence[Path]) -> Iterator[tuple[str, Problem | str]]:
+        """Names and problems, or what keeps a row from being one."""
         for path in paths:
-            for number, row in enumerate(rows_of(path, left_in_file=cls.left_in_file), 1):
-                if trouble := cls.trouble_with(row):
-                    raise UsageError(f"{where} is no copy of {cls.name}: row {number} {trouble}")
-                if cls.has(row):
-                    yield Problem(row[cls.id_field], cls.prompt(row), row)
+            for number, row in enumerate(rows_of(path, left_in_file=cls.left_in_file, broken_as_empty=True), 1):
+                if not cls.has(row):
+                    continue
+                name = row.get(cls.id_field)
+                if trouble := cls.trouble_with(row) if row else "is no object in JSON":
+                    yield name if isinstance(name, str) else f"row {number} of {path.name}", f"row {number} {trouble}"
+                else:
+                    yield row[cls.id_field], Problem(row[cls.id_field], cls.prompt(row), row)
 
     @classmethod
     def trouble_with(cls, row: Row) -> str:
@@ -155,12 +193,18 @@ class Benchmark(ABC):
         tasks as they are graded, and not all of them before.
 
         Raises:
-            [`UsageError`]: if the tests cannot be read.
+            [`UnreadableProblem`]: if the problem's tests cannot be read, or what they depend on fails.
+            [`UsageError`]: if the file was changed or removed meanwhile.
+            [`RunError`]: if what the tests depend on cannot be written.
         """
 
     def prepare(self, grader: Grader) -> None:  # noqa: B027 most depend on nothing
-        """Run what tasks depend on, if there is anything. [`task`] does that by itself if need be, but with a grader
-        of its own, which knows nothing of how this one was opened."""
+        """Run what tasks depend on, if there is anything; where that fails for a problem, [`task`] says so. It does
+        that by itself if need be, but with a grader of its own, which knows nothing of how this one was opened.
+
+        Raises:
+            [`RunError`]: if what came of it cannot be written.
+        """
 
 
 def _sha256(paths: Sequence[Path]) -> str:

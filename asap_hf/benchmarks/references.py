@@ -17,6 +17,7 @@ from ..errors import RunError
 from ..evaluation.pass_at_1.call_runs import Answer
 from ..evaluation.pass_at_1.codec import CodecError, Decoder, Encoder
 from ..evaluation.pass_at_1.grading import Grader, ReferenceFailedError
+from .problems import UnreadableProblem
 
 _FORMAT = 1  # of the files
 
@@ -59,7 +60,8 @@ class Reference:
         """The answers on disk, or from a run that puts them there, whole or not at all.
 
         Raises:
-            [`RunError`]: if the solution does not answer, or the answers cannot be written.
+            [`UnreadableProblem`]: if the solution does not answer.
+            [`RunError`]: if the answers cannot be written.
         """
         stored = self.stored_answers()
         if stored is not None:
@@ -69,7 +71,7 @@ class Reference:
                 self.code, self.function, [tuple(arguments) for arguments in self.inputs]
             )
         except ReferenceFailedError as error:
-            raise RunError(f"{error}; without it nothing can be graded: try again, or report it") from error
+            raise UnreadableProblem(f"{error}; without it no program can be graded") from error
         self._write(answers)
         return answers
 

@@ -37,11 +37,12 @@ def conditions_table(results: Sequence[BenchmarkResult]) -> Markdown:
             count(result.problems),
             count(result.budget),
             result.engine,
+            "–" if result.grader_version is None else str(result.grader_version),
             result.date,
         )
         for result in results
     ]
-    header = ["benchmark", "commit", "split", "problems", "budget", "engine", "date"]
+    header = ["benchmark", "commit", "split", "problems", "budget", "engine", "grader", "date"]
     return table(header, list(dict.fromkeys(rows)), numbers=(3, 4))
 
 
@@ -51,6 +52,7 @@ def model_index(results: Sequence[BenchmarkResult]) -> list[EvalResult]:
 
     found = []
     for result in results:
+        left_out = {"answers_not_graded": result.ungraded} if result.ungraded else {}
         metrics = {
             "pass@1": ("Pass@1", _percent(result)),
             "generated_tokens": ("Generated tokens", result.tokens),
@@ -69,7 +71,7 @@ def model_index(results: Sequence[BenchmarkResult]) -> list[EvalResult]:
                         metric_type=metric,
                         metric_name=name,
                         metric_value=value,
-                        metric_args={"max_new_tokens": result.budget},
+                        metric_args={"max_new_tokens": result.budget, **left_out},
                     )
                 )
     return found
@@ -93,7 +95,8 @@ def eval_result_files(results: Sequence[BenchmarkResult]) -> dict[str, bytes]:
             dataset_revision=result.dataset_revision or None,
             date=result.date,
             notes=f"Pass@1 in per cent on {result.problems} problems; at most {result.budget} generated tokens, "
-            f"{result.tokens:.0f} in the mean; {result.engine}",
+            f"{result.tokens:.0f} in the mean; {result.engine}"
+            + (f"; {result.ungraded} answers were not graded and are left out" if result.ungraded else ""),
         )
         other_budget = "" if result.budget == BUDGETS[result.benchmark] else f"_{result.budget}"
         path = f".eval_results/{result.benchmark}{other_budget}.yaml"
@@ -125,6 +128,7 @@ def _title(result: BenchmarkResult) -> str:
     """The benchmark's name, and what is not as in the paper."""
     title, problems = BENCHMARKS[result.benchmark], PROBLEMS[result.benchmark]
     title += "" if result.problems == problems else f", {result.problems} of {problems} problems"
+    title += f", without {result.ungraded:,} answers that were not graded" if result.ungraded else ""
     return title + ("" if result.budget == BUDGETS[result.benchmark] else f", budget {result.budget:,}")
 
 

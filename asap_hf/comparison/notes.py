@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..markdown import one_line
+from ..results import older_verdicts
 from .paired import BenchmarkComparison
 from .runs import EvaluationRun
 
@@ -17,6 +18,7 @@ def notes_on(runs: Sequence[EvaluationRun], benchmarks: Sequence[BenchmarkCompar
     for one in benchmarks:
         found += _differences(runs, one)
         found += _left_out(runs, one)
+    found += _graders(runs)
     found += _settings(runs)
     found += _several_samples(runs)
     return [one_line(note) for note in found]
@@ -45,9 +47,21 @@ def _left_out(runs: Sequence[EvaluationRun], one: BenchmarkComparison) -> Iterat
             scores = run.scores[one.benchmark, budget]
             lost = len(scores.problems) - len(scores.judged)
             if scores.infra:
-                told = f"{run.name} has {_count(scores.infra, 'sample')} without a verdict (infra), left out"
+                told = (
+                    f"{run.name} has {_count(scores.infra, 'sample')} that nothing graded (infra), left out of Pass@1"
+                )
                 told += f"; so is, in every run, {_count(lost, 'problem')} with no other sample" if lost else ""
                 yield f"{one.title}, {budget:,} tokens: {told}."
+
+
+def _graders(runs: Sequence[EvaluationRun]) -> Iterator[str]:
+    """Whose verdicts this version of the grader may not give."""
+    for run in runs:
+        if told := older_verdicts(run.results.values()):
+            yield (
+                f"{run.name} was {told}: its verdicts may be others now. `asap-hf grade FOLDER --output_dir NEW`"
+                " grades its answers again, without generating any."
+            )
 
 
 def _settings(runs: Sequence[EvaluationRun]) -> Iterator[str]:

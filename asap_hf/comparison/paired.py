@@ -42,6 +42,8 @@ class Row:
     """Seconds per sample, of the whole run; `None` where the budget was cut from a longer generation."""
     truncated: float
     """Share whose reasoning was never closed within the budget, 0.0 to 1.0."""
+    ungraded: int = 0
+    """Samples of the whole run that nothing graded; they are left out."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ def _rows(runs: Sequence[EvaluationRun], condition: Condition, problems: Sequenc
                 tokens=_estimate(means[1], resampled[:, 1]),
                 latency=run.results[condition].latency,
                 truncated=float(means[2]),
+                ungraded=run.scores[condition].infra,
             )
         )
     return tuple(rows)

@@ -47,7 +47,7 @@ def estimates(one: BenchmarkComparison) -> list[Row]:
     return [
         (
             row.run,
-            percent(row.accuracy.value),
+            percent(row.accuracy.value) + (f" ({row.ungraded:,} not graded)" if row.ungraded else ""),
             between(row.accuracy.interval, percent),
             tokens(row.tokens.value),
             between(row.tokens.interval, tokens),

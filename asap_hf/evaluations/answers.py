@@ -8,7 +8,7 @@ from typing import Any
 
 from ..benchmarks import Benchmark, Problem
 from ..engines.base import Generation
-from ..evaluation.pass_at_1.grading import Verdict
+from ..evaluation.pass_at_1.grading import GRADER_VERSION, Verdict
 from .budgets import Reader, Reading
 from .grading import Program
 from .samples import Sample, Status
@@ -59,14 +59,14 @@ def _row(
     program: str | None,
     times: Mapping[str, float | None],
 ) -> Sample:
-    status, detail = ("infra", "not graded yet") if program is not None else _nothing_to_grade(reading)
+    status, detail = graded_later(program, reading.answer, reading.finish_reason)
     return Sample(
         benchmark=benchmark,
         task_id=problem.task_id,
         sample=number,
         budget=budget,
         finish_reason=reading.finish_reason,
-        status=status,  # type: ignore[arg-type]
+        status=status,
         passed=None if program is not None else False,
         detail=detail,
         reasoning_tokens=reading.reasoning_tokens,
@@ -74,15 +74,20 @@ def _row(
         generated_tokens=reading.generated_tokens,
         answer=reading.answer or "",
         program=program or "",
+        grader_version=None,
         **times,
     )
 
 
-def _nothing_to_grade(reading: Reading) -> tuple[Status, str]:
-    cut = reading.finish_reason == "length"
-    if reading.answer is None and cut:
+def graded_later(program: str | None, answer: str | None, finish_reason: str | None) -> tuple[Status, str]:
+    """Status and detail of a row before its program is graded: `infra`. Without a program there is nothing to grade,
+    and they say why."""
+    cut = finish_reason == "length"
+    if program is not None:
+        return "infra", "not graded yet"
+    if answer is None and cut:
         return "truncated", "the budget ended before the reasoning did"
-    if reading.answer is None:
+    if answer is None:
         return "no_program", "the model stopped without closing its reasoning"
     return "no_program", "the budget ended before a whole program" if cut else "no whole Python program in the answer"
 
@@ -98,5 +103,7 @@ def with_verdicts(samples: Sequence[Sample], verdicts: Mapping[Program, Verdict]
 
 
 def _graded(sample: Sample, verdict: Verdict) -> Sample:
-    passed = None if verdict.status == "infra" else verdict.status == "pass"
-    return replace(sample, status=verdict.status, passed=passed, detail=verdict.detail)
+    if verdict.status == "infra":
+        return replace(sample, passed=None, detail=verdict.detail)
+    passed = verdict.status == "pass"
+    return replace(sample, status=verdict.status, passed=passed, detail=verdict.detail, grader_version=GRADER_VERSION)

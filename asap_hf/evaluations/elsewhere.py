@@ -7,16 +7,19 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..benchmarks import Benchmark, Problem
+from ..evaluation.pass_at_1.grading import GRADER_VERSION
 from ..results import RESULTS_FILE
 from .answers import to_grade, with_verdicts
 from .grading import grade
-from .samples import SAMPLES_FILE, Sample, Status, pass_at_k, samples_table
+from .samples import SAMPLES_FILE, Sample, Status, check_graded, pass_at_k, samples_table, ungraded
 from .samples_file import ForeignSample, read_samples
 from .workspace import Workspace
 
+_AGAIN = "mend what it says, then run the same command again"
 _UNKNOWN = (
     "budget",
     "finish_reason",
@@ -53,11 +56,13 @@ def grade_file(
 
     Raises:
         [`UsageError`]: as of [`read_samples`], or if something stands in `output_dir`.
-        [`RunError`]: if the machine has no jail for programs, or the disk is full.
+        [`RunError`]: if the machine has no jail for programs, not one program was graded, or the disk is full.
     """
     rows = _rows(read_samples(path, benchmark, per_problem, allow_missing), benchmark)
     if output_dir is None:
-        return with_verdicts(rows, grade(benchmark, to_grade(rows), workers=workers))
+        samples = with_verdicts(rows, grade(benchmark, to_grade(rows), workers=workers))
+        check_graded(samples, benchmark.name, _AGAIN)
+        return samples
     settings = {
         "samples": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -67,9 +72,19 @@ def grade_file(
     with Workspace(output_dir, settings, overwrite) as space:
         verdicts = grade(benchmark, to_grade(rows), space.verdicts.records, space.verdicts.add, workers)
         samples = with_verdicts(rows, verdicts)
-        summary = {"asap_hf": __version__, "results": [], "run": {**settings, "pass_at_1": pass_at_k(samples, 1)}}
+        check_graded(samples, benchmark.name, _AGAIN)
+        summary = {"asap_hf": __version__, "results": [], "run": settings | _outcome(samples, benchmark)}
         space.finish({SAMPLES_FILE: samples_table(samples)}, {RESULTS_FILE: json.dumps(summary, indent=2) + "\n"})
     return samples
+
+
+def _outcome(samples: Sequence[Sample], benchmark: Benchmark) -> dict[str, Any]:
+    return {
+        "pass_at_1": pass_at_k(samples, 1),
+        "ungraded": len(ungraded(samples)),
+        "unreadable": benchmark.unreadable,
+        "grader_version": GRADER_VERSION,
+    }
 
 
 def _rows(samples: Sequence[ForeignSample], benchmark: Benchmark) -> list[Sample]:
@@ -78,14 +93,15 @@ def _rows(samples: Sequence[ForeignSample], benchmark: Benchmark) -> list[Sample
     seen: Counter[str] = Counter()
     rows = []
     for one in samples:
-        rows.append(_row(one, benchmark, problems[one.task_id], seen[one.task_id]))
+        rows.append(_row(one, benchmark, problems.get(one.task_id), seen[one.task_id]))
         seen[one.task_id] += 1
     return rows
 
 
-def _row(sample: ForeignSample, benchmark: Benchmark, problem: Problem, number: int) -> Sample:
+def _row(sample: ForeignSample, benchmark: Benchmark, problem: Problem | None, number: int) -> Sample:
+    """A row; where the problem cannot be read, what was said stands for the program that it would have become."""
     answer = _answer(sample)
-    if sample.kind == "solution":
+    if sample.kind == "solution" or problem is None:
         program = answer if answer and answer.strip() else None
     else:
         program = None if answer is None else benchmark.program(problem, answer)

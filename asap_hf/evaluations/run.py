@@ -22,6 +22,7 @@ from ..tokens import load_tokenizer
 from .answers import generation_of, in_order, read_answers, to_grade, with_verdicts
 from .budgets import Reader
 from .grading import grade, grading_tier
+from .regrading import refuse_older
 from .report import Report
 from .samples import GENERATIONS_FILE, SAMPLES_FILE, Sample, generations_table, samples_table
 from .workspace import Workspace
@@ -95,6 +96,8 @@ class Evaluation:
                 it; or if the engine refuses the model.
             [`RunError`]: if generations fail, the machine has no jail for programs, or the disk is full.
         """
+        if not overwrite:
+            refuse_older(output_dir)
         settings = self.settings()
         with Workspace(output_dir, settings, overwrite) as space:
             tier = grading_tier()  # before hours of generation, rather than after

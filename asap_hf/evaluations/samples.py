@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..errors import RunError, UsageError
 from ..evaluation.pass_at_1 import scores
+from ..markdown import one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,6 +50,8 @@ class Sample:
     """What follows the first `</think>`."""
     program: str
     """What was graded."""
+    grader_version: int | None = None
+    """Of the grader that gave the verdict; `None` where there was nothing to grade, or nothing graded it."""
 
 
 def pass_at_k(samples: Sequence[Sample], k: int) -> float | None:
@@ -58,6 +63,30 @@ def pass_at_k(samples: Sequence[Sample], k: int) -> float | None:
         if len(judged) >= k:
             chances.append(scores.pass_at_k(sum(judged), len(judged), k))
     return fmean(chances) if chances else None
+
+
+def ungraded(samples: Sequence[Sample]) -> list[Sample]:
+    """Those whose program nothing graded: Pass@k leaves them out."""
+    return [one for one in samples if one.status == "infra"]
+
+
+def check_graded(samples: Sequence[Sample], benchmark: str, again: str) -> None:
+    """See that a verdict stands behind a result.
+
+    Args:
+        samples (`Sequence[Sample]`):
+            All of one benchmark.
+        benchmark (`str`):
+            Its name.
+        again (`str`):
+            What to do about it.
+
+    Raises:
+        [`RunError`]: if there are programs, and not one was graded.
+    """
+    lost = ungraded(samples)
+    if lost and not any(one.grader_version for one in samples):
+        raise RunError(f"not one of {len(lost):,} programs for {benchmark} was graded ({lost[0].detail}); {again}")
 
 
 def by_problem(samples: Sequence[Sample]) -> Mapping[str, list[Sample]]:
@@ -81,8 +110,29 @@ def samples_table(samples: Sequence[Sample]) -> pa.Table:
         **dict.fromkeys(("reasoning_tokens", "answer_tokens", "generated_tokens"), pa.int32()),
         **dict.fromkeys(("latency_seconds", "first_token_seconds", "queue_seconds"), pa.float32()),
         **dict.fromkeys(("answer", "program"), pa.string()),
+        "grader_version": pa.int32(),
     }
     return pa.Table.from_pylist([asdict(one) for one in samples], schema=pa.schema(list(types.items())))
+
+
+def read_samples_table(path: Path) -> list[Sample]:
+    """The rows of a `samples.parquet`.
+
+    Raises:
+        [`UsageError`]: if it is not what [`samples_table`] gives.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UsageError(f"{str(path)!r} is not Parquet, or damaged ({one_line(error)}): evaluate again") from error
+    needed = [one.name for one in fields(Sample) if one.default is MISSING]
+    if missing := [name for name in needed if name not in table.column_names]:
+        raise UsageError(f"{str(path)!r} has no column {missing[0]!r}: it is not what `asap-hf evaluate` writes")
+    there = [one.name for one in fields(Sample) if one.name in table.column_names]
+    return [Sample(**row) for row in table.select(there).to_pylist()]
 
 
 def generations_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

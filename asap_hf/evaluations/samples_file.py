@@ -7,7 +7,7 @@ import json
 import logging
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,10 @@ def read_samples(
 
     Args:
         path (`Path`):
-            JSON lines (`.gz` too) with `task_id` and one of `solution`, `completion` and `response`; where a line
-            names its `benchmark` or the `revision` of it, that must be this one. A warning tells where no line does
-            and another benchmark has problems of the same names.
+            JSON lines (`.gz` too) with `task_id` and one of `solution`, `completion` and `response`. The first is a
+            problem's name, or a number: 5 is HumanEval/5, and so is 5.0, as pandas writes it in a column with gaps.
+            Where a line names its `benchmark` or the `revision` of it, that must be this one. A warning tells where no
+            line does and another benchmark has problems of the same names.
         benchmark ([`Benchmark`]):
             Whose problems they answer.
         per_problem (`int`, *optional*, defaults to 1):
@@ -62,10 +63,13 @@ def read_samples(
         [`UsageError`]: for a file that cannot be read, a line that is no sample, a problem that does not exist, too
             many samples for one problem, or missing ones.
     """
-    place = {problem.task_id: number for number, problem in enumerate(benchmark.problems)}
+    names = [*(problem.task_id for problem in benchmark.problems), *benchmark.unreadable]
+    place = {name: number for number, name in enumerate(names)}
+    known = {name.rpartition("/")[2]: name for name in names if name.rpartition("/")[2].isdecimal()}
+    known |= {name: name for name in names}
     named, samples = False, []
     for number, line in _lines(path):
-        samples.append(_sample(line, f"{path.name!r}, line {number}", benchmark, place))
+        samples.append(_sample(line, f"{path.name!r}, line {number}", benchmark, known))
         named = named or "benchmark" in line or "revision" in line
     _check_counts(Counter(sample.task_id for sample in samples), path, benchmark, per_problem, allow_missing)
     if not named and (other := _SAME_NAMES.get(benchmark.name)):
@@ -119,9 +123,10 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
         raise UsageError(f"{path.name!r} cannot be read: {str(error).splitlines()[0]}") from error
 
 
-def _sample(line: Any, where: str, benchmark: Benchmark, known: Collection[str]) -> ForeignSample:
-    if not isinstance(line, dict) or not isinstance(line.get("task_id"), str):
-        raise UsageError(f"{where}: a sample is an object with a 'task_id', which is a text")
+def _sample(line: Any, where: str, benchmark: Benchmark, known: Mapping[str, str]) -> ForeignSample:
+    asked = _task_id(line)
+    if asked is None:
+        raise UsageError(f"{where}: a sample is an object with a 'task_id', which is a text or a whole number")
     kinds = [kind for kind in _KINDS if isinstance(line.get(kind), str)]
     if len(kinds) != 1:
         raise UsageError(
@@ -138,10 +143,20 @@ def _sample(line: Any, where: str, benchmark: Benchmark, known: Collection[str])
             f"{where} was made for revision {revision!r} of {benchmark.name}, this is {benchmark.revision!r}: name a "
             "copy of that version with --path"
         )
-    if line["task_id"] not in known:
+    if asked not in known:
         raise UsageError(
-            f"{where}: {benchmark.name} (revision {benchmark.revision[:12]}) has no problem {line['task_id']!r}: the "
+            f"{where}: {benchmark.name} (revision {benchmark.revision[:12]}) has no problem {asked!r}: the "
             "samples are of another benchmark, or of another version of it"
         )
     text = line[kinds[0]].encode(errors="replace").decode()  # JSON can hold half a surrogate pair
-    return ForeignSample(line["task_id"], kinds[0], text)
+    return ForeignSample(known[asked], kinds[0], text)
+
+
+def _task_id(line: Any) -> str | None:
+    """What a line calls its problem, a whole number as text; `None` where that is neither."""
+    named = line.get("task_id") if isinstance(line, dict) else None
+    if isinstance(named, float) and named.is_integer():
+        named = int(named)
+    if isinstance(named, bool) or not isinstance(named, (str, int)):
+        return None
+    return str(named)

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
+from ..markdown import one_line
 from ..results import BENCHMARKS, BenchmarkResult
 from .report import LATENCY, Report
-from .samples import Sample, by_problem, pass_at_k
+from .samples import Sample, by_problem, pass_at_k, ungraded
 
 if TYPE_CHECKING:
     from ..benchmarks import Benchmark
@@ -35,6 +36,9 @@ def _benchmark(name: str, report: Report) -> str:
         f"{'latency':>10}"
     )
     lines += [_line(result, samples) for result, samples in zip(results, rows, strict=True)]
+    lines += [
+        f"at {result.budget:,}, {note}" for result, some in zip(results, rows, strict=True) if (note := _lost(some))
+    ]
     lines.append(f"verdicts at {results[-1].budget:,}: {verdicts(rows[-1])}")
     return "\n".join([*lines, *_notes(report.run, name)])
 
@@ -62,8 +66,22 @@ def verdicts(samples: Sequence[Sample]) -> str:
     return ", ".join(f"{status} {counts[status]:,}" for status in _ORDER if counts[status])
 
 
+def _lost(samples: Sequence[Sample]) -> str:
+    """How many were not graded, whose they are, and what became of them; empty where there are none."""
+    lost = ungraded(samples)
+    if not lost:
+        return ""
+    problems = list(dict.fromkeys(one.task_id for one in lost))
+    named = ", ".join(problems[:3]) + (", …" if len(problems) > 3 else "")
+    told = f"{len(lost):,} of {len(samples):,} answers were not graded ({named}: {lost[0].detail})"
+    return one_line(f"{told}; Pass@1 is of the others")
+
+
 def _notes(run: Mapping[str, Any], name: str) -> list[str]:
     cuts, sessions, notes = run["budgets"][name], run["sessions"][name], []
+    if unreadable := run.get("unreadable", {}).get(name):
+        told = "; ".join(f"{problem}: {trouble}" for problem, trouble in unreadable.items())
+        notes.append(one_line(f"{len(unreadable):,} more problems could not be read and were not asked ({told})"))
     if cuts["cut"]:
         notes.append(cut_note(cuts["generated"], cuts["cut"], cuts["exact"], run["temperature"] == 0))
     if cuts["ended_by_context"]:
@@ -90,8 +108,16 @@ def graded_table(samples: Sequence[Sample], benchmark: Benchmark) -> str:
     for k in sorted({1, min(len(answers) for answers in problems.values())}):
         chance = pass_at_k(samples, k)
         lines.append(f"{f'Pass@{k}':<10}{'not graded' if chance is None else f'{chance:.2%}':>10}")
+    lines += [note] if (note := _lost(samples)) else []
     lines.append(f"verdicts: {verdicts(samples)}")
     return "\n".join(lines)
+
+
+def changes(report: Report) -> str:
+    """What became of the verdicts of an evaluation that was graded again."""
+    changed = report.run["graded_again"]["changed"]
+    told = ", ".join(f"{what} {count:,}" for what, count in changed.items())
+    return f"verdicts that changed: {told or 'none'}"
 
 
 def plan_table(evaluation: Evaluation) -> str:

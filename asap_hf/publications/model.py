@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ from ..errors import UsageError
 
 if TYPE_CHECKING:
     from ..hub.publication import Publication
+    from ..results import BenchmarkResult
+
+logger = logging.getLogger(__name__)
 
 # What a model is loaded from. Everything else that training leaves behind stays here: the optimiser's state is of no
 # use to others, and `training_args.bin` is a pickle that holds folders of this machine and, if one was given, a token.
@@ -70,7 +74,6 @@ def model_publication(
     from ..cards.rendering import model_card
     from ..cards.result_formats import eval_result_files
     from ..hub.publication import Publication
-    from ..results import read_results
 
     if not (folder / "config.json").exists() and not (folder / "adapter_config.json").exists():
         raise UsageError(f"{str(folder)!r} is no checkpoint: it holds no config.json and no adapter_config.json")
@@ -91,11 +94,26 @@ def model_publication(
         settings=_settings(train_config) if train_config else {},
         state=_state(folder),
         library_name="peft" if "adapter_config.json" in files else "transformers",
-        results=read_results(results) if results else (),
+        results=_results(results) if results else (),
     )
     files |= eval_result_files(facts.own_results)
     files["README.md"] = model_card(facts).encode()
     return Publication(repo_id, "model", files, f"{base_model.rpartition('/')[2]} fine-tuned", **how)
+
+
+def _results(folder: Path) -> list[BenchmarkResult]:
+    """What was measured; a warning tells of verdicts that this version of the grader may not give."""
+    from ..results import older_verdicts, read_results
+
+    found = read_results(folder)
+    if told := older_verdicts(found):
+        logger.warning(
+            "the results in %r were %s: their verdicts may be others now; `asap-hf grade FOLDER --output_dir NEW` "
+            "grades the answers of an evaluation again, without generating any",
+            folder.name,
+            told,
+        )
+    return found
 
 
 def _parts(folder: Path) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
 
 from asap_hf.results import BenchmarkResult
 
@@ -117,6 +118,10 @@ def write_evaluation(
                 engine=engine,
                 date="2025-11-22T10:30:00+00:00",
                 budget=budget,
+                ungraded=sum(
+                    one.status == "infra" for one in samples if (one.benchmark, one.budget) == (benchmark, budget)
+                ),
+                grader_version=about.get("grader_version", GRADER_VERSION),
                 latency=latency if budget == max(_budgets(samples, benchmark)) else None,
                 **_scores([one for one in samples if (one.benchmark, one.budget) == (benchmark, budget)]),
             )
@@ -137,7 +142,8 @@ def write_evaluation(
         "dtype": "bfloat16",
         "hardware": "NVIDIA H200",
         "wall_seconds": 312.5,
-        "grader": "bubblewrap",
+        "grader_tier": "bubblewrap",
+        "grader_version": GRADER_VERSION,
         "latency": "batch wall time / samples (the paper's)",
     }
     told = {"asap_hf": "0.1.0", "results": results, "run": run | about}
