@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
@@ -56,7 +57,8 @@ def test_a_model_card_tells_results_beside_the_papers() -> None:
         "|  | paper, ASAP | 36.19 | 6,035 | 2.61 |",
         "| LiveCodeBench v1_v3 | **this model** | 83.54 | 2,511 | – |",
         "|  | base model, measured here | 75.00 | 2,511 | 1.21 |",
-        "/datasets/openai/openai_humaneval) | `7dce6050a7d6` | `test` | 164 | 6,144 | vllm 0.32.0 | 2025-11-22 |",
+        "/datasets/openai/openai_humaneval) | `7dce6050a7d6` | `test` | 164 | 6,144 | vllm 0.32.0 "
+        f"| {GRADER_VERSION} | 2025-11-22 |",
         "| `max_length` | `8192` | `16384` (Appendix A) |",
         "| `learning_rate` | `4e-05` | the same (Appendix A) |",
     ):

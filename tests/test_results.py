@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
 from huggingface_hub import parse_eval_result_entries
 
-from asap_hf.cards.result_formats import eval_result_files
+from asap_hf.cards.result_formats import eval_result_files, model_index, results_table
 from asap_hf.errors import UsageError
-from asap_hf.results import BENCHMARKS, read_results, write_results
+from asap_hf.results import BENCHMARKS, older_verdicts, read_results, write_results
 from tests.benchmark_results import humaneval_result
 
 RESULT = humaneval_result(pass_at_1=138 / 164, tokens=2464.25, latency=0.98)
@@ -68,11 +69,46 @@ def test_a_field_that_cannot_be_right_is_named_with_its_file(
 
 
 def test_every_field_must_be_there(tmp_path: Path) -> None:
-    for name in asdict(RESULT):
+    for name in asdict(RESULT).keys() - {"ungraded", "grader_version"}:
         record = {other: value for other, value in asdict(RESULT).items() if other != name}
         (tmp_path / "summary.json").write_text(json.dumps({"results": [record]}))
         with pytest.raises(UsageError, match=f"result 1: the field '{name}' is missing"):
             read_results(tmp_path)
+
+
+def test_results_from_before_the_grader_had_a_version_can_be_read(tmp_path: Path) -> None:
+    path = write_results([RESULT], tmp_path)
+    told = json.loads(path.read_text())
+    del told["results"][0]["ungraded"], told["results"][0]["grader_version"]
+    path.write_text(json.dumps(told))
+    assert read_results(tmp_path) == [replace(RESULT, ungraded=0, grader_version=None)]
+
+
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        ([GRADER_VERSION], ""),
+        ([None], f"graded with a version before 2 of the grader, which is at version {GRADER_VERSION} here"),
+        (
+            [GRADER_VERSION, 90, None, 91],
+            "graded with a version before 2 and version 90 and version 91 of the grader, wh",
+        ),
+    ],
+)
+def test_verdicts_of_other_versions_of_the_grader_are_told(versions: list[int | None], said: str) -> None:
+    told = older_verdicts(replace(RESULT, grader_version=one) for one in versions)
+    assert told.startswith(said) and bool(told) == bool(said)
+
+
+def test_answers_that_were_not_graded_stand_wherever_the_result_does() -> None:
+    lost = replace(RESULT, ungraded=3)
+    assert "HumanEval, without 3 answers that were not graded" in results_table([lost], "some/base")
+    assert "not graded" not in results_table([RESULT], "some/base")
+    [content] = eval_result_files([lost]).values()
+    [entry] = parse_eval_result_entries(yaml.safe_load(content))
+    assert entry.notes is not None
+    assert entry.notes.endswith("3 answers were not graded and are left out")
+    assert model_index([lost])[0].metric_args == {"max_new_tokens": 6144, "answers_not_graded": 3}
 
 
 NO_RESULTS = [

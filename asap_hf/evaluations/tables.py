@@ -79,9 +79,7 @@ def _lost(samples: Sequence[Sample]) -> str:
 
 def _notes(run: Mapping[str, Any], name: str) -> list[str]:
     cuts, sessions, notes = run["budgets"][name], run["sessions"][name], []
-    if unreadable := run.get("unreadable", {}).get(name):
-        told = "; ".join(f"{problem}: {trouble}" for problem, trouble in unreadable.items())
-        notes.append(one_line(f"{len(unreadable):,} more problems could not be read and were not asked ({told})"))
+    notes += _unread(run.get("unreadable", {}).get(name, {}))
     if cuts["cut"]:
         notes.append(cut_note(cuts["generated"], cuts["cut"], cuts["exact"], run["temperature"] == 0))
     if cuts["ended_by_context"]:
@@ -91,6 +89,14 @@ def _notes(run: Mapping[str, Any], name: str) -> list[str]:
     told = f"latency: {LATENCY}"
     notes.append(told if sessions == 1 else f"{told}. This one is of {sessions} batches, as the run was broken off")
     return notes
+
+
+def _unread(unreadable: Mapping[str, str]) -> list[str]:
+    """The problems that are missing."""
+    if not unreadable:
+        return []
+    told = "; ".join(f"{problem}: {trouble}" for problem, trouble in unreadable.items())
+    return [one_line(f"left out, as they cannot be read: {len(unreadable):,} of the benchmark's problems ({told})")]
 
 
 def cut_note(generated: int, cut: Sequence[int], exact: bool, greedy: bool) -> str:
@@ -109,6 +115,7 @@ def graded_table(samples: Sequence[Sample], benchmark: Benchmark) -> str:
         chance = pass_at_k(samples, k)
         lines.append(f"{f'Pass@{k}':<10}{'not graded' if chance is None else f'{chance:.2%}':>10}")
     lines += [note] if (note := _lost(samples)) else []
+    lines += _unread(benchmark.unreadable)
     lines.append(f"verdicts: {verdicts(samples)}")
     return "\n".join(lines)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from asap_hf.evaluation.pass_at_1.grading import Grader
 
-from asap_hf.benchmarks import Benchmark, open_benchmark
+from asap_hf.benchmarks import Benchmark, UnreadableProblem, open_benchmark
 from tests.benchmarks.rows import HUMANEVAL, fenced
 from tests.benchmarks.serving import as_lines
 from tests.benchmarks.shared_data import PATHS, needs_data
@@ -93,6 +93,15 @@ def test_verdicts(benchmark: Benchmark, grader: Grader, answer: str, status: str
     assert program is not None
     [verdict] = grader.grade([benchmark.task(problem, program)])
     assert verdict.status == status, verdict.detail
+
+
+def test_a_test_that_is_no_program_says_nothing_about_an_answer(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(
+        as_lines(HUMANEVAL | {"test": "def check(candidate):\n    assert candidate(1"})
+    )
+    benchmark = open_benchmark("humaneval", tmp_path / "rows.jsonl", limit=1)
+    with pytest.raises(UnreadableProblem, match="the test of .* is no Python program: get the file again"):
+        benchmark.task(benchmark.problems[0], "x = 1\n")
 
 
 @needs_data

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from asap_hf.evaluation.pass_at_1.grading import Grader, PlusTask
 
-from asap_hf.benchmarks import Benchmark, open_benchmark
-from asap_hf.errors import RunError, UsageError
+from asap_hf.benchmarks import Benchmark, UnreadableProblem, open_benchmark
+from asap_hf.errors import RunError
 from tests.benchmarks.rows import PLUS, PLUS_ON_HUB, fenced
 from tests.benchmarks.serving import as_lines, as_parquet
 from tests.benchmarks.shared_data import DATA, PATHS, needs_data
@@ -91,11 +91,18 @@ def test_what_was_damaged_on_disk_is_found_out_anew(tmp_path: Path, home: Path) 
     assert kept(home) == [file]
 
 
-def test_a_reference_that_fails_ends_the_run(tmp_path: Path, home: Path, grader: Grader) -> None:
-    benchmark = one_problem(tmp_path / "own.jsonl", as_lines({**PLUS, "canonical_solution": "    return 1 / 0\n"}))
-    with pytest.raises(RunError, match="the reference solution area gives no answer: .*ZeroDivisionError"):
-        benchmark.prepare(grader)
-    assert not (home / "asap_hf").exists()
+def test_a_reference_that_fails_leaves_one_problem_without_tests(tmp_path: Path, home: Path, grader: Grader) -> None:
+    """It is run once, and the other problem can be graded."""
+    broken = {**PLUS, "task_id": "HumanEval/9", "canonical_solution": "    return 1 / 0\n"}
+    (tmp_path / "own.jsonl").write_bytes(as_lines(broken, PLUS))
+    benchmark = open_benchmark("humaneval_plus", tmp_path / "own.jsonl", limit=2)
+    benchmark.prepare(grader)
+    assert len(kept(home)) == 1
+    for _ in range(2):
+        with pytest.raises(UnreadableProblem, match="the reference solution area gives no answer: .*ZeroDivisionErr"):
+            benchmark.task(benchmark.problems[0], SOLUTION)
+    [verdict] = grader.grade([benchmark.task(benchmark.problems[1], SOLUTION)])
+    assert verdict.status == "pass"
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, home: Path, grader: Grader) -> None:
@@ -113,12 +120,14 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, home: P
         {**PLUS_ON_HUB, "test": "def check(candidate):\n    inputs = [[f()]]\n    assertion(candidate(1), 2, 0)\n"},
         {**PLUS_ON_HUB, "test": "def check(candidate):\n    inputs = [[1]]\n    assert candidate(1)\n"},
         {**PLUS, "base_input": None, "plus_input": 3},
+        {**PLUS, "base_input": [1]},
     ],
 )
 def test_tests_of_an_unknown_form_are_one_sentence(tmp_path: Path, row: dict[str, object], grader: Grader) -> None:
     benchmark = one_problem(tmp_path / "odd.jsonl", as_lines(row))
-    with pytest.raises(UsageError, match="the tests of HumanEval/0 are not in a known form"):
-        benchmark.prepare(grader)
+    benchmark.prepare(grader)
+    with pytest.raises(UnreadableProblem, match="the tests of HumanEval/0 are not in a known form"):
+        benchmark.task(benchmark.problems[0], SOLUTION)
 
 
 @needs_data

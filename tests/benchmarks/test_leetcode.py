@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from asap_hf.evaluation.pass_at_1.grading import Grader
 
-from asap_hf.benchmarks import Benchmark, open_benchmark
+from asap_hf.benchmarks import Benchmark, UnreadableProblem, open_benchmark
 from tests.benchmarks.rows import LEETCODE, fenced
 from tests.benchmarks.serving import as_lines
 from tests.benchmarks.shared_data import PATHS, needs_data
@@ -49,6 +49,15 @@ def test_verdicts(benchmark: Benchmark, grader: Grader, result: str, status: str
     program = benchmark.program(problem, fenced(SOLUTION.replace("a + b", result)))
     assert program is not None
     assert [verdict.status for verdict in grader.grade([benchmark.task(problem, program)])] == [status]
+
+
+def test_a_test_that_is_no_program_says_nothing_about_an_answer(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(
+        as_lines(LEETCODE | {"test": "def check(candidate):\n    assert candidate(1"})
+    )
+    benchmark = open_benchmark("leetcode", tmp_path / "rows.jsonl", limit=1)
+    with pytest.raises(UnreadableProblem, match="the test of .* is no Python program: get the file again"):
+        benchmark.task(benchmark.problems[0], "x = 1\n")
 
 
 @needs_data

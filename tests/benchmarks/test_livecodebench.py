@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from asap_hf.evaluation.pass_at_1.grading import CallTask, Grader, StdinTask
 
-from asap_hf.benchmarks import Benchmark, open_benchmark
+from asap_hf.benchmarks import Benchmark, UnreadableProblem, open_benchmark
 from asap_hf.benchmarks.files import Stored
 from asap_hf.errors import UsageError
 from tests.benchmarks.rows import CALLED, LIVECODEBENCH, fenced
@@ -93,11 +93,18 @@ class Malicious:
 
 @pytest.mark.parametrize(
     "private",
-    [packed(Malicious()), "no base64", packed("no JSON"), packed('["no case"]'), packed(json.dumps(PRIVATE))[:40]],
+    [
+        packed("[" * 100_000),
+        packed(Malicious()),
+        "no base64",
+        packed("no JSON"),
+        packed('["no case"]'),
+        packed(json.dumps(PRIVATE))[:40],
+    ],
 )
 def test_packed_tests_are_never_executed(tmp_path: Path, private: str, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark = opened(tmp_path / "rows.jsonl", as_lines({**LIVECODEBENCH, "private_test_cases": private}))
-    with pytest.raises(UsageError, match="the tests of abc301_a cannot be read"):
+    with pytest.raises(UnreadableProblem, match="the tests of abc301_a cannot be read"):
         benchmark.task(benchmark.problems[0], ADDS)
     assert capsys.readouterr().out == ""
 

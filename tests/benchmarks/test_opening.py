@@ -145,7 +145,13 @@ def test_a_folder_may_be_a_copy_of_the_dataset(tmp_path: Path) -> None:
         ("humaneval", "plus.jsonl", as_lines(PLUS), "has the tests of HumanEval.; its name here is humaneval_plus"),
         ("humaneval", "plus.parquet", as_parquet(PLUS_ON_HUB), "its name here is humaneval_plus"),
         ("humaneval_plus", "he.jsonl", as_lines(HUMANEVAL), "has no tests of HumanEval.; HumanEval's name here is hu"),
-        ("leetcode", "broken.jsonl", b'{"task_id"', "'broken.jsonl' cannot be read"),
+        (
+            "leetcode",
+            "broken.jsonl",
+            b'{"task_id"',
+            "broken.jsonl' is no copy of leetcode: row 1 is no object in JSON",
+        ),
+        ("leetcode", "broken.jsonl.gz", b"no gzip", "'broken.jsonl.gz' cannot be read"),
     ],
 )
 def test_what_is_not_the_benchmark_is_one_sentence(
@@ -156,6 +162,63 @@ def test_what_is_not_the_benchmark_is_one_sentence(
     with pytest.raises(UsageError, match=says) as raised:
         open_benchmark(name, tmp_path / file)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "broken", "told"),
+    [
+        (
+            "humaneval",
+            HUMANEVAL,
+            as_lines({"task_id": "HumanEval/7", "prompt": "x"}),
+            "HumanEval/7: row 2 has no 'canon",
+        ),
+        (
+            "humaneval",
+            HUMANEVAL,
+            as_lines({**HUMANEVAL, "task_id": 7}),
+            "row 2 of rows.jsonl: row 2 has no 'task_id' of",
+        ),
+        ("humaneval", HUMANEVAL, b'{"task_id": "HumanEv\n', "row 2 of rows.jsonl: row 2 is no object in JSON"),
+        ("humaneval", HUMANEVAL, b"[" * 100_000 + b"\n", "row 2 of rows.jsonl: row 2 is no object in JSON"),
+        ("humaneval", HUMANEVAL, b"null\n", "row 2 of rows.jsonl: row 2 is no object in JSON"),
+        (
+            "humaneval_plus",
+            PLUS,
+            as_lines({**HUMANEVAL, "task_id": "HumanEval/7"}),
+            "HumanEval/7: row 2 has no tests of",
+        ),
+        (
+            "leetcode",
+            LEETCODE,
+            as_lines({**LEETCODE, "task_id": "b", "query": None}),
+            "b: row 2 has no 'query' of the ki",
+        ),
+        ("lcb_v1_v3", LIVECODEBENCH, as_lines({**CALLED, "starter_code": 5}), "2727: row 2 has no 'starter_code' of"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_left_out_named_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, good: dict[str, Any], broken: bytes, told: str
+) -> None:
+    third = {**good, ("question_id" if name.startswith("lcb") else "task_id"): "third"}
+    (tmp_path / "rows.jsonl").write_bytes(as_lines(good) + broken + as_lines(third))
+    benchmark = open_benchmark(name, tmp_path / "rows.jsonl", limit=3)
+    assert [problem.row for problem in benchmark.problems if problem.task_id == "third"]
+    assert len(benchmark.problems) == 2
+    [(problem, trouble)] = benchmark.unreadable.items()
+    assert f"{problem}: {trouble}".startswith(told)
+    [warning] = [message for message in caplog.messages if "cannot be read" in message]
+    assert f"1 of 3 problems of {name} cannot be read and are left out ({told}" in warning
+
+
+def test_what_cannot_be_read_counts_as_one_of_the_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(as_lines(LEETCODE) + b"{\n")
+    with pytest.raises(
+        UsageError, match="has 1 problems of leetcode, and 1 that cannot be read .row 2 is no object in JS"
+    ):
+        open_benchmark("leetcode", tmp_path / "rows.jsonl")
+    monkeypatch.setattr("asap_hf.benchmarks.leetcode.LeetCode.size", 2)
+    assert len(open_benchmark("leetcode", tmp_path / "rows.jsonl").problems) == 1
 
 
 def test_a_limit_is_at_least_one() -> None:

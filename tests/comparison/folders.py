@@ -33,6 +33,7 @@ SAMPLES = pa.schema(
         ("queue_seconds", pa.float32()),
         ("answer", pa.string()),
         ("program", pa.string()),
+        ("grader_version", pa.int32()),
     ]
 )
 GENERATIONS = pa.schema(
@@ -85,6 +86,7 @@ class Sample:
             "queue_seconds": None,
             "answer": f"```python\n{program}```",
             "program": program,
+            "grader_version": GRADER_VERSION if program and self.status != "infra" else None,
         }
 
 

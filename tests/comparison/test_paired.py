@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
 
 from asap_hf.comparison.beside import PaperNumbers
+from asap_hf.comparison.card import on_card
 from asap_hf.comparison.comparison import Comparison, comparison_of
 from asap_hf.comparison.runs import EvaluationRun
 from asap_hf.comparison.statistics import McNemar
+from asap_hf.comparison.tables import estimates
+from asap_hf.comparison.terminal import on_terminal
 from asap_hf.errors import UsageError
 from asap_hf.paper import LLAMA_8B, QWEN_7B
 from tests.comparison.folders import Sample, write_evaluation
@@ -191,14 +195,27 @@ def test_what_got_no_verdict_counts_for_nothing_in_any_run(folders: Folders) -> 
     assert [row.accuracy.value for row in one.rows] == [pytest.approx(2 / 3), 1]
     assert (one.contrasts[0].mcnemar.first, one.contrasts[0].mcnemar.second) == (0, 1)
     assert comparison.notes == (
-        "HumanEval, 6,144 tokens: ours has 1 sample without a verdict (infra), left out; so is, in every run, 1"
-        " problem with no other sample.",
+        "HumanEval, 6,144 tokens: ours has 1 sample that nothing graded (infra), left out of Pass@1; so is, in every"
+        " run, 1 problem with no other sample.",
     )
+    assert [row[1] for row in estimates(one)] == ["66.67 (1 not graded)", "100.00"]
+    for told in (on_terminal(comparison), on_card(comparison, [])):
+        assert "66.67 (1 not graded)" in told
     with pytest.raises(UsageError, match="no problem of humaneval has a verdict in every run"):
         comparison_of([ours, folders.run("others", outcomes("?+??"))])
 
 
+NOW = f"of the grader, which is at version {GRADER_VERSION} here"
+GRADED_AGAIN = (
+    "its verdicts may be others now. `asap-hf grade FOLDER --output_dir NEW` grades its answers again, without"
+    " generating any."
+)
 NOTED: list[tuple[dict[str, Any], str]] = [
+    (
+        {"grader_version": GRADER_VERSION + 1},
+        f"theirs was graded with version {GRADER_VERSION + 1} {NOW}: {GRADED_AGAIN}",
+    ),
+    ({"grader_version": None}, f"theirs was graded with a version before 2 {NOW}: {GRADED_AGAIN}"),
     (
         {"revisions": {"humaneval": ""}},
         "HumanEval: the runs read different revisions of the benchmark (ours: 7dce6050a7d6…, theirs: unknown).",

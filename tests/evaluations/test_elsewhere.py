@@ -18,6 +18,8 @@ from asap_hf.evaluations.samples import Sample, pass_at_k
 from asap_hf.evaluations.samples_file import read_samples
 from asap_hf.evaluations.tables import graded_table
 
+from ..benchmarks.rows import CALLED, LIVECODEBENCH
+from ..benchmarks.serving import as_lines
 from .small_benchmark import BODIES, HEADS, NAMES, REASONING, right, write_benchmark
 
 ADD = f"{HEADS['add']}    {BODIES['add']}\n"
@@ -63,6 +65,27 @@ def test_a_solution_is_taken_as_it_is_and_code_is_found_in_the_rest(
     [sample] = grade_file(path, benchmark, allow_missing=True, workers=1)
     assert sample.status == status
     assert sample.passed == (status == "pass")
+
+
+@pytest.mark.parametrize("number", ["{}", "{}.0", '"{}"', '"Small/{}"'])
+def test_a_problem_may_be_named_by_its_number(benchmark: Benchmark, tmp_path: Path, number: str) -> None:
+    lines = [
+        f'{{"task_id": {number.format(place)}, "response": {json.dumps(line["response"])}}}'
+        for place, line in reversed(list(enumerate(all_right())))
+    ]
+    samples = grade_file(write(tmp_path, lines), benchmark, workers=2)
+    assert [(one.task_id, one.status) for one in samples] == [(f"Small/{place}", "pass") for place in range(5)]
+
+
+@pytest.mark.parametrize("task_id", [2727, 2727.0, "2727"])
+def test_a_problem_whose_name_is_a_number_may_be_named_by_it(tmp_path: Path, task_id: object) -> None:
+    """LiveCodeBench's problems of LeetCode."""
+    (tmp_path / "rows.jsonl").write_bytes(as_lines(LIVECODEBENCH, CALLED))
+    problems = open_benchmark("lcb_v1_v3", tmp_path / "rows.jsonl", limit=2)
+    adds = "class Solution:\n    def add(self, a, b):\n        return a + b\n"
+    path = write(tmp_path, [{"task_id": task_id, "solution": adds}])
+    [sample] = grade_file(path, problems, allow_missing=True, workers=1)
+    assert (sample.task_id, sample.status) == ("2727", "pass")
 
 
 def test_several_samples_give_pass_at_k(benchmark: Benchmark, tmp_path: Path) -> None:
@@ -113,7 +136,14 @@ def test_pass_at_k_is_unbiased_and_leaves_out_what_was_not_judged(
         ([{**all_right()[0], "revision": "v2"}], "was made for revision 'v2'"),
         ([{"task_id": "Small/0"}], "line 1: a sample has one text, as 'solution' or .*; this one has none"),
         ([{"task_id": "Small/0", "completion": "", "solution": ""}], "; this one has 'solution' and 'completion'"),
-        ([{"task_id": 0, "completion": ""}], "with a 'task_id'"),
+        ([{"task_id": 7, "completion": ""}], "has no problem '7'"),
+        ([{"task_id": -1, "completion": ""}], "has no problem '-1'"),
+        ([{"task_id": 0.5, "completion": ""}], "with a 'task_id', which is a text or a whole number"),
+        ([{"task_id": True, "completion": ""}], "with a 'task_id'"),
+        ([{"task_id": [0], "completion": ""}], "with a 'task_id'"),
+        (['{"task_id": NaN, "completion": ""}'], "with a 'task_id'"),
+        (['{"task_id": Infinity, "completion": ""}'], "with a 'task_id'"),
+        ([all_right()[0], {**all_right()[0], "task_id": 0}], "2 samples for 'Small/0' where 1 is expected"),
         ([["Small/0", "x"]], "with a 'task_id'"),
         (
             [*all_right(), '{"task_id": "Small'],
