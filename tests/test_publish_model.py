@@ -6,15 +6,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
 from datasets import Dataset
 from huggingface_hub import ModelCard
 from trl import SFTConfig, SFTTrainer
 
-from asap_hf.results import BenchmarkResult, write_results
+from asap_hf.publications.model import model_publication
+from asap_hf.results import BenchmarkResult, read_results, write_results
 from tests.hub import Hub, start_hub
 from tests.publishing import asap_hf
 from tests.tiny_models import save_model
@@ -113,6 +116,19 @@ def test_its_card_tells_what_was_measured_and_how_it_was_trained(hub: Hub, publi
     assert repo is not None
     assert repo["branches"]["main"] in card.text
     assert "/home/somebody" not in card.text
+
+
+def test_verdicts_of_another_version_of_the_grader_are_said(
+    checkpoint: Path, results: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model_publication(checkpoint, "me/x", base_model=BASE, results=results)
+    [said] = caplog.messages
+    assert "graded with a version before 2 of the grader" in said
+    assert "`asap-hf grade FOLDER --output_dir NEW` grades the answers of an evaluation again" in said
+    write_results([replace(one, grader_version=GRADER_VERSION) for one in read_results(results)], tmp_path)
+    caplog.clear()
+    model_publication(checkpoint, "me/x", base_model=BASE, results=tmp_path)
+    assert caplog.messages == []
 
 
 def test_the_hub_finds_the_results_in_todays_form(hub: Hub, published: str) -> None:
