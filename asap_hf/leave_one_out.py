@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import UsageError
 from .scoring.outcome import ScoringFailure
 from .scoring.scorer import ModelScorer
+from .scoring.setup import BATCH_TOKENS
 from .trace import Trace
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class LeaveOneOutScorer(ModelScorer):
     text at once: a longer trace has no scores, and the reason says so.
 
     Args:
-        model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation:
+        model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation, deterministic:
             As [`ScoringSetup`] has them.
         window (`int`, *optional*):
             Look at only so many tokens of reasoning after the step, with the answer right behind them (under both
@@ -66,5 +67,7 @@ class LeaveOneOutScorer(ModelScorer):
     ) -> Iterator[Mapping[int, Mapping[str, Any] | ScoringFailure]]:
         from .scoring.leave_one_out import leave_one_out
 
-        found = leave_one_out(traces, tokenizer, model, self.window, self.include_answer, self.max_batch_tokens)
+        # A text goes alone as it is, but the pieces that a long one is read in show in the last digits.
+        at_once = BATCH_TOKENS if self.deterministic else self.max_batch_tokens
+        found = leave_one_out(traces, tokenizer, model, self.window, self.include_answer, at_once)
         return ({index: outcome} for index, outcome in found)

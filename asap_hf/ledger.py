@@ -3,6 +3,7 @@ finished."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 # Taken apart by hand because reading every value only to find the keys made opening a large ledger several times
 # slower.
 _LINE = re.compile(rb'([0-9a-f]{8}) (\{"key": ("[^"\\]*"), "value": (.*)\})\n?', re.DOTALL)
+# What the system says of a file that may be read but not written: a read-only file system, another user's folder.
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def ledger_key(*parts: Any) -> str:
@@ -73,6 +76,9 @@ class Ledger:
     and reported once. [`open_ledger`] gives the one object of a process for a file; it survives forks and is pickled
     by its path.
 
+    A file that may only be read (a read-only file system, another user's folder) is read; where it is not there
+    either, nothing is stored yet. What then becomes of new work is said by `keep`, `put` and `check_writable`.
+
     Args:
         path (`str`):
             The file, made with mode 0600 when it is first needed. Its folder is made too.
@@ -84,9 +90,10 @@ class Ledger:
 
     def __init__(self, path: str):
         self.path = path
-        self._reported = False
+        self._reported = self._reported_unkept = False
         self._lock = Lock()
         self._fd: int | None = None
+        self._writable = False
         self._start_over()
 
     def get(self, key: str) -> Any | None:
@@ -127,6 +134,42 @@ class Ledger:
                 self._index(fd)
             os.fsync(fd)
 
+    def keep(self, values: Mapping[str, Any]) -> None:
+        """Store values that can be computed again, as `put_all` does. Where the ledger can only be read they are not
+        kept, and one warning in a process says so.
+
+        Raises:
+            `ValueError`: as `put`.
+        """
+        try:
+            self.put_all(values)
+        except RunError as error:
+            if not _is_read_only(error.__cause__):
+                raise
+            if not self._reported_unkept:
+                self._reported_unkept = True
+                logger.warning(
+                    "the ledger %s can only be read: what is computed now is not kept, and is computed again next time",
+                    self.path,
+                )
+
+    def check_writable(self) -> None:
+        """Make sure that what is about to be paid for can be stored.
+
+        Raises:
+            [`RunError`]: if the ledger can only be read, or not be opened at all.
+        """
+        with self._lock, self._explained("write"):
+            try:
+                self._descriptor(to_write=True)
+            except OSError as error:
+                if not _is_read_only(error):
+                    raise
+                raise RunError(
+                    f"the ledger {self.path} can only be read, and an LLM's answers, which may be paid for, would be "
+                    "lost: name a folder that can be written in ASAP_HF_LEDGER (off stores nothing)"
+                ) from error
+
     def __contains__(self, key: str) -> bool:
         return self.get(key) is not None
 
@@ -160,8 +203,11 @@ class Ledger:
         """Index what other processes appended, if anything. The lock is taken even to read, as otherwise a line that
         is being written looks like one whose writer was killed."""
         if self._fd is None or self._stale(self._fd) or os.fstat(self._fd).st_size > self._end:
-            with self._locked(fcntl.LOCK_SH) as fd:
-                self._index(fd)
+            try:
+                with self._locked(fcntl.LOCK_SH) as fd:
+                    self._index(fd)
+            except FileNotFoundError:  # nor can it be made: nothing is stored
+                self._start_over()
 
     def _stale(self, fd: int) -> bool:
         """Whether the file was removed, replaced or cut since we opened it."""
@@ -176,10 +222,7 @@ class Ledger:
     def _locked(self, mode: int) -> Iterator[int]:
         """The descriptor of the file that now has our path, under `flock`."""
         while True:
-            if self._fd is None:
-                os.makedirs(os.path.dirname(self.path), exist_ok=True)
-                self._fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fd = self._fd
+            fd = self._descriptor(to_write=mode == fcntl.LOCK_EX)
             try:
                 fcntl.flock(fd, mode)
                 if not self._stale(fd):
@@ -188,6 +231,24 @@ class Ledger:
             finally:
                 fcntl.flock(fd, fcntl.LOCK_UN)
             self._start_over()
+
+    def _descriptor(self, to_write: bool) -> int:
+        """The open file. To be read it may be one that cannot be written; what is known of it is then kept when
+        writing fails, and void when it can be written again."""
+        if self._fd is None or (to_write and not self._writable):
+            fd, writable = self._open(to_write)
+            self._start_over()
+            self._fd, self._writable = fd, writable
+        return self._fd  # type: ignore[return-value]
+
+    def _open(self, to_write: bool) -> tuple[int, bool]:
+        try:
+            os.makedirs(os.path.dirname(self.path), exist_ok=True)
+            return os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), True
+        except OSError as error:
+            if to_write or not _is_read_only(error):
+                raise
+        return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC), False
 
     def _index(self, fd: int) -> None:
         """Note the places of the entries after `_end`. A last line without its newline counts if its checksum is
@@ -246,11 +307,18 @@ class _Off(Ledger):
     def put_all(self, values: Mapping[str, Any]) -> None:
         return None
 
+    def check_writable(self) -> None:
+        return None
+
     def __len__(self) -> int:
         return 0
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Off, (self.path,)
+
+
+def _is_read_only(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in _READ_ONLY
 
 
 def _line(key: str, value: Any) -> bytes:

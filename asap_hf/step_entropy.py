@@ -30,7 +30,7 @@ class StepEntropyScorer(ModelScorer):
     Each token belongs to the step that holds its last character; a step that owns none scores 0.
 
     Args:
-        model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation:
+        model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation, deterministic:
             As [`ScoringSetup`] has them.
         max_context (`int`, *optional*):
             Most tokens that the model sees at once, 16 or more; its own context by default. A longer trace is seen in
@@ -53,5 +53,5 @@ class StepEntropyScorer(ModelScorer):
         from .scoring.token_scores import all_of_reasoning, score_tokens
 
         return score_tokens(
-            traces, tokenizer, model, all_of_reasoning, step_entropies, self.max_context, self.max_batch_tokens
+            traces, tokenizer, model, all_of_reasoning, step_entropies, self.max_context, self.batch_tokens
         )

@@ -25,7 +25,7 @@ class SurprisalScorer(ScoringSetup):
     Finished scores go to the ledger batch by batch; a trace whose scores are there needs no model at all.
 
     Args:
-        model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation:
+        model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation, deterministic:
             As [`ScoringSetup`] has them. Where memory runs out, batches are halved.
         all_scores (`bool`, *optional*, defaults to `True`):
             Compute all five scores. `False`: the first token's two, which needs a fraction of the output layer.
@@ -83,24 +83,16 @@ class SurprisalScorer(ScoringSetup):
     @property
     def fingerprint(self) -> dict[str, Any]:
         """Everything that the scores depend on beside the trace, as the record tells it."""
-        identity = self.identity
-        return {
-            "model": identity.name,
-            "revision": identity.revision,
-            "dtype": self.placement()[1],
-            "context": self.context,
-            "max_context": self.max_context,
-            "version": self.version,
-        }
+        return {**super().fingerprint, "max_context": self.max_context, "version": self.version}
 
     def _key(self, trace: Trace, all_scores: bool) -> str:
-        made_with = {**self.fingerprint, "model": self.identity.key}
-        return ledger_key("scores", made_with, all_scores, trace.question, trace.steps)
+        return ledger_key("scores", self.stored_under, all_scores, trace.question, trace.steps)
 
     def _recall(self, trace: Trace) -> StepScores | None:
-        """What the ledger holds for a trace; where only the first token's scores are wanted, all five serve too."""
+        """What the ledger holds for a trace; where only the first token's scores are wanted, all five serve too, unless
+        the last digit counts, in which the number of rows shows that go through the output layer."""
         ledger = open_ledger("scores")
-        for all_scores in (True,) if self.all_scores else (False, True):
+        for all_scores in (self.all_scores,) if self.all_scores or self.deterministic else (False, True):
             stored = ledger.get(self._key(trace, all_scores))
             if stored is not None:
                 values: dict[str, Any] = {name: tuple(stored[name]) for name in SCORES}
@@ -115,8 +107,8 @@ class SurprisalScorer(ScoringSetup):
 
         tokenizer, model = self.load()
         ledger = open_ledger("scores")
-        for found in score_steps(traces, tokenizer, model, self.all_scores, self.max_context, self.max_batch_tokens):
-            ledger.put_all(
+        for found in score_steps(traces, tokenizer, model, self.all_scores, self.max_context, self.batch_tokens):
+            ledger.keep(
                 {
                     self._key(traces[index], self.all_scores): asdict(outcome)
                     for index, outcome in found.items()

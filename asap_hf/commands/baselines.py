@@ -92,7 +92,8 @@ def _classifier(arguments: PruneArguments) -> dict[str, Any]:
     from ..pruners.tokenskip import LLAMA_3
 
     forced = LLAMA_3 if arguments.forced_words == "llama3" else {}
-    return {"model_name_or_path": arguments.compressor or RELEASED, "device": arguments.device, **forced}
+    placed = {"device": arguments.device, "deterministic": arguments.deterministic}
+    return {"model_name_or_path": arguments.compressor or RELEASED, **placed, **forced}
 
 
 def shortened(arguments: PruneArguments, _: Budget, first_attempt: int) -> tuple[Pruner, ...]:

@@ -48,6 +48,11 @@ class Method:
     score: str | None = None
     """The score that decides, where steps go by one."""
 
+    @property
+    def has_scorer(self) -> bool:
+        """Whether a model scores what goes."""
+        return not {"scorer", "compressor"}.isdisjoint(self.settings)
+
 
 METHODS: Mapping[str, Method] = {
     "asap": Method(
@@ -116,6 +121,7 @@ def settings_of(arguments: PruneArguments) -> dict[str, Any]:
     if method.score is not None:
         settings["score"] = arguments.score or method.score
         settings |= {"selector": arguments.selector} if arguments.selector != "algorithm2" else {}
+    settings |= {"deterministic": True} if arguments.deterministic and method.has_scorer else {}
     settings |= budget_of(arguments)
     with filters_of(arguments) as filters:
         for one in filters:

@@ -96,6 +96,7 @@ class PruneArguments:
     dtype: str = option("auto", "of the scorer's weights")
     device: str | None = option(None, "cpu, cuda, cuda:1, mps, …; none: the fastest there is")
     max_batch_tokens: int | None = option(None, "tokens per forward pass")
+    deterministic: bool = option(False, "scores the same to the last bit whatever is scored beside them")
     max_context: int | None = option(None, "score in windows of at most this many tokens")
     loo_window: int | None = option(None, "spirit_loo, pir: look at this many tokens after a step; none: all")
     compressor: str | None = option(

@@ -113,6 +113,7 @@ def placing(arguments: PruneArguments) -> dict[str, Any]:
         "revision": arguments.scorer_revision,
         "dtype": arguments.dtype,
         "device": arguments.device,
+        "deterministic": arguments.deterministic,
         **{name: value for name, value in limits.items() if value is not None},
     }
 

@@ -21,6 +21,7 @@ def asap(
     ratio: float | None = None,
     tokenizer: str | None = None,
     splitter: str = DEFAULT_SPLITTER,
+    deterministic: bool = False,
 ) -> Sequential:
     """Anchor-guided pruning, then surprisal-based refining.
 
@@ -41,10 +42,12 @@ def asap(
             Whose tokens the budget counts; the scorer's by default.
         splitter (`str`, *optional*, defaults to `"code"`):
             How reasoning is cut into steps; `"paper"` cuts at blank lines.
+        deterministic (`bool`, *optional*, defaults to `False`):
+            Scores the same to the last bit whatever is scored beside a trace; see [`SurprisalScorer`].
     """
     if max_tokens is None and ratio is None:
         max_tokens = 4096
-    fine = IterativePruner(SurprisalScorer(scorer), tokenizer or scorer, max_tokens, ratio)
+    fine = IterativePruner(SurprisalScorer(scorer, deterministic=deterministic), tokenizer or scorer, max_tokens, ratio)
     coarse: Pruner = AnswerAnchorPruner(ratio or AnswerAnchorPruner.keep)
     if anchor is not None:
         coarse = AnchorPruner(anchor, mode=mode)

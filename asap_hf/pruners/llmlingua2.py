@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, groupby
 from math import isfinite
@@ -67,6 +67,9 @@ class LLMLingua2Pruner(WordPruner):
             As in the release on a CPU; `"bfloat16"`, `"float16"`, or `"auto"` for what the hardware multiplies in.
         device (`str`, *optional*):
             A GPU by default if there is one.
+        deterministic (`bool`, *optional*, defaults to `False`):
+            As [`ScoringSetup`] has it. Windows share a forward pass all the same, 50 of one trace and never others; where
+            they do not fit into memory so, the run ends.
     """
 
     tokenizer: str
@@ -82,6 +85,7 @@ class LLMLingua2Pruner(WordPruner):
     own_ends: bool = False
     dtype: str = "float32"
     device: str | None = None
+    deterministic: bool = field(default=False, kw_only=True)
 
     version = "1"
 
@@ -136,15 +140,14 @@ class LLMLingua2Pruner(WordPruner):
 
     def _probabilities(self, windows: Sequence[Window]) -> list[list[float]]:
         """P(keep) of each token of each window, from the ledger where these windows were classified before."""
-        made_with = {**self.fingerprint, "model": self.identity.key}
-        key = ledger_key("keep_probabilities", made_with, [window.ids for window in windows])
+        key = ledger_key("keep_probabilities", self.stored_under, [window.ids for window in windows])
         ledger = open_ledger("scores")
         known: list[list[float]] | None = ledger.get(key)
         if known is not None:
             return known
         probabilities = self._classify(windows)
         if all(map(isfinite, chain.from_iterable(probabilities))):
-            ledger.put(key, probabilities)
+            ledger.keep({key: probabilities})
         return probabilities
 
     def _classify(self, windows: Sequence[Window]) -> list[list[float]]:
@@ -156,7 +159,7 @@ class LLMLingua2Pruner(WordPruner):
 
         device, dtype = self.placement()
         classifier = load_classifier(self.identity.path, self.identity.commit, dtype, device)
-        rows = classifier([window.ids for window in windows])
+        rows = classifier([window.ids for window in windows], fixed=self.deterministic)
         tick("scored tokens", sum(map(len, rows)))
         return [
             [float(f"{value:.9g}") for value in row[1 : len(window.pieces) + 1]]

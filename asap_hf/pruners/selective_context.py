@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from math import isfinite
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..ledger import ledger_key, open_ledger
+from ..scoring.setup import BATCH_TOKENS
 from ..tokens import load_tokenizer
 from ..trace import Trace
 from .phrases import phrases, sentences
@@ -51,6 +52,9 @@ class SelectiveContextPruner(WordPruner):
             A GPU by default if there is one.
         max_batch_tokens (`int`, *optional*, defaults to 16384):
             Most tokens in one forward pass, padding counted. The paper does not give it.
+        deterministic (`bool`, *optional*, defaults to `False`):
+            As [`ScoringSetup`] has it. Sentences share a forward pass all the same, those of one trace and never others,
+            in batches that `max_batch_tokens` does not change; a trace that does not fit into memory so has no scores.
     """
 
     model_name_or_path: str
@@ -61,7 +65,8 @@ class SelectiveContextPruner(WordPruner):
     revision: str | None = None
     dtype: str = "auto"
     device: str | None = None
-    max_batch_tokens: int = 16384
+    max_batch_tokens: int = BATCH_TOKENS
+    deterministic: bool = field(default=False, kw_only=True)
 
     version = "1"
 
@@ -111,8 +116,7 @@ class SelectiveContextPruner(WordPruner):
         from ..scoring.self_information import self_information, start_token
         from ..scoring.steps import load
 
-        made_with = {**self.fingerprint, "model": self.identity.key}
-        key = ledger_key("self_information", made_with, ids)
+        key = ledger_key("self_information", self.stored_under, ids)
         ledger = open_ledger("scores")
         known: list[list[float]] | None = ledger.get(key)
         if known is not None:
@@ -120,9 +124,10 @@ class SelectiveContextPruner(WordPruner):
         identity, (device, dtype) = self.identity, self.placement()
         _, model = load(identity.path, identity.commit, "raw", dtype, device, None)
         start = start_token(load_tokenizer(identity.path, identity.commit))
-        information = self_information(ids, start, model, self.max_batch_tokens)
+        at_once = BATCH_TOKENS if self.deterministic else self.max_batch_tokens
+        information = self_information(ids, start, model, at_once, fixed=self.deterministic)
         if information is not None and all(map(isfinite, chain.from_iterable(information))):
-            ledger.put(key, information)
+            ledger.keep({key: information})
         return information
 
 

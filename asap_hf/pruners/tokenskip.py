@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import UsageError
@@ -46,7 +46,7 @@ class TokenSkipPruner(Pruner):
         seed (`int`, *optional*, defaults to 42):
             TokenSkip's.
         model_name_or_path, revision, force_tokens, force_reserve_digit, drop_consecutive, max_length, own_ends, dtype,
-        device:
+        device, deterministic:
             As [`LLMLingua2Pruner`] has them.
     """
 
@@ -64,6 +64,7 @@ class TokenSkipPruner(Pruner):
     own_ends: bool = False
     dtype: str = "float32"
     device: str | None = None
+    deterministic: bool = field(default=False, kw_only=True)
 
     version = "1"
     _rank = None
@@ -123,6 +124,7 @@ class TokenSkipPruner(Pruner):
             self.own_ends,
             self.dtype,
             self.device,
+            deterministic=self.deterministic,
         )
         compressor.to_rank(self._rank)
         return compressor

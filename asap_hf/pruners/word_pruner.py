@@ -53,8 +53,7 @@ class WordPruner(PlacedModel, Pruner):
     @property
     def fingerprint(self) -> dict[str, Any]:
         """What the scores depend on beside the text and the fields that say how it is read."""
-        identity, (_, dtype) = self.identity, self.placement()
-        return {"model": identity.name, "revision": identity.revision, "dtype": dtype, "version": self.version}
+        return {**super().fingerprint, "version": self.version}
 
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
         counts = count_tokens(self.tokenizer, [trace.reasoning for trace in traces])

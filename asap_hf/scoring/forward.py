@@ -78,18 +78,19 @@ class ScoringModel:
         return list(zip(np.split(surprisal.numpy(), ends), np.split(entropy.numpy(), ends), strict=True))
 
     def score_all(
-        self, windows: Sequence[Window], max_batch_tokens: int
+        self, windows: Sequence[Window], max_batch_tokens: int, fixed: bool = False
     ) -> Iterator[list[tuple[Window, Scores | None]]]:
         """Score the windows in the order given, which is longest first: a list from each forward pass, with `None`
         for a window that does not fit into memory even alone.
 
-        Running out of memory halves the token budget of what is still to come.
+        Running out of memory halves the token budget of what is still to come, unless batches are `fixed`: then none
+        of the batch fits.
         """
         place, budget = 0, max_batch_tokens
         while place < len(windows):
             batch = next_batch(windows, place, budget, self.mixes_lengths)
             scores = self._score_if_it_fits(batch)
-            if scores is None and len(batch) > 1:
+            if scores is None and len(batch) > 1 and not fixed:
                 budget = len(batch) * max(map(len, batch)) // 2
                 logger.warning("out of memory; going on with at most %d tokens at once", budget)
                 continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import UsageError
 from .identity import ModelIdentity, model_identity
 
@@ -15,6 +17,7 @@ class PlacedModel:
     revision: str | None
     dtype: str
     device: str | None
+    deterministic: bool = False
 
     _rank: int | None = None
 
@@ -41,3 +44,19 @@ class PlacedModel:
     def identity(self) -> ModelIdentity:
         """Which model this is."""
         return model_identity(self.model_name_or_path, self.revision)
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What scores depend on beside the text, as the record tells it; subclasses say more."""
+        identity, (_, dtype) = self.identity, self.placement()
+        told = {"model": identity.name, "revision": identity.revision, "dtype": dtype}
+        return told | ({"deterministic": True} if self.deterministic else {})
+
+    @property
+    def stored_under(self) -> dict[str, Any]:
+        """What scores are stored under beside the text: the fingerprint with the very weights, and the machine where
+        the last bit counts."""
+        from .machine import machine
+
+        under = {**self.fingerprint, "model": self.identity.key}
+        return under | ({"machine": machine(self.placement()[0])} if self.deterministic else {})

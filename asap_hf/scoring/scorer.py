@@ -23,7 +23,7 @@ class ModelScorer(ScoringSetup, ABC):
     trace, the model, the numbers it computes in, and every field of a subclass. A trace that is there needs no model.
 
     Args:
-        model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation:
+        model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation, deterministic:
             As [`ScoringSetup`] has them.
     """
 
@@ -50,24 +50,17 @@ class ModelScorer(ScoringSetup, ABC):
                 found = {unknown[place]: outcome for place, outcome in outcomes.items()}
                 failed = {at: {"reason": one.reason} for at, one in found.items() if isinstance(one, ScoringFailure)}
                 scored = {at: one for at, one in found.items() if not isinstance(one, ScoringFailure)}
-                ledger.put_all({keys[index]: answer for index, answer in scored.items()})
+                ledger.keep({keys[index]: answer for index, answer in scored.items()})
                 answers |= failed | scored
         return [{**answers[index], "scorer": self.fingerprint} for index in range(len(traces))]
 
     @property
     def fingerprint(self) -> dict[str, Any]:
         """Everything that the scores depend on beside the trace, as the record tells it."""
-        identity, shared = self.identity, {one.name for one in fields(ScoringSetup)}
-        return {
-            "model": identity.name,
-            "revision": identity.revision,
-            "dtype": self.placement()[1],
-            "context": self.context,
-            **{one.name: getattr(self, one.name) for one in fields(self) if one.name not in shared},
-            "version": self.version,
-        }
+        shared = {one.name for one in fields(ScoringSetup)}
+        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in shared}
+        return {**super().fingerprint, **own, "version": self.version}
 
     def _key(self, trace: Trace) -> str:
-        made_with = {**self.fingerprint, "model": self.identity.key}
         seen = [trace.question, trace.steps, trace.closing, trace.answer]
-        return ledger_key(type(self).__name__, made_with, *seen)
+        return ledger_key(type(self).__name__, self.stored_under, *seen)

@@ -49,7 +49,7 @@ def start_token(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def self_information(
-    sentences: Sequence[Sequence[int]], start: int, model: ScoringModel, max_batch_tokens: int
+    sentences: Sequence[Sequence[int]], start: int, model: ScoringModel, max_batch_tokens: int, fixed: bool = False
 ) -> list[list[float]] | None:
     """-log p of each token given the tokens before it in its sentence, in nats; `None` if a sentence does not fit into
     memory.
@@ -64,6 +64,8 @@ def self_information(
             From [`asap_hf.scoring.steps.load`].
         max_batch_tokens (`int`):
             Most tokens in one forward pass, padding counted.
+        fixed (`bool`, *optional*, defaults to `False`):
+            Go on with no smaller batches where memory runs out, which would show in the last digits.
     """
     information = [np.full(len(sentence), np.nan) for sentence in sentences]
     windows = [
@@ -73,7 +75,7 @@ def self_information(
             number, np.array([start, *ids], dtype=np.int64), 1, np.arange(1, len(ids) + 1), model.limit(None)
         ).windows
     ]
-    batches = model.score_all(sorted(windows, key=len, reverse=True), max_batch_tokens)
+    batches = model.score_all(sorted(windows, key=len, reverse=True), max_batch_tokens, fixed)
     for window, scores in chain.from_iterable(batches):
         if scores is None:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .tokenization import Context, TraceTokenizer
 
 _CONTEXTS = ("chat", "raw")
+# Tokens in one forward pass where nothing else is asked for, and wherever the numbers may not depend on it.
+BATCH_TOKENS = 16384
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class ScoringSetup(PlacedModel):
             Most tokens in one forward pass, padding counted; a longer trace goes alone. The paper does not give it.
         attn_implementation (`str`, *optional*):
             As `from_pretrained` takes it; PyTorch's scaled dot product by default.
+        deterministic (`bool`, *optional*, defaults to `False`):
+            Give a trace the same scores to the last bit whatever is scored beside it, before it or after it, and
+            whatever the ledger holds: each text goes through the model alone, at its own length, and stored scores
+            count only if they were made in the same way on such a machine ([`asap_hf.scoring.machine`]).
+            `max_batch_tokens` then has no say. The paper does not give it.
     """
 
     model_name_or_path: str
@@ -44,8 +51,9 @@ class ScoringSetup(PlacedModel):
     context: Context = "chat"
     dtype: str = "auto"
     device: str | None = None
-    max_batch_tokens: int = 16384
+    max_batch_tokens: int = BATCH_TOKENS
     attn_implementation: str | None = None
+    deterministic: bool = field(default=False, kw_only=True)
 
     version = "1"
 
@@ -55,6 +63,16 @@ class ScoringSetup(PlacedModel):
         self.check_dtype()
         if self.max_batch_tokens < 1:
             raise UsageError(f"max_batch_tokens is 1 or more, not {self.max_batch_tokens}")
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        kernel = {"attn_implementation": self.attn_implementation} if self.attn_implementation else {}
+        return {**super().fingerprint, **kernel, "context": self.context}
+
+    @property
+    def batch_tokens(self) -> int:
+        """Most tokens that share a forward pass, padding counted; with one, every text goes alone."""
+        return 1 if self.deterministic else self.max_batch_tokens
 
     def load(self) -> tuple[TraceTokenizer, ScoringModel]:
         """Tokenizer and model in this process."""

@@ -27,23 +27,30 @@ class TokenClassifier:
         self._mean_embedding = weight.detach().float().mean(0).to(weight.dtype)
 
     @torch.inference_mode()
-    def __call__(self, windows: Sequence[Sequence[int]]) -> list[list[float]]:
+    def __call__(self, windows: Sequence[Sequence[int]], fixed: bool = False) -> list[list[float]]:
         """The probability of being kept of each token of each window, both ends of the frame included.
 
         An id beyond the vocabulary stands for a token that the model does not know and is shown the mean of all
         embeddings: what a vocabulary that was made larger for it would begin with.
-        """
-        return list(self._in_batches(windows))
 
-    def _in_batches(self, windows: Sequence[Sequence[int]]) -> Iterator[list[float]]:
+        Running out of memory halves the batches that are still to come, unless they are `fixed`.
+
+        Raises:
+            [`RunError`]: if a batch that cannot be halved does not fit.
+        """
+        return list(self._in_batches(windows, fixed))
+
+    def _in_batches(self, windows: Sequence[Sequence[int]], fixed: bool) -> Iterator[list[float]]:
         place, size = 0, _BATCH
         while place < len(windows):
             batch = windows[place : place + size]
             try:
                 yield from self._probabilities(batch)
             except torch.OutOfMemoryError as error:
-                if len(batch) == 1:
-                    raise RunError(f"a window of {len(batch[0])} tokens does not fit on {self.device}") from error
+                if len(batch) == 1 or fixed:
+                    raise RunError(
+                        f"{len(batch)} windows of at most {max(map(len, batch))} tokens do not fit on {self.device}"
+                    ) from error
                 size = len(batch) // 2
                 logger.warning("out of memory; going on with %d windows at once", size)
                 continue
