@@ -23,6 +23,8 @@ _HOMES = {
     "OriginalPruner": "pruners.original",
     "Pruner": "pruners.base",
     "Pruning": "pruners.base",
+    "ReferencePruner": "pruners.reference",
+    "ReferenceScorer": "reference_surprisal",
     "SelectiveContextPruner": "pruners.selective_context",
     "Sequential": "pruners.base",
     "StepEntropyPruner": "pruners.step_entropy",

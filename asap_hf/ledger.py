@@ -149,7 +149,7 @@ class Ledger:
             if not self._reported_unkept:
                 self._reported_unkept = True
                 logger.warning(
-                    "the ledger %s can only be read: what is computed now is not kept, and is computed again next time",
+                    "the ledger %s can only be read: what is computed now is not kept, but computed again next time",
                     self.path,
                 )
 

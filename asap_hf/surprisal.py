@@ -89,8 +89,8 @@ class SurprisalScorer(ScoringSetup):
         return ledger_key("scores", self.stored_under, all_scores, trace.question, trace.steps)
 
     def _recall(self, trace: Trace) -> StepScores | None:
-        """What the ledger holds for a trace; where only the first token's scores are wanted, all five serve too, unless
-        the last digit counts, in which the number of rows shows that go through the output layer."""
+        """What the ledger holds for a trace; where only the first token's scores are wanted, all five serve too. Not
+        where the last digit counts: how many rows go through the output layer together shows in it."""
         ledger = open_ledger("scores")
         for all_scores in (self.all_scores,) if self.all_scores or self.deterministic else (False, True):
             stored = ledger.get(self._key(trace, all_scores))

@@ -103,7 +103,7 @@ def keep_fastest(watches: list[Watch], number: int, watch: Watch) -> None:
         watches[number] = watch
 
 
-def read_traces(count: int, tokenizer: Any) -> list[Any]:
+def read_traces(count: int, tokenizer: Any, shortest: int = SHORTEST, longest: int = LONGEST) -> list[Any]:
     """Traces that fit the context, evenly spread over the lengths that there are."""
     from asap_hf.errors import UnusableTrace
     from asap_hf.trace import Trace
@@ -119,10 +119,10 @@ def read_traces(count: int, tokenizer: Any) -> list[Any]:
                 trace = Trace.parse(question, row["response" if real else "completion"], "paper")
             except UnusableTrace:
                 continue
-            if len(trace.reasoning) < 4 * LONGEST:
+            if len(trace.reasoning) < 4 * longest:
                 traces.append(trace)
     sized = sorted(((len(one.ids), place) for place, one in enumerate(tokenizer(traces))))
-    fitting = [place for size, place in sized if (size >= SHORTEST or not real) and size <= LONGEST]
+    fitting = [place for size, place in sized if (size >= shortest or not real) and size <= longest]
     chosen = {round(number * (len(fitting) - 1) / max(1, count - 1)) for number in range(count)}
     return [traces[fitting[place]] for place in sorted(chosen)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -400,3 +402,143 @@ def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
 def test_importing_it_imports_nothing_heavy():
     code = "import sys, asap_hf.ledger; print({'numpy', 'torch', 'datasets', 'huggingface_hub'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def as_somebody_else(folder: Path, work: Callable[[], object]) -> object:
+    """What `work` gives in a forked process that may enter the folder, where it is, but owns nothing in it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        os.chdir(folder)  # what lies above it need not be open to others
+        if os.getuid() == 0:
+            os.setuid(65534)
+        try:
+            result: object = work()
+        except RunError as error:
+            result = f"refused: {error}"
+        except BaseException as error:
+            result = repr(error)
+        os.write(writing, json.dumps(result).encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading) as answer:
+        told = json.load(answer)
+    os.waitpid(child, 0)
+    return told
+
+
+def tried(kinds: Sequence[str], ledger_of: Callable[[str], Ledger]) -> list[object]:
+    """What reading, keeping and checking come to, and the warnings."""
+    warnings: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: warnings.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("asap_hf.ledger").addHandler(handler)
+    found: list[object] = []
+    for kind in kinds:
+        ledger = ledger_of(kind)
+        found += [ledger.get(ledger_key("old")), len(ledger)]
+        ledger.keep({ledger_key("new"): 2})
+        ledger.keep({ledger_key("newer"): 3})
+        found.append(ledger.get(ledger_key("new")))
+        try:
+            ledger.check_writable()
+        except RunError as error:
+            found.append(str(error))
+        try:
+            ledger.put(ledger_key("paid"), 4)
+        except RunError as error:
+            found.append(str(error))
+        found.append(ledger.get(ledger_key("old")))  # what is known of it is not lost by trying
+    return [*found, warnings]
+
+
+def told_of(path: str, old: int | None, why: str) -> list[object]:
+    """What is to be found in a ledger of one entry, or none, that can only be read."""
+    refusals = [
+        f"the ledger {path} can only be read, and an LLM's answers, which may be paid for, would be lost: name a"
+        " folder that can be written in ASAP_HF_LEDGER (off stores nothing)",
+        f"cannot write the ledger {path}: {why}; what it holds is kept. Make room, or name another folder in "
+        "ASAP_HF_LEDGER (off stores nothing)",
+    ]
+    warning = f"the ledger {path} can only be read: what is computed now is not kept, but computed again next time"
+    return [old, int(old is not None), None, *refusals, old, [warning]]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_ledger_on_a_read_only_file_system_is_read(folder: Path, stored: bool) -> None:
+    """A real mount, in a namespace of its own."""
+    folder.mkdir()
+    if stored:
+        Ledger(str(folder / "scores.jsonl")).put(ledger_key("old"), 1)
+    script = (
+        "import json, sys; from asap_hf.ledger import open_ledger; from tests.test_ledger import tried; "
+        "print(json.dumps(tried(['scores'], open_ledger)))"
+    )
+    mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$1" -c "$2"'
+    own = [] if os.getuid() == 0 else ["--map-root-user"]
+    command = ["unshare", "--mount", *own, "sh", "-c", mount, str(folder), sys.executable, script]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    if run.returncode and not run.stdout and "Traceback" not in run.stderr:
+        pytest.skip(f"no file system can be mounted here: {run.stderr.strip()}")
+    assert json.loads(run.stdout) == told_of(
+        str(folder / "scores.jsonl"), 1 if stored else None, "Read-only file system"
+    )
+    assert [path.name for path in folder.iterdir()] == ["scores.jsonl"] * stored
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_ledger_of_another_user_is_read(tmp_path: Path, stored: bool) -> None:
+    folder = tmp_path / "ledger"
+    folder.mkdir()
+    if stored:
+        Ledger(str(folder / "scores.jsonl")).put(ledger_key("old"), 1)
+        (folder / "scores.jsonl").chmod(0o444)
+    tmp_path.chmod(0o755)
+    folder.chmod(0o555)
+    try:
+        found = as_somebody_else(tmp_path, lambda: tried(["scores"], lambda kind: Ledger(f"ledger/{kind}.jsonl")))
+    finally:
+        folder.chmod(0o755)
+    assert found == told_of("ledger/scores.jsonl", 1 if stored else None, "Permission denied")
+
+
+def test_a_ledger_that_must_not_be_read_says_so(tmp_path: Path) -> None:
+    Ledger(str(tmp_path / "scores.jsonl")).put(ledger_key("old"), 1)
+    (tmp_path / "scores.jsonl").chmod(0o000)
+    tmp_path.chmod(0o755)
+    found = as_somebody_else(tmp_path, lambda: Ledger("./scores.jsonl").get(ledger_key("old")))
+    assert str(found).startswith("refused: cannot read the ledger ./scores.jsonl: Permission denied; ")
+
+
+def test_a_ledger_that_can_be_written_again_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, really_open = Ledger(str(folder / "scores.jsonl")), os.open
+    ledger.put(ledger_key("old"), 1)
+    ledger.after_fork()
+
+    def read_only(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_RDWR:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return really_open(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", read_only)
+    assert ledger.get(ledger_key("old")) == 1
+    ledger.keep({ledger_key("new"): 2})
+    assert ledger.get(ledger_key("new")) is None
+    monkeypatch.undo()
+    ledger.keep({ledger_key("new"): 2})
+    ledger.check_writable()
+    assert [Ledger(ledger.path).get(ledger_key(name)) for name in ("old", "new")] == [1, 2]
+
+
+def test_a_full_disk_is_no_read_only_ledger(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can be mended, and what was computed would be lost: the run ends."""
+
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    ledger = open_ledger("scores")
+    ledger.check_writable()
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        ledger.keep({ledger_key("new"): 2})

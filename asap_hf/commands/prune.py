@@ -136,9 +136,9 @@ def _rebudget(arguments: PruneArguments, former: dict[str, Any]) -> dict[str, An
         raise UsageError("a result with keep_llm_text cannot be re-budgeted: its records hold the original steps")
     if "score" not in settings:
         raise UsageError(f"{arguments.dataset_name!r} holds no scores: stage 2 was left out when it was made")
-    if settings.get("selector") == "knapsack":
+    if selector := settings.get("selector"):
         raise UsageError(
-            "steps that were packed have no order of removal: prune the traces anew, the scores are stored"
+            f"a result of --selector {selector} holds no order of removal: prune the traces anew, the scores are stored"
         )
     budget = budget_of(arguments)
     score = arguments.score or settings["score"]

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
+
 if TYPE_CHECKING:
     from ..filtering.filters import Filter
     from ..generation.base import Generator
@@ -89,6 +91,8 @@ def fine(arguments: PruneArguments, budget: Budget) -> Pruner:
     from ..pruners.iterative import IterativePruner
     from ..surprisal import SurprisalScorer
 
+    if arguments.selector == "reference":
+        return reference(arguments, budget)
     scorer = SurprisalScorer(
         arguments.scorer, context=arguments.context, all_scores=arguments.all_scores, **placing(arguments)
     )
@@ -96,12 +100,33 @@ def fine(arguments: PruneArguments, budget: Budget) -> Pruner:
     return selected(arguments, pruner)
 
 
+def reference(arguments: PruneArguments, budget: Budget) -> Pruner:
+    """Stage 2 as the authors' code has it.
+
+    Raises:
+        `UsageError`: if another score is asked for.
+    """
+    from ..pruners.reference import ReferencePruner
+    from ..reference_surprisal import ReferenceScorer
+
+    if arguments.score not in (None, FIRST_TOKEN):
+        raise UsageError(f"--selector reference goes by {FIRST_TOKEN}: leave out --score {arguments.score}")
+    scorer = ReferenceScorer(arguments.scorer, context=arguments.context, **placing(arguments))
+    return ReferencePruner(scorer, tokenizer=tokenizer_of(arguments), **budget)
+
+
 def selected(arguments: PruneArguments, pruner: IterativePruner) -> Pruner:
-    """The pruner with the selector that was asked for in the place of Algorithm 2."""
+    """The pruner with the selector that was asked for in the place of Algorithm 2.
+
+    Raises:
+        `UsageError`: if that is the authors' own, which is for stage 2 alone.
+    """
     from ..pruners.knapsack import KnapsackPruner
 
     if arguments.selector == "algorithm2":
         return pruner
+    if arguments.selector == "reference":
+        raise UsageError("--selector reference is stage 2 of the authors' code: for --pruner asap and wo_coarse alone")
     budget = {"max_tokens": pruner.max_tokens, "ratio": pruner.ratio}
     return KnapsackPruner(pruner.scorer, pruner.tokenizer, **budget, score=pruner.score)  # type: ignore[arg-type]
 

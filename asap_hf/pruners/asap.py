@@ -47,7 +47,8 @@ def asap(
     """
     if max_tokens is None and ratio is None:
         max_tokens = 4096
-    fine = IterativePruner(SurprisalScorer(scorer, deterministic=deterministic), tokenizer or scorer, max_tokens, ratio)
+    surprisal = SurprisalScorer(scorer, deterministic=deterministic)
+    fine = IterativePruner(surprisal, tokenizer or scorer, max_tokens, ratio)
     coarse: Pruner = AnswerAnchorPruner(ratio or AnswerAnchorPruner.keep)
     if anchor is not None:
         coarse = AnchorPruner(anchor, mode=mode)

@@ -65,20 +65,28 @@ class ScoredPruner(Pruner):
             self.scorer.to_rank(rank)
 
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
-        counts = count_tokens(self.tokenizer, [trace.reasoning for trace in traces])
-        sources = count_tokens(self.tokenizer, [trace.source.reasoning for trace in traces])
+        counts = self.count([trace.reasoning for trace in traces])
+        sources = self.count([trace.source.reasoning for trace in traces])
         budgets = [self.budget(tokens) for tokens in sources]
         scored = [
             index
             for index, (tokens, budget) in enumerate(zip(counts, budgets, strict=True))
             if self.score_short or tokens > budget
         ]
-        answers = self.scorer([traces[index] for index in scored]) if scored else ()
+        answers = self.answers([traces[index] for index in scored]) if scored else ()
         answer_of = dict(zip(scored, answers, strict=True))
         return [
             self._decide(trace, tokens, budget, answer_of.get(index))
             for index, (trace, tokens, budget) in enumerate(zip(traces, counts, budgets, strict=True))
         ]
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, as the budget counts them."""
+        return count_tokens(self.tokenizer, texts)
+
+    def answers(self, traces: Sequence[Trace]) -> Sequence[Mapping[str, Any]]:
+        """What the scorer says of each trace, one value for each of its steps."""
+        return self.scorer(traces)
 
     def budget(self, source_tokens: int) -> int:
         """L_max in tokens for a reasoning that had `source_tokens` before any stage; at least 1."""

@@ -15,8 +15,8 @@ def machine(device: str) -> dict[str, Any]:
             As `torch.device` takes it.
 
     Returns:
-        `dict`: `torch`, its version; `device`, the GPU's name, or `"cpu"` with the instructions that are used; `threads`
-        of a CPU, among which a product of matrices is divided.
+        `dict`: `torch`, its version; `device`, the GPU's name, or `"cpu"` with the instructions that are used;
+        `threads` of a CPU, among which a product of matrices is divided.
     """
     told: dict[str, Any] = {"torch": torch.__version__}
     if device.startswith("cuda"):

@@ -13,7 +13,7 @@ from ..progress import tick
 from ..trace import Trace
 from .forward import Scores, ScoringModel
 from .outcome import ScoringFailure
-from .tokenization import TokenisedTrace, TraceTokenizer
+from .tokenization import TokenisedTrace
 from .windows import Indexes, Window, cut
 
 Values = NDArray[np.float64]
@@ -52,7 +52,7 @@ def all_of_reasoning(tokenised: TokenisedTrace) -> Indexes:
 
 def score_tokens(
     traces: Sequence[Trace],
-    tokenizer: TraceTokenizer,
+    tokenise: Callable[[Sequence[Trace]], Sequence[TokenisedTrace | None]],
     model: ScoringModel,
     wanted: Callable[[TokenisedTrace], Indexes],
     answer: Callable[[TokenScores], Answer],
@@ -69,7 +69,9 @@ def score_tokens(
     Args:
         traces (`Sequence[Trace]`):
             What to score.
-        tokenizer (`TraceTokenizer`), model (`ScoringModel`):
+        tokenise (`Callable[[Sequence[Trace]], Sequence[TokenisedTrace | None]]`):
+            A [`TraceTokenizer`], or what stands for one.
+        model (`ScoringModel`):
             From [`asap_hf.scoring.steps.load`].
         wanted (`Callable[[TokenisedTrace], NDArray]`):
             Positions of the tokens to score, ascending, such as [`all_of_reasoning`].
@@ -80,7 +82,7 @@ def score_tokens(
     """
     pending: dict[int, _Pending] = {}
     limit = model.limit(max_context)
-    for index, tokenised in enumerate(tokenizer(traces)):
+    for index, tokenised in enumerate(tokenise(traces)):
         if tokenised is None:
             yield {index: ScoringFailure("not_encodable")}
         elif tokenised.start == 0:

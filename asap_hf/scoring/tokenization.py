@@ -85,6 +85,10 @@ class TraceTokenizer:
             tokenised[index] = self._locate(encoding, len(prefixes[index]), traces[index].steps)
         return tokenised
 
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text by itself, special tokens not counted."""
+        return [len(encoding) for encoding in self._backend.encode_batch_fast(list(texts), add_special_tokens=False)]
+
     def prefix(self, question: str) -> str:
         """What stands before the reasoning, without the special tokens that the tokenizer adds by itself."""
         if self._context == "raw":
