@@ -138,7 +138,7 @@ def _rebudget(arguments: PruneArguments, former: dict[str, Any]) -> dict[str, An
         raise UsageError(f"{arguments.dataset_name!r} holds no scores: stage 2 was left out when it was made")
     if selector := settings.get("selector"):
         raise UsageError(
-            f"a result of --selector {selector} holds no order of removal: prune the traces anew, the scores are stored"
+            f"a result of --selector {selector} has no order of removal: prune the traces anew, the scores are stored"
         )
     budget = budget_of(arguments)
     score = arguments.score or settings["score"]

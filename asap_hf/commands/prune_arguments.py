@@ -57,7 +57,7 @@ class PruneArguments:
     ] = option("asap", "both stages, an ablation of Table 2, a baseline of Table 1, or a method beside them")
     selector: Literal["algorithm2", "knapsack", "reference"] = option(
         "algorithm2",
-        "how steps are chosen by their scores; knapsack: the best packing (ours); reference: as the authors' code does",
+        "how steps are chosen by their scores; knapsack: the best packing (ours); reference: as in the authors' code",
     )
     splitter: str = option(DEFAULT_SPLITTER, "code: keeps programs whole; paper: cuts at blank lines")
 
