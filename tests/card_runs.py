@@ -70,7 +70,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "wo_fine": run_of("--pruner wo_fine", "answer_anchor"),
     "wo_any": run_of("--pruner wo_any"),
     "the paper's": run_of(PAPERS, "anchor_rewrite", "iterative", source="open-r1/codeforces-cots"),
-    "the reference's": run_of(REFERENCE, "anchor_rewrite", "iterative", source="open-r1/codeforces-cots"),
+    "the reference's": run_of(REFERENCE, "anchor_rewrite", "reference", source="open-r1/codeforces-cots"),
     "select": run_of(f"{PAPERS} --anchor_mode select", "anchor_select", "iterative"),
     "trouble": run_of("--sample_tests true --limit 2000", "answer_anchor", "iterative", **TROUBLE),
 }

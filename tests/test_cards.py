@@ -146,6 +146,7 @@ SENTENCES = {
         name for name in RUNS if "answer_anchor" in RUNS[name]["summary"]["tokens"]
     },
     "say nothing about models": {name for name in RUNS if "answer_anchor" in RUNS[name]["summary"]["tokens"]},
+    "`reference`, as the authors' code has it": {"the reference's"},
     "`iterative` (§3.3": {name for name in RUNS if "iterative" in RUNS[name]["summary"]["tokens"]},
     "135 million parameters": {"both stages, a ratio", "both stages, a budget", "wo_coarse", "trouble"},
     'split="unusable"': {"trouble"},

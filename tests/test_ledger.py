@@ -531,6 +531,32 @@ def test_a_ledger_that_can_be_written_again_is(folder: Path, monkeypatch: pytest
     assert [Ledger(ledger.path).get(ledger_key(name)) for name in ("old", "new")] == [1, 2]
 
 
+def test_nothing_is_bought_that_could_not_be_stored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was answered before is read; the first new question is refused before it is sent (nobody listens there)."""
+    from asap_hf.generation.base import Completion, Request
+    from asap_hf.generation.endpoint import EndpointGenerator
+
+    old, new = (Request(({"role": "user", "content": text},), 0.0, max_tokens=5) for text in ("old?", "new?"))
+    generator = EndpointGenerator("model", base_url="http://127.0.0.1:9")
+    key = ledger_key("llm", "model", None, *old.identity)
+    open_ledger("llm").put(key, {"text": "Yes.", "prompt_tokens": 1, "completion_tokens": 1, "finish_reason": "stop"})
+    open_ledger("llm").after_fork()
+    really_open = os.open
+
+    def read_only(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_RDWR and path.endswith("llm.jsonl"):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return really_open(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", read_only)
+    [answer] = generator([old])
+    assert isinstance(answer, Completion)
+    assert answer.text == "Yes."
+    with pytest.raises(RunError, match="can only be read, and an LLM's answers, which may be paid for, would be lost"):
+        generator([old, new])
+    assert generator.usage.calls + generator.usage.failures == 0
+
+
 def test_a_full_disk_is_no_read_only_ledger(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It can be mended, and what was computed would be lost: the run ends."""
 

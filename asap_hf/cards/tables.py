@@ -20,9 +20,12 @@ STAGES = {
     "anchor_rewrite": "after stage 1, ",
     "anchor_select": "after stage 1, ",
     "iterative": "after stage 2, ",
+    "reference": "after stage 2, ",
 }
 # Stages that take steps out and leave the others as they were.
-WHOLE_STEPS = {*STAGES, "random", "keep_last", "spirit_own", "spirit_loo", "pir", "step_entropy", "knapsack"}
+WHOLE_STEPS = {*STAGES, "random", "keep_last", "spirit_own", "spirit_loo", "pir", "step_entropy", "knapsack"} - {
+    "reference"
+}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _LONG_HASH = re.compile(r"[0-9a-f]{40,64}")
 # Told in run.json, but no flag of `asap-hf prune` changes them.

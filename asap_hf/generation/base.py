@@ -107,7 +107,7 @@ class Generator(ABC):
         interrupt too, loses none that had come in.
 
         Raises:
-            [`RunError`]: if the ledger cannot be written.
+            [`RunError`]: if the ledger cannot be written; where it can only be read, before anything is asked.
         """
         ledger = open_ledger("llm")
         revision = self._revision()
@@ -136,6 +136,7 @@ class Generator(ABC):
             tick("cost", self.usage.cost - before)
 
         if missing:
+            ledger.check_writable()
             try:
                 self.generate(list(missing.values()), done)
             finally:

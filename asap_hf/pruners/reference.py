@@ -53,7 +53,7 @@ class ReferencePruner(ScoredPruner):
 
     def choose(self, trace: Trace, scores: Sequence[float], budget: int) -> Pruning:
         paragraphs = _Paragraphs(trace)
-        order = _first_of_equals(paragraphs.texts, removal_order([scores[first] for first, _ in paragraphs.bounds]))
+        order = first_of_equals(paragraphs.texts, removal_order([scores[first] for first, _ in paragraphs.bounds]))
         ranks = {position: float(rank) for rank, position in enumerate(order)}
         selection = select_by_budget(
             paragraphs.as_trace.steps,
@@ -123,7 +123,7 @@ class _Paragraphs:
         return kept, texts
 
 
-def _first_of_equals(texts: Sequence[str], order: Sequence[int]) -> list[int]:
+def first_of_equals(texts: Sequence[str], order: Sequence[int]) -> list[int]:
     """The order in which positions really go when each of `order` is looked for by its text."""
     left: dict[str, list[int]] = {}
     for position in reversed(range(len(texts))):
