@@ -59,6 +59,11 @@ def open_ledger(kind: str) -> Ledger:
     return _shared(os.path.abspath(folder / f"{kind}.jsonl"))
 
 
+def ledger_is_kept() -> bool:
+    """Whether anything is stored and found: not with `ASAP_HF_LEDGER=off`."""
+    return _folder() is not None
+
+
 def _folder() -> Path | None:
     named = os.environ.get("ASAP_HF_LEDGER", "")
     if named.lower() == "off":

@@ -34,6 +34,11 @@ class Process:
         PartialState().wait_for_everyone()
 
 
+def is_first_process() -> bool:
+    """Whether this is the one that writes what all have made, as the launcher's environment has it."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 @contextmanager
 def this_process() -> Iterator[Process]:
     """The process as its launcher's environment describes it; the process group is left at the end."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from . import __version__
 from .cards.rendering import dataset_card_body
 from .errors import RunError, UnusableTrace
+from .generation.run_account import RunAccount, account_folder, run_account
+from .ledger import ledger_is_kept
 from .output import DatasetWriter
 from .processes import Process
 from .progress import Progress
@@ -85,25 +87,29 @@ class Production:
         Raises:
             `RunError`: if no row is left to train on.
         """
-        if process.rank != 0:
-            self.work_through(process)
-            return {}
-        with DatasetWriter(output_dir, overwrite) as writer:
-            summary = self.fill(writer, process)
-            refuse_nothing(summary, self.source.label)
-            finish(writer, self.source.told, {**settings, **self._scorer_told()}, summary)
+        with run_account(account_folder(output_dir), removes=process.rank == 0) as account:
+            if process.rank != 0:
+                self.work_through(process)
+                return {}
+            with DatasetWriter(output_dir, overwrite) as writer:
+                summary = self.fill(writer, account, process)
+                refuse_nothing(summary, self.source.label)
+                finish(writer, self.source.told, {**settings, **self._scorer_told()}, summary)
         return summary
 
-    def write_shard(self, folder: Path, settings: Mapping[str, Any], process: Process) -> None:
+    def write_shard(
+        self, folder: Path, settings: Mapping[str, Any], account: RunAccount, process: Process = _ALONE
+    ) -> None:
         """Do the work on one shard of a source and put its result in place, which may be without a row to train on."""
         with DatasetWriter(folder) as writer:
-            summary = self.fill(writer, process)
+            summary = self.fill(writer, account, process)
             finish(writer, self.source.told, {**settings, **self._scorer_told()}, summary)
 
-    def fill(self, writer: DatasetWriter, process: Process = _ALONE) -> dict[str, Any]:
-        """Do the work and write the tables; returns the summary."""
-        started, spent, unjudged = time.monotonic(), Counter(self._llm_account()), self._unjudged()
+    def fill(self, writer: DatasetWriter, account: RunAccount, process: Process = _ALONE) -> dict[str, Any]:
+        """Do the work and write the tables; returns the summary. Its `llm` is what `account` has not told yet."""
+        started, unjudged = time.monotonic(), self._unjudged()
         self.work_through(process)
+        account.begin_reading()
         result = ResultWriter(writer, self.ids)
         with Progress(self.source.rows) as progress:
             number = self.source.first
@@ -112,21 +118,33 @@ class Production:
                 number += len(rows)
                 progress.advance(len(rows), failed)
         result.summary.unjudged.update(self._unjudged() - unjudged)
-        account = {name: value - spent[name] for name, value in self._llm_account().items()}
-        return result.summary.as_dict(seconds=round(time.monotonic() - started, 3), llm=account)
+        asks = any(hasattr(stage, "generator") for stage in self.pruner.stages)
+        llm = account.take() if asks else {}
+        return result.summary.as_dict(seconds=round(time.monotonic() - started, 3), llm=llm)
 
     def work_through(self, process: Process) -> None:
         """Where several processes share the work: do this one's batches for the ledger's sake, and return when all are
-        there. The process that writes finds everything in the ledger."""
+        there. The process that writes finds everything in the ledger; where there is none, it does everything, or what
+        the others paid for would be paid for again."""
         if process.world_size == 1:
             return
-        for index, rows in enumerate(self.source.batches(self.batch_size)):
+        number = self.source.first
+        for index, rows in enumerate(self.source.batches(self.batch_size) if ledger_is_kept() else ()):
             if index % process.world_size == process.rank:
-                parsed = list(self._parse(0, rows))
-                findings = self._findings(rows, parsed)
-                todo = [trace for place, (_, trace) in enumerate(parsed) if place not in findings]
-                self.pruner.prune([trace for trace in todo if isinstance(trace, Trace)])
+                parsed = list(self._parse(number, rows))
+                self.pruner.prune(list(self._todo(parsed, self._findings(rows, parsed)).values()))
+            number += len(rows)
         process.wait_for_everyone()
+
+    def _todo(
+        self, parsed: Sequence[tuple[Row, Trace | str]], findings: Mapping[int, tuple[str, Finding]]
+    ) -> dict[int, Trace]:
+        """Traces that go through the stages, by their places."""
+        return {
+            place: trace
+            for place, (row, trace) in enumerate(parsed)
+            if isinstance(trace, Trace) and place not in findings and row.number not in self.finished
+        }
 
     def _parse(self, first: int, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Row, Trace | str]]:
         """For each row what stays of it, and its trace or the reason why there is none."""
@@ -163,11 +181,7 @@ class Production:
         """Prune and write one batch, in the source's order; returns how many rows have a reason."""
         parsed = list(self._parse(first, rows))
         findings = self._findings(rows, parsed)
-        todo = {
-            place: trace
-            for place, (row, trace) in enumerate(parsed)
-            if isinstance(trace, Trace) and place not in findings and row.number not in self.finished
-        }
+        todo = self._todo(parsed, findings)
         prunings = dict(zip(todo, self.pruner.prune(list(todo.values())), strict=True))
         for place, pruning in prunings.items():
             if any(pruning.conditioned):
@@ -217,10 +231,6 @@ class Production:
 
     def _unjudged(self) -> Counter[str]:
         return Counter({f"{one.name}: {why}": count for one in self.filters for why, count in one.unjudged.items()})
-
-    def _llm_account(self) -> dict[str, Any]:
-        generators = [stage.generator for stage in self.pruner.stages if hasattr(stage, "generator")]
-        return {name: getattr(one.usage, name) for one in generators for name in vars(one.usage)}
 
 
 def refuse_nothing(summary: Mapping[str, Any], label: str) -> None:

@@ -15,12 +15,17 @@ _counts: Counter[str] = Counter()
 
 
 def tick(what: str, amount: float = 1) -> None:
-    """Count work as it is done: `"scored tokens"`, `"LLM calls"`, `"cost"`."""
+    """Count work as it is done: `"scored tokens"`, `"LLM calls"`."""
     _counts[what] += amount  # type: ignore[assignment]
 
 
+def show(what: str, amount: float) -> None:
+    """Say what something comes to by now that others add to as well: `"cost"`, of all processes of a run."""
+    _counts[what] = amount  # type: ignore[assignment]
+
+
 class Progress:
-    """Rows done of a known total, with what `tick` counted beside them, shown while the work goes on.
+    """Rows done of a known total, with what `tick` counted and `show` said beside them, shown while the work goes on.
 
     Args:
         total (`int`, *optional*):

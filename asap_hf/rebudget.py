@@ -81,9 +81,15 @@ class Rebudget:
             order, lengths = tuple(fine["order"]), tuple(fine["lengths"])
             count = removals_within(lengths, budget)
             return Selection(tuple(sorted(order[count:])), order, lengths, lengths[count])
-        if self.score not in fine["scores"]:
-            raise UsageError(f"the result holds no score {self.score!r}; it holds: {', '.join(fine['scores'])}")
+        self.refuse_missing(fine["scores"])
         return select_by_budget(steps, fine["scores"][self.score], budget, partial(count_tokens, self.tokenizer))
+
+    def refuse_missing(self, scores: Mapping[str, Any]) -> None:
+        """Raises:
+        `UsageError`: if a row's scores do not hold the one that is asked for.
+        """
+        if self.score != self.stored_score and self.score not in scores:
+            raise UsageError(f"the result holds no score {self.score!r}; it holds: {', '.join(scores)}")
 
 
 @dataclass(frozen=True)
@@ -130,6 +136,20 @@ def former_run(folder: Path) -> dict[str, Any] | None:
         return None
     run = json.loads(path.read_text(encoding="utf-8"))
     return run if isinstance(run, dict) and "asap_hf" in run else None
+
+
+def count_scored(folder: Path, run: Mapping[str, Any], rebudget: Rebudget) -> tuple[int, int]:
+    """How many rows of a former result, whose run.json is `run`, hold scores, and how many usable ones hold none.
+
+    Raises:
+        `UsageError`: if they do not hold the score that is asked for.
+    """
+    records = FormerResult.open(folder, run).records
+    scores = [recorded_stages(record)[-1].get("scores") for record in records]
+    for one in filter(None, scores):
+        rebudget.refuse_missing(one)
+    scored = sum(map(bool, scores))
+    return scored, len(scores) - scored
 
 
 def rewrite_result(

@@ -6,12 +6,14 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from . import hub
+from .generation.run_account import RunAccount, account_folder, run_account
 from .joining import join_shards
 from .output import RUN_FILE, DatasetWriter
 from .processes import Process
@@ -122,28 +124,44 @@ def write_in_shards(
     branch, folder = f"shards-{key}", output_dir.parent / f".{output_dir.name}.shards-{key}"
     store = HubShards(staging, branch) if staging else None
     here, on_hub = {int(path.name) for path in folder.glob("[0-9]*")}, store.done() if store else set()
-    process.wait_for_everyone()  # every process must have seen the same shards before one is written
     todo = production.source.shards(count, here | on_hub)
-    if process.rank != 0:
-        for _, source in todo:
-            replace(production, source=source).work_through(process)
-        return {}
-    with DatasetWriter(output_dir, overwrite) as writer:
-        folder.mkdir(exist_ok=True)
-        for number, source in todo:
-            logger.info("shard %d of %d", number + 1, count)
-            replace(production, source=source).write_shard(folder / str(number), settings, process)
+    with run_account(account_folder(output_dir), removes=process.rank == 0) as account:
+        if process.rank != 0:
+            process.wait_for_everyone()
+            for _, source in todo:
+                replace(production, source=source).work_through(process)
+            return {}
+        with DatasetWriter(output_dir, overwrite) as writer:
+            folder.mkdir(exist_ok=True)
             if store:
-                store.put(number, folder / str(number))
-        if store:
-            for number in sorted(here - on_hub):
-                store.put(number, folder / str(number))
-            for number in sorted(on_hub - here):
-                store.fetch(number, folder / str(number))
-        joined = join_shards(writer, [folder / str(number) for number in range(count)])
-        summary = {**joined, "shards": [count, branch]}
-        refuse_nothing(summary, production.source.label)
-        first = json.loads((folder / "0" / RUN_FILE).read_text(encoding="utf-8"))
-        finish(writer, production.source.told, first["settings"], summary)
-    shutil.rmtree(folder)
+                _fetch(store, sorted(on_hub - here), folder, account)
+            shards = [Counter(_llm_of(folder / str(number))) for number in here | on_hub]
+            account.told(sum(shards, Counter()))
+            process.wait_for_everyone()  # every process must have seen the same shards before one is written
+            for number, source in todo:
+                logger.info("shard %d of %d", number + 1, count)
+                replace(production, source=source).write_shard(folder / str(number), settings, account, process)
+                if store:
+                    store.put(number, folder / str(number))
+            if store:
+                for number in sorted(here - on_hub):
+                    store.put(number, folder / str(number))
+            joined = join_shards(writer, [folder / str(number) for number in range(count)])
+            summary = {**joined, "shards": [count, branch]}
+            refuse_nothing(summary, production.source.label)
+            first = json.loads((folder / "0" / RUN_FILE).read_text(encoding="utf-8"))
+            finish(writer, production.source.told, first["settings"], summary)
+        shutil.rmtree(folder)
     return summary
+
+
+def _fetch(store: HubShards, numbers: Sequence[int], folder: Path, account: RunAccount) -> None:
+    """Download shards that were finished on another machine; what they cost there counts here."""
+    for number in numbers:
+        store.fetch(number, folder / str(number))
+        account.add(_llm_of(folder / str(number)))
+
+
+def _llm_of(shard: Path) -> dict[str, float]:
+    told: dict[str, float] = json.loads((shard / RUN_FILE).read_text(encoding="utf-8"))["summary"]["llm"]
+    return told

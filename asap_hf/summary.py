@@ -136,12 +136,28 @@ def summary_table(summary: dict[str, Any]) -> str:
     for title in ("unusable", "failures", "filtered", "unjudged"):
         for reason, count in summary[title].items():
             lines.append(f"{title:<22}{count:>14,}   {reason}")
-    llm = summary.get("llm") or {}
-    if llm.get("calls") or llm.get("from_ledger"):
-        lines.append(f"{'LLM calls':<22}{llm['calls']:>14,}   {llm['from_ledger']:,} more answered from the ledger")
-        lines.append(f"{'LLM tokens':<22}{llm['prompt_tokens']:>14,}   in, {llm['completion_tokens']:,} out")
-        if llm.get("cost"):
-            lines.append(f"{'LLM cost':<22}{llm['cost']:>14,.4f}")
+    lines += _llm_lines(summary.get("llm") or {})
     if "seconds" in summary:
         lines.append(f"{'time':<22}{summary['seconds']:>13,.1f}s")
     return "\n".join(lines)
+
+
+def _llm_lines(llm: Mapping[str, Any]) -> list[str]:
+    """What an LLM did for the run, whichever process asked it, and what that cost."""
+    if not any(llm.values()):
+        return []
+    lines = [f"{'LLM calls':<22}{llm['calls']:>14,}   {llm['from_ledger']:,} more answered from the ledger"]
+    lines.append(f"{'LLM tokens':<22}{llm['prompt_tokens']:>14,}   in, {llm['completion_tokens']:,} out")
+    if failures := llm["failures"]:
+        lines.append(f"{'LLM failures':<22}{failures:>14,}   requests that brought no answer to use")
+    if not llm["cost"]:
+        told = "no prices were given: --prompt_price, --completion_price"
+        return [*lines, f"{'LLM cost':<22}{'?':>14}   {told}"] if llm["calls"] else lines
+    assumed = llm.get("assumed", 0.0)
+    at_most = f"   at most: {money(assumed)} of it is the worst case where nothing told the cost" if assumed else ""
+    return [*lines, f"{'LLM cost':<22}{money(llm['cost']):>14}{at_most}"]
+
+
+def money(amount: float) -> str:
+    """An amount with as many digits as it takes to see it."""
+    return f"{amount:,.4f}" if not 0 < amount < 0.0001 else "under 0.0001"

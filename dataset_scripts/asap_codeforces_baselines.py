@@ -21,7 +21,9 @@ from asap_hf.commands.dataset_script import DatasetScriptArguments, publish, run
 from asap_hf.commands.prune import main as prune
 from asap_hf.commands.prune_arguments import option
 from asap_hf.errors import UsageError
+from asap_hf.generation.run_account import account_folder, run_account
 from asap_hf.output import refuse_to_replace
+from asap_hf.processes import is_first_process
 
 
 @dataclass
@@ -42,13 +44,15 @@ def build(arguments: BaselinesArguments) -> None:
         raise UsageError(f"each pruner once: {arguments.pruners}")
     runs = Path(f"{arguments.output_dir}.runs")
     branches = []
-    for name in names:
-        print(f"\n{name}\n")
-        one = replace(arguments, pruner=name, output_dir=str(runs / name), overwrite=True)  # type: ignore[arg-type]
-        summary = prune(one, arguments.staging)
-        branches += [summary["shards"][1]] if "shards" in summary else []
+    with run_account(account_folder(Path(arguments.output_dir)), removes=is_first_process()):
+        for name in names:
+            print(f"\n{name}\n")
+            one = replace(arguments, pruner=name, output_dir=str(runs / name), overwrite=True)  # type: ignore[arg-type]
+            summary = prune(one, arguments.staging)
+            branches += [summary["shards"][1]] if "shards" in summary else []
+        if summary:
+            write_baselines({name: runs / name for name in names}, Path(arguments.output_dir), arguments.overwrite)
     if summary:
-        write_baselines({name: runs / name for name in names}, Path(arguments.output_dir), arguments.overwrite)
         publish(arguments, branches)
 
 

@@ -49,7 +49,7 @@ def test_rows_steps_and_tokens_are_those_of_the_source(embedded_model: str, monk
     # Twice the parameters of the body and the head, once a token, is the least that a forward can cost.
     assert total.flops > 2 * 130e6 * total.tokens
     cost = (total.prompt_tokens * 2 + total.completion_tokens * 4) / 1e6
-    assert f"{cost:,.2f}" in table
+    assert f"{cost:,.4f}" in table
     assert "repeats one run of words" in table
 
 

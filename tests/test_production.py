@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from datasets import load_dataset
 
-from asap_hf.production import Production
+from asap_hf.processes import Process
+from asap_hf.production import Finished, Production
 from asap_hf.pruners.base import Pruner, Pruning, Sequential
 from asap_hf.rows import Columns
 from asap_hf.sources import open_source
@@ -38,3 +40,35 @@ def test_the_prompt_that_is_trained_on_says_what_the_pruner_wants(tmp_path: Path
     assert messages["messages"][0] == {"role": "user", "content": "[short] Add 2 and 3. 0.5"}
     (record,) = load_dataset(str(tmp_path / "out"), "steps", split="train")
     assert record["question"] == "Add 2 and 3."
+
+
+@dataclass(frozen=True)
+class Noting(Pruner):
+    """Notes the questions that it is given, and leaves the traces alone."""
+
+    seen: list[str]
+
+    def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
+        self.seen.extend(trace.question for trace in traces)
+        return [Pruning(trace) for trace in traces]
+
+
+@pytest.mark.parametrize("ledger", ["on", "off"])
+def test_a_process_that_helps_leaves_finished_rows_alone_and_does_nothing_that_is_lost(
+    tmp_path: Path, embedded_model: str, monkeypatch: pytest.MonkeyPatch, ledger: str
+) -> None:
+    monkeypatch.setenv("ASAP_HF_LEDGER", ledger if ledger == "off" else str(tmp_path / "ledger"))
+    monkeypatch.setattr(Process, "wait_for_everyone", lambda _: None)
+    rows = [{"prompt": str(number), "completion": "<think>\na\n\nb\n</think>\n\n5"} for number in range(8)]
+    path = tmp_path / "traces.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = open_source(str(path))
+    finished: dict[int, Finished] = dict.fromkeys((0, 4, 5), ({}, {}, {}))
+    seen: list[list[str]] = [[], []]
+    for rank in range(2):
+        pruner = Sequential((Noting(seen[rank]),))
+        production = Production(
+            source, Columns.recognise(source.columns), pruner, embedded_model, batch_size=2, finished=finished
+        )
+        production.work_through(Process(rank, rank, 2))
+    assert seen == ([["1"], ["2", "3", "6", "7"]] if ledger == "on" else [[], []])

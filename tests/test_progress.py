@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from asap_hf.progress import Progress, tick
+from asap_hf.progress import Progress, show, tick
 
 from .waiting import until
 
@@ -17,7 +17,7 @@ def test_plain_lines_come_while_the_work_goes_on(caplog: pytest.LogCaptureFixtur
         progress.advance(64, failed=3)
         tick("LLM calls", 12)
         tick("scored tokens", 5000)
-        tick("cost", 0.25)
+        show("cost", 0.25)
         before = len(caplog.messages)  # a line may have come between two ticks
         until(lambda: len(caplog.messages) > before + 1, "two lines after all was counted")
         line = caplog.messages[-1]

@@ -67,6 +67,30 @@ def test_the_table_shows_every_count() -> None:
     assert len({line.index("tokens") for line in table.splitlines()[:1]}) == 1
 
 
+ASKED = {"calls": 3, "from_ledger": 2, "failures": 0, "retries": 0, "prompt_tokens": 10, "completion_tokens": 20}
+
+
+@pytest.mark.parametrize(
+    ("llm", "says", "never"),
+    [
+        ({}, [], ["LLM"]),
+        ({**ASKED, "cost": 0.0, "assumed": 0.0}, ["LLM cost", "no prices were given"], ["0.0000"]),
+        ({**ASKED, "cost": 1.5, "assumed": 0.0}, ["1.5000"], ["at most", "prices"]),
+        ({**ASKED, "cost": 1.5, "assumed": 0.25}, ["1.5000   at most: 0.2500 of it is the worst case"], ["prices"]),
+        ({**ASKED, "cost": 1e-6, "assumed": 0.0}, ["under 0.0001"], ["0.0000\n"]),
+        ({**ASKED, "calls": 0, "cost": 0.0, "assumed": 0.0}, ["2 more answered from the ledger"], ["cost"]),
+        ({**ASKED, "cost": 1.5}, ["1.5000"], ["at most"]),
+        ({**ASKED, "failures": 4, "cost": 1.5, "assumed": 0.0}, ["4   requests that brought no answer to use"], []),
+    ],
+)
+def test_the_cost_is_said_as_far_as_it_is_known(llm: dict[str, Any], says: list[str], never: list[str]) -> None:
+    table = summary_table(filled().as_dict(llm=llm))
+    for words in says:
+        assert words in table
+    for words in never:
+        assert words not in table
+
+
 def test_an_empty_run_has_a_table_too() -> None:
     assert "0 usable" in summary_table(Summary().as_dict())
 

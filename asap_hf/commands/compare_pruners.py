@@ -79,6 +79,7 @@ ARGUMENTS = ComparePrunersArguments
 
 def main(arguments: ComparePrunersArguments) -> None:
     """Measure what was not measured yet, and print the tables."""
+    from ..generation.run_account import account_folder, run_account
     from ..pruner_table.comparing import write_tables
     from ..pruner_table.layout import on_terminal
     from ..pruner_table.table import tables_of
@@ -91,7 +92,8 @@ def main(arguments: ComparePrunersArguments) -> None:
     comparison, told = _comparison(arguments, _conditions(arguments))
     with TemporaryDirectory() as scratch:
         folder = Path(arguments.output_dir or scratch)
-        tables = tables_of(comparison.run(folder, arguments.processes, arguments.overwrite))
+        with run_account(account_folder(folder) if arguments.output_dir else Path(scratch, "account")):
+            tables = tables_of(comparison.run(folder, arguments.processes, arguments.overwrite))
         write_tables(folder, tables, told)
     print(f"\n{on_terminal(tables)}")
     if arguments.output_dir:

@@ -17,6 +17,7 @@ from .stages import filters_of, tokenizer_of
 if TYPE_CHECKING:
     from ..filtering.filters import Filter
     from ..production import Production
+    from ..rebudget import Rebudget
     from ..rows import Columns
     from ..shards import Staging
     from ..sources import Source
@@ -57,8 +58,12 @@ def main(arguments: PruneArguments, staging: Staging | None = None) -> dict[str,
 def _tell(arguments: PruneArguments, former: Mapping[str, Any] | None) -> None:
     if former is None:
         return _estimate(arguments)
-    rows = former["summary"]["rows"]
-    return print(f"{rows:,} rows with stored scores: a new budget needs no model and costs nothing")
+    from ..rebudget import count_scored
+
+    rebudget, _ = _rebudget_of(arguments, former)
+    scored, unscored = count_scored(Path(arguments.dataset_name), former, rebudget)
+    left = f"; {unscored:,} rows that were not scored stay as they are" if unscored else ""
+    return print(f"{scored:,} rows with stored scores: a new budget needs no model and no LLM{left}")
 
 
 def _open(arguments: PruneArguments) -> tuple[Source, Columns]:
@@ -128,7 +133,20 @@ def _production(arguments: PruneArguments, filters: tuple[Filter, ...]) -> Produ
 
 
 def _rebudget(arguments: PruneArguments, former: dict[str, Any]) -> dict[str, Any]:
-    from ..rebudget import Rebudget, rewrite_result
+    from ..rebudget import rewrite_result
+
+    rebudget, settings = _rebudget_of(arguments, former)
+    folders = Path(arguments.dataset_name), Path(arguments.output_dir)
+    return rewrite_result(folders[0], former, folders[1], rebudget, settings, arguments.overwrite)
+
+
+def _rebudget_of(arguments: PruneArguments, former: Mapping[str, Any]) -> tuple[Rebudget, dict[str, Any]]:
+    """What is asked for of a former result, and the settings of the new one.
+
+    Raises:
+        `UsageError`: if that result cannot be re-budgeted so.
+    """
+    from ..rebudget import Rebudget
 
     settings = former["settings"]
     _refuse_what_is_settled(arguments)
@@ -151,14 +169,7 @@ def _rebudget(arguments: PruneArguments, former: dict[str, Any]) -> dict[str, An
     changed: dict[str, Any] = {}
     for name, value in settings.items():
         changed |= budget if name in ("max_tokens", "ratio") else {name: value}
-    return rewrite_result(
-        Path(arguments.dataset_name),
-        former,
-        Path(arguments.output_dir),
-        rebudget,
-        {**changed, "score": score},
-        arguments.overwrite,
-    )
+    return rebudget, {**changed, "score": score}
 
 
 def _refuse_what_is_settled(arguments: PruneArguments) -> None:
@@ -172,6 +183,7 @@ def _refuse_what_is_settled(arguments: PruneArguments) -> None:
         "score",
         "tokenizer",
         "ledger_dir",
+        "dry_run",
     }
     for one in fields(arguments):
         if one.name not in open_to_change and getattr(arguments, one.name) != one.default:
@@ -182,10 +194,14 @@ def _refuse_what_is_settled(arguments: PruneArguments) -> None:
 def _estimate(arguments: PruneArguments) -> None:
     from ..estimate import estimate, estimate_table
 
-    source, columns = _open(arguments)
-    pruner = pruner_of(arguments)
-    total, unusable = estimate(source, columns, pruner, tokenizer_of(arguments))
-    print(estimate_table(total, unusable, pruner))
+    with filters_of(arguments) as filters:
+        production = _production(arguments, filters)
+        found = estimate(
+            production.source, production.columns, production.pruner, production.tokenizer, production.finished
+        )
+        print(estimate_table(*found, production.pruner))
+        if filters:
+            print(f"\nrows that {' and '.join(one.name for one in filters)} would leave out are counted")
     print("\ndry run: nothing was written, no model was loaded, nothing was spent")
 
 

@@ -80,9 +80,11 @@ class PruneArguments:
     keep_llm_text: bool = option(False, "keep the LLM's wording, as published, not the original's")
     max_concurrency: int = option(32, "requests under way at once")
     timeout: float = option(600.0, "seconds per request")
-    prompt_price: float = option(0.0, "money per million prompt tokens")
-    completion_price: float = option(0.0, "money per million completion tokens")
-    max_cost: float | None = option(None, "hard cap on what this run may spend")
+    prompt_price: float | None = option(None, "money per million prompt tokens")
+    completion_price: float | None = option(None, "money per million completion tokens")
+    max_cost: float | None = option(
+        None, "hard cap on what this run may spend: all its processes, and all its starts until the result stands"
+    )
     answer_keep: float | None = option(
         None, "where the answer is the anchor: share of the reasoning to keep; none: the ratio, or 0.25"
     )
@@ -136,6 +138,9 @@ class PruneArguments:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"--{name} is 1 or more; got {value}")
+        for name in ("prompt_price", "completion_price"):
+            if self.max_cost is not None and getattr(self, name) is None:
+                raise UsageError(f"--max_cost needs --{name}, money per million tokens (0 where it is free)")
         if self.splitter not in SPLITTERS:
             raise UsageError(f"there is no splitter {self.splitter!r}; there are {', '.join(SPLITTERS)}")
         if not 0 < self.threshold <= 1:

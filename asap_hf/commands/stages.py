@@ -35,7 +35,7 @@ def coarse(arguments: PruneArguments, first_attempt: int) -> Pruner:
         max_attempts=arguments.max_attempts,
         on_failure=arguments.on_failure,
         keep_llm_text=arguments.keep_llm_text,
-        direct_max_tokens=min(2048, arguments.anchor_max_tokens),
+        direct_max_tokens=arguments.anchor_max_tokens,
         prune_max_tokens=arguments.anchor_max_tokens,
         first_attempt=first_attempt,
     )
@@ -52,8 +52,8 @@ def answer_keep(arguments: PruneArguments) -> float:
 def generator_of(arguments: PruneArguments) -> Generator:
     """The LLM of stage 1 on the backend that was asked for; nothing is started yet."""
     account: dict[str, Any] = {
-        "prompt_price": arguments.prompt_price,
-        "completion_price": arguments.completion_price,
+        "prompt_price": arguments.prompt_price or 0.0,
+        "completion_price": arguments.completion_price or 0.0,
         "max_cost": arguments.max_cost,
     }
     model = arguments.anchor_model or ""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
-from ..generation.refusals import Refusal, malformed
+from ..generation.refusals import Refusal, malformed, shown
 from .base import FinishReason, Generation
 
 _REASONS: dict[str, FinishReason] = {"stop": "stop", "eos": "stop", "eos_token": "stop", "length": "length"}
@@ -35,26 +36,31 @@ class StreamedAnswer:
         Raises:
             [`Refusal`]: if it is none.
         """
+        try:
+            self._add(chunk, now)
+        except (TypeError, AttributeError, LookupError, ValueError) as error:
+            raise malformed(f"a piece of the stream has another form than it should: {shown(chunk)}") from error
+
+    def _add(self, chunk: Mapping[str, Any], now: float) -> None:
         waited = (chunk.get("metrics") or {}).get("queue_time_ms")  # vLLM's, where it was told to give them
-        if waited is not None:
-            self._queue_seconds = float(waited) / 1000
+        if waited is not None and isfinite(seconds := float(waited) / 1000):
+            self._queue_seconds = seconds
         choices = chunk.get("choices")
         if not choices:
             return
         choice = choices[0]
         piece = choice.get("delta", choice)
-        try:
-            text = piece.get("text") or piece.get("content") or ""
-            reasoning = next((piece[name] for name in _REASONING if piece.get(name)), "")
-            ids = choice.get("token_ids") or []
-            self._text.append(text)
-            self._reasoning.append(reasoning)
-            self._ids += ids
-        except (TypeError, AttributeError) as error:
-            raise malformed(f"a piece of the stream holds no text: {str(choice)[:80]}") from error
+        text = _text(piece.get("text") or piece.get("content"))
+        reasoning = _text(next((piece[name] for name in _REASONING if piece.get(name)), ""))
+        ids = list(choice.get("token_ids") or [])
+        if not all(type(one) is int for one in ids):
+            raise ValueError(ids)
+        self._text.append(text)
+        self._reasoning.append(reasoning)
+        self._ids += ids
         if self._first_at is None and (text or reasoning or ids):
             self._first_at = now
-        self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        self._finish_reason = _text(choice.get("finish_reason")) or self._finish_reason
 
     def finished(self, now: float) -> Generation:
         """The whole, once the stream has ended.
@@ -79,3 +85,9 @@ class StreamedAnswer:
             None if self._first_at is None else self._first_at - self._asked_at,
             now - self._asked_at,
         )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str | None):
+        raise TypeError(value)
+    return value or ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from ..generation.refusals import ERRORS, Refusal, malformed, refusal_of
+from ..generation.refusals import ERRORS, Refusal, malformed, refusal_of, shown
 from ..generation.workers import LONGEST_WAIT
 from .base import Failure, Generation, Prompt, Sampling
 from .streamed import StreamedAnswer
@@ -166,10 +166,10 @@ def _named(refusal: Refusal, extras: Iterable[str]) -> set[str]:
 def _chunk(data: str) -> dict[str, Any]:
     try:
         told = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise malformed(f"a piece of the stream is not JSON: {data[:80]!r}") from error
     if not isinstance(told, dict):
         raise malformed(f"a piece of the stream is no object: {data[:80]!r}")
     if told.get("error"):
-        raise Refusal(f"unfinished: the server broke off with {str(told['error'])[:300]}", retry=True)
+        raise Refusal(f"unfinished: the server broke off with {shown(told['error'])}", retry=True)
     return told

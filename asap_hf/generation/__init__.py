@@ -5,8 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .account import Account
+from .account_store import Usage
 from .base import Completion, Failure, Generator, Request
-from .purse import Purse, Usage
+from .run_account import run_account
 
 if TYPE_CHECKING:
     from .endpoint import EndpointGenerator
@@ -14,15 +16,16 @@ if TYPE_CHECKING:
     from .vllm import VLLMGenerator
 
 __all__ = [
+    "Account",
     "Completion",
     "EndpointGenerator",
     "Failure",
     "Generator",
-    "Purse",
     "Request",
     "TransformersGenerator",
     "Usage",
     "VLLMGenerator",
+    "run_account",
 ]
 
 _HOMES = {"EndpointGenerator": "endpoint", "TransformersGenerator": "local", "VLLMGenerator": "vllm"}

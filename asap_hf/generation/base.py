@@ -6,67 +6,19 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from math import inf
 from typing import Any
 
 from ..errors import UsageError
 from ..ledger import ledger_key, open_ledger
-from ..progress import tick
-from .purse import Purse, Usage
+from ..progress import show, tick
+from .account import Account
+from .account_store import AccountStore, Usage
+from .outcomes import Completion, Failure, Request, usable
+from .run_account import current_store, new_store, store_of_copied, tell_copies
+from .stored_outcomes import store_outcome, stored_outcome
 
-
-@dataclass(frozen=True)
-class Request:
-    """One question to an LLM.
-
-    Args:
-        messages (`tuple[dict[str, str], ...]`):
-            Chat messages with `role` and `content`.
-        temperature (`float`):
-            Sampling temperature; 0.0 is greedy.
-        top_p (`float`, *optional*, defaults to 1.0):
-            Nucleus mass; 1.0 in Appendix A for both calls.
-        max_tokens (`int`, *optional*, defaults to 4096):
-            Most tokens that may be generated. The paper does not give it.
-        attempt (`int`, *optional*, defaults to 0):
-            Which try this is. Part of the ledger's key: without it, asking again at temperature 2.0 would replay the
-            stored failure.
-        schema (`dict`, *optional*):
-            JSON schema that the answer must satisfy, for engines that can be held to one. Not a promise: validate.
-    """
-
-    messages: tuple[dict[str, str], ...]
-    temperature: float
-    top_p: float = 1.0
-    max_tokens: int = 4096
-    attempt: int = 0
-    schema: dict[str, Any] | None = None
-
-    @property
-    def identity(self) -> list[Any]:
-        """All that tells this question from another, as JSON would hold it."""
-        sampling = [float(self.temperature), float(self.top_p), self.max_tokens]
-        return [list(self.messages), *sampling, self.attempt, self.schema]
-
-
-@dataclass(frozen=True)
-class Completion:
-    """What the model answered, without any separate reasoning part. `from_ledger` is true where nothing was bought:
-    the answer was stored, or another request of the same call was the same. `finish_reason` is the engine's word:
-    `stop`, `length` where `max_tokens` or the context cut it off, …"""
-
-    text: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    finish_reason: str = "stop"
-    from_ledger: bool = False
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why there is no completion, as `code: detail` without secrets: `timeout`, `http_503: …`, `max_cost: …`. Never
-    stored in the ledger, so that running again asks again."""
-
-    reason: str
+__all__ = ["Completion", "Failure", "Generator", "Request"]
 
 
 @dataclass(frozen=True)
@@ -80,11 +32,12 @@ class Generator(ABC):
         prompt_price, completion_price (`float`, *optional*, defaults to 0.0):
             Money per million tokens, for the account and `max_cost`.
         max_cost (`float`, *optional*):
-            Hard cap on what this process may spend. A request that could pass it is not sent and fails with
-            `max_cost`.
+            Hard cap on what this generator may spend, its copies in the processes that this one starts included
+            (`Dataset.map(num_proc=8)` makes eight). Within a [`run_account`], on what the whole run may spend. A
+            request that could pass it is not sent and fails with `max_cost`.
 
     Raises:
-        [`UsageError`]: if there is a `max_cost` and no price.
+        [`UsageError`]: if there is a `max_cost` and no price, or one of them is negative or no number.
     """
 
     model: str
@@ -93,8 +46,13 @@ class Generator(ABC):
     max_cost: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        for name in ("prompt_price", "completion_price", "max_cost"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < inf:
+                raise UsageError(f"{name} is money, 0 or more; got {value}")
         if self.max_cost is not None and not (self.prompt_price > 0 or self.completion_price > 0):
             raise UsageError("max_cost needs prices: give prompt_price and completion_price, money per million tokens")
+        object.__setattr__(self, "_store", new_store(self.max_cost is not None))
 
     @abstractmethod
     def generate(self, requests: Sequence[Request], done: Callable[[int, Completion | Failure], None]) -> None:
@@ -104,45 +62,57 @@ class Generator(ABC):
     def __call__(self, requests: Sequence[Request]) -> list[Completion | Failure]:
         """Answer every request, in order: from the ledger where the same request was answered before, else by
         `generate`. Each new completion is on disk before the next is waited for, so an exception on the way, an
-        interrupt too, loses none that had come in.
+        interrupt too, loses none that had come in. An answer that is empty or was cut is a [`Failure`].
 
         Raises:
-            [`RunError`]: if the ledger cannot be written; where it can only be read, before anything is asked.
+            [`RunError`]: if the ledger cannot be written (where it can only be read, before anything is asked), or a
+                server bills more than it was asked for, so that `max_cost` cannot be kept.
         """
-        ledger = open_ledger("llm")
-        revision = self._revision()
-        keys = [ledger_key("llm", self.model, revision, *request.identity) for request in requests]
-        outcomes: dict[str, Completion | Failure] = {}
-        for key in dict.fromkeys(keys):
-            if (stored := ledger.get(key)) is not None:
-                outcomes[key] = Completion(**stored, from_ledger=True)
-        # Copies, because the purse knows a request by its identity and a caller may use one object twice.
+        ledger, account = open_ledger("llm"), self.account
+        keys = self._keys(requests)
+        outcomes = {
+            key: stored
+            for key, request in zip(keys, requests, strict=True)
+            if (stored := stored_outcome(ledger, key, request)) is not None
+        }
+        # Copies, because the account knows a request by its identity and a caller may use one object twice.
         missing = {key: replace(request) for key, request in zip(keys, requests, strict=True) if key not in outcomes}
         for key in [key for key, request in missing.items() if not _encodable(request)]:
             outcomes[key] = Failure("bad_request: half of a surrogate pair is no text that could be sent")
-            self.purse.settle(missing.pop(key), None)
+            account.settle(missing.pop(key), outcomes[key])
         order = list(missing)
 
         def done(index: int, outcome: Completion | Failure) -> None:
             key = order[index]
             if key in outcomes:  # an engine that is interrupted here delivers its last one again
                 return
-            if isinstance(outcome, Completion):
-                ledger.put(key, {name: getattr(outcome, name) for name in _STORED})
+            outcome = usable(outcome, missing[key])
+            store_outcome(ledger, key, outcome)
             outcomes[key] = outcome
-            before = self.usage.cost
-            self.purse.settle(missing[key], outcome if isinstance(outcome, Completion) else None)
+            account.settle(missing[key], outcome)
             tick("LLM calls")
-            tick("cost", self.usage.cost - before)
+            show("cost", account.usage.cost)
 
         if missing:
             ledger.check_writable()
             try:
                 self.generate(list(missing.values()), done)
             finally:
-                for key in missing.keys() - outcomes.keys():  # interrupted: what was on its way may have been billed
-                    self.purse.forfeit(missing[key])
+                for request in missing.values():  # interrupted: what was on its way may have been billed
+                    account.forfeit(request)
         return self._in_order(keys, outcomes, set(missing))
+
+    def stored(self, requests: Sequence[Request]) -> list[Completion | Failure | None]:
+        """What the ledger holds of each request, `None` where it was not asked or is not known how it ended; nothing
+        is bought."""
+        ledger = open_ledger("llm")
+        return [
+            stored_outcome(ledger, key, request) for key, request in zip(self._keys(requests), requests, strict=True)
+        ]
+
+    def _keys(self, requests: Sequence[Request]) -> list[str]:
+        revision = self._revision()
+        return [ledger_key("llm", self.model, revision, *request.identity) for request in requests]
 
     def _in_order(
         self, keys: list[str], outcomes: dict[str, Completion | Failure], bought: set[str]
@@ -150,9 +120,10 @@ class Generator(ABC):
         answers = []
         for key in keys:
             outcome = outcomes[key]
-            if isinstance(outcome, Completion) and key not in bought:
+            if key not in bought and isinstance(outcome, Completion):
                 outcome = replace(outcome, from_ledger=True)
-                self.purse.count(from_ledger=1)
+            if key not in bought and (isinstance(outcome, Completion) or outcome.answered):
+                self.account.count(from_ledger=1)
             bought.discard(key)
             answers.append(outcome)
         return answers
@@ -168,20 +139,34 @@ class Generator(ABC):
         return ledger_key(sorted(files))
 
     @property
-    def purse(self) -> Purse:
-        """This process's account. Made on first use, and atomically, as generators are shared between threads."""
-        purse: Purse = self.__dict__.setdefault(
-            "purse", Purse(self.prompt_price, self.completion_price, self.max_cost)
-        )
-        return purse
+    def account(self) -> Account:
+        """What is spent, and may be: the run's where one goes on (see [`run_account`]), else this generator's."""
+        own: AccountStore | None = self.__dict__.get("_store")
+        if own is None:  # a copy: pickled, and perhaps in another process
+            found = store_of_copied(self._name_of_copies) if self.max_cost is not None else None
+            own = self.__dict__.setdefault("_store", found or new_store(self.max_cost is not None))
+        return Account(self.prompt_price, self.completion_price, self.max_cost, current_store(own))
 
     @property
     def usage(self) -> Usage:
-        """What this generator has used in this process so far."""
-        return self.purse.usage
+        """What the account comes to so far: what this generator has used in this process, and where there is a cap or
+        a run, in all of them."""
+        return self.account.usage
+
+    @property
+    def _name_of_copies(self) -> str:
+        """What copies have in common: their class and plain fields."""
+        plain = {name: value for name, value in self._fields.items() if isinstance(value, str | int | float | None)}
+        return ledger_key(type(self).__qualname__, plain)
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        if own := self.__dict__.get("_store"):
+            tell_copies(self._name_of_copies, own)
+        return self._fields
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
@@ -194,6 +179,3 @@ def _encodable(request: Request) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-_STORED = tuple(one.name for one in fields(Completion) if one.name != "from_ledger")

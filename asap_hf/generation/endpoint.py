@@ -98,7 +98,8 @@ class EndpointGenerator(Generator):
                 if isinstance(item, BaseException):
                     raise item
                 done(*item[:2])
-                item[2]()
+                with suppress(RuntimeError):  # the loop ended meanwhile, and why comes next
+                    item[2]()
         except KeyboardInterrupt:
             workers.stop()
             for late in (item, *_rest(arrived)):

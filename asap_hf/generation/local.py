@@ -80,7 +80,7 @@ class TransformersGenerator(Generator):
         while waiting:
             batch: list[_Row] = []
             while waiting and len(batch) < self.batch_size and waiting[0].kind == (batch or waiting)[0].kind:
-                refusal = self.purse.reserve(waiting[0].request)
+                refusal = self.account.reserve_in_turn(waiting[0].request)
                 if refusal and batch:  # there may be money for it when these are settled
                     break
                 row = waiting.popleft()

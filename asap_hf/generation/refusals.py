@@ -7,18 +7,22 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from traceback import walk_tb
+from typing import Any, TypeGuard
 
 import httpx2
 from huggingface_hub import ChatCompletionOutputMessage
 from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError
 
-from .base import Completion
+from .outcomes import Completion
 
 RETRIED = {408, 425, 429}
 SHARED = {401, 402, 404}  # wrong key, no money left, wrong model or path: the next request would fare no better
 MAYBE_BILLED = {408, 502, 504, 520, 522, 524}  # a gateway gave up on a model that may have answered
-ERRORS = (httpx2.HTTPError, TimeoutError, ValueError, AttributeError)
+# What a try can raise; huggingface_hub trips over odd answers in many ways, over a NaN with a RecursionError.
+_TRIPPED = (AttributeError, TypeError, LookupError, ArithmeticError, RecursionError)
+ERRORS = (httpx2.HTTPError, TimeoutError, ValueError, *_TRIPPED)
+MOST_TOKENS = 10**8  # no model reads or writes as many: a number above it is nonsense, and no account
 SAID = 300  # characters of a server's message that a reason quotes
 _SAYING = ("error", "message", "detail", "msg")
 
@@ -40,6 +44,8 @@ class Refusal(Exception):
             Any other request would have been refused as well.
         maybe_billed (`bool`, *optional*, defaults to `False`):
             The request was sent, and may be charged for.
+        answered (`bool`, *optional*, defaults to `False`):
+            As [`Failure`] has it.
     """
 
     reason: str
@@ -48,6 +54,7 @@ class Refusal(Exception):
     unanswered: bool = False
     shared: bool = False
     maybe_billed: bool = False
+    answered: bool = False
 
 
 def refusal_of(error: Exception, where: str) -> Refusal | None:
@@ -70,12 +77,21 @@ def refusal_of(error: Exception, where: str) -> Refusal | None:
         return Refusal(f"connection: {_line(cause)}", retry=True, maybe_billed=True)
     if isinstance(cause, httpx2.HTTPError):
         return Refusal(f"connection: {_line(cause)}", maybe_billed=True)
-    return malformed(_line(error)) if isinstance(error, ValueError) else None
+    if isinstance(error, RecursionError) and while_reading(error):
+        return malformed("the answer holds a NaN, or is nested too deeply")
+    if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+        return malformed(f"the answer is not JSON ({_line(error)})")
+    return malformed(_line(error)) if isinstance(error, ValueError) or while_reading(error) else None
+
+
+def while_reading(error: BaseException) -> bool:
+    """Whether huggingface_hub had an answer, and stumbled over what is in it."""
+    return any(frame.f_code.co_name == "parse_obj_as_instance" for frame, _ in walk_tb(error.__traceback__))
 
 
 def malformed(detail: str) -> Refusal:
-    """An answer that is none. Asking again would mostly bring, and cost, the same."""
-    return Refusal(f"malformed: {detail}", maybe_billed=True)
+    """An answer that is none. Sending the request again would mostly bring, and cost, the same."""
+    return Refusal(f"malformed: {detail}", maybe_billed=True, answered=True)
 
 
 def completion_of(output: Any) -> Completion:
@@ -92,24 +108,38 @@ def completion_of(output: Any) -> Completion:
     choices = output.choices
     message = getattr(choices[0], "message", None) if isinstance(choices, list) and choices else None
     if not isinstance(message, ChatCompletionOutputMessage):
-        raise malformed(f"no choices in {_line(json.dumps(output))}")
-    content, finish_reason = message.content, choices[0].finish_reason or "unknown"
+        raise malformed(f"no choices in {shown(output)}")
+    content, finish_reason = message.content, choices[0].finish_reason
     if not isinstance(content, str | None):
         raise malformed("the content is not text")
+    if not isinstance(finish_reason, str) or not finish_reason:
+        finish_reason = "unknown"
     if finish_reason in ("abort", "error"):
         raise Refusal(f"unfinished: the server ended with {finish_reason}", retry=True, maybe_billed=True)
-    usage = output.usage if isinstance(output.usage, dict) else {}
-    asked, answered = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not (isinstance(asked, int) and isinstance(answered, int) and asked > 0 and answered >= 0):
-        asked = answered = 0  # half an account is none
-    return Completion(content or "", asked, answered, finish_reason)
+    return Completion(content or "", *_tokens(output.usage, bool(content and content.strip())), finish_reason)
+
+
+def _tokens(usage: Any, has_text: bool) -> tuple[int, int]:
+    """Tokens of the prompt and of the answer as the server counted them; none of either where what it says cannot be
+    so, as half an account is none."""
+    if not isinstance(usage, dict):
+        return 0, 0
+    # A key of the server's may stand in the place of a method, so the class is asked.
+    asked, answered = dict.get(usage, "prompt_tokens"), dict.get(usage, "completion_tokens")
+    return (asked, answered) if _is_count(asked, 1) and _is_count(answered, int(has_text)) else (0, 0)
+
+
+def _is_count(value: Any, least: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST_TOKENS
 
 
 def _response(error: Exception) -> httpx2.Response | None:
     # Some servers (Google's) put an error into a JSON list, over which huggingface_hub trips with an AttributeError.
-    for one in (error, error.__context__):
+    one: BaseException | None = error
+    while one is not None:
         if isinstance(one, (HfHubHTTPError, httpx2.HTTPStatusError)):
             return one.response
+        one = one.__context__
     return None
 
 
@@ -129,12 +159,12 @@ def _said(response: httpx2.Response) -> str:
     """The server's own words, in whichever of the usual shapes they come."""
     try:
         said = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return response.reason_phrase if "html" in response.headers.get("content-type", "") else _line(response.text)
     while isinstance(said, (dict, list)) and said:
         inner = said[:1] if isinstance(said, list) else [said[word] for word in _SAYING if said.get(word)]
         if not inner:
-            return _line(json.dumps(said))
+            return shown(said)
         said = inner[0]
     return _line(said)
 
@@ -147,9 +177,17 @@ def _retry_after(header: str) -> float | None:
         pass
     try:
         date = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max((date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)
+
+
+def shown(said: Any) -> str:
+    """Text or JSON in a line; a type's name for what cannot be written."""
+    try:
+        return _line(said if isinstance(said, str) else json.dumps(said))
+    except (ValueError, TypeError, RecursionError):
+        return type(said).__name__
 
 
 def _line(said: Any) -> str:

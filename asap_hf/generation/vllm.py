@@ -90,7 +90,7 @@ class VLLMGenerator(Generator):
             while waiting or running:
                 while waiting and len(running) < window:
                     index, request = waiting[0]
-                    refusal = self.purse.reserve(request)
+                    refusal = self.account.reserve_in_turn(request)
                     if refusal and running:
                         break
                     waiting.popleft()

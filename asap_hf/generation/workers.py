@@ -15,8 +15,8 @@ import httpx2
 from huggingface_hub import AsyncInferenceClient
 
 from ..errors import UsageError
-from .base import Completion, Failure, Request
-from .refusals import ERRORS, Refusal, completion_of, refusal_of
+from .outcomes import Completion, Failure, Request
+from .refusals import ERRORS, Refusal, completion_of, refusal_of, while_reading
 
 if TYPE_CHECKING:
     from .endpoint import EndpointGenerator
@@ -74,7 +74,7 @@ class Workers:
             self._deliver(None)
 
     async def _main(self) -> None:
-        self._wake = asyncio.Event()
+        self._wake, self._turn = asyncio.Event(), asyncio.Lock()
         count = -(-self._workers // WORKERS_PER_CLIENT)
         async with AsyncExitStack() as stack:
             clients = [await stack.enter_async_context(self._client()) for _ in range(count)]
@@ -104,11 +104,11 @@ class Workers:
             await stored.wait()
 
     async def _outcome(self, client: AsyncInferenceClient, request: Request) -> Completion | Failure:
-        purse, retries = self._generator.purse, self._generator.max_retries
+        account, retries = self._generator.account, self._generator.max_retries
         for attempt in range(retries + 1):
             if reason := self._closed or await self._beyond_means(request):
                 return Failure(reason)
-            purse.count(retries=int(attempt > 0))
+            account.count(retries=int(attempt > 0))
             try:
                 completion = await self._ask(client, request)
             except Refusal as refusal:
@@ -116,7 +116,7 @@ class Workers:
                     refusal.reason = refusal.reason.replace(self._api_key, "***")
                 self._note(refusal)
                 if refusal.maybe_billed:
-                    purse.forfeit(request)
+                    account.forfeit(request)
                 last = refusal
             else:
                 self._note(None)
@@ -124,7 +124,7 @@ class Workers:
             if not last.retry or attempt == retries:
                 break
             await self._pause(attempt, last.wait)
-        return Failure(last.reason)
+        return Failure(last.reason, last.answered)
 
     async def _ask(self, client: AsyncInferenceClient, request: Request) -> Completion:
         generator = self._generator
@@ -140,7 +140,8 @@ class Workers:
             output = await asyncio.wait_for(asked, generator.timeout)
         except ERRORS as error:
             # Unsent and a plain ValueError: huggingface_hub does not know the provider, or the provider not the model.
-            if generator.provider is not None and type(error) is ValueError and not self._reached:
+            unsent = type(error) is ValueError and not while_reading(error)
+            if generator.provider is not None and unsent and not self._reached:
                 raise UsageError(str(error)) from error
             refusal = refusal_of(error, generator.base_url or f"provider {generator.provider}")
             if refusal is None:
@@ -148,15 +149,18 @@ class Workers:
             raise refusal from error
         completion = completion_of(output)
         if not completion.prompt_tokens:  # the server does not say what it will charge
-            generator.purse.forfeit(request)
+            generator.account.forfeit(request)
         return completion
 
     async def _beyond_means(self, request: Request) -> str:
         """Why there is no money for this request. While others are in flight the answer waits for theirs, because they
         mostly cost less than was set aside for them."""
-        purse = self._generator.purse
-        while (reason := purse.reserve(request)) and purse.pending and not self._closed:
-            await asyncio.sleep(0.05)
+        account = self._generator.account
+        if not account.reserve(request):
+            return ""
+        async with self._turn:  # one at a time looks, as the account may be in a file that others want to write
+            while (reason := account.reserve(request)) and account.pending and not self._closed:
+                await asyncio.sleep(0.05)
         return reason
 
     def _note(self, refusal: Refusal | None) -> None:

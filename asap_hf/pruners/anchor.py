@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..errors import UsageError
 from ..generation.base import Completion, Failure, Generator, Request
 from ..prompts import filled, prompt_text
 from ..trace import Trace
-from .anchor_answers import REWRITE, SELECT, Decision, Mode, without_thinking
+from .anchor_answers import REWRITE, SELECT, Decision, Mode, final_answer
 from .asking import OnFailure, check_asking, failed, is_final, stop_if_nothing_ever_answers, user_message
 from .base import Pruner, Pruning
 
 _MODES: dict[str, Mode] = {"rewrite": REWRITE, "select": SELECT}
+_FORMER_DIRECT_MAX_TOKENS = 2048
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class AnchorPruner(Pruner):
     """Anchor-guided pruning.
 
     The LLM first writes a direct chain of thought from question and answer, then says which of the original steps that
-    anchor needs. An answer that Algorithm 1 does not accept is asked for again, with sampling hot enough to bring
-    another one.
+    anchor needs. An answer that is empty, was cut, or is not accepted by Algorithm 1 is asked for again, with sampling
+    hot enough to bring another one.
 
     Args:
         generator (`Generator`):
@@ -37,7 +38,8 @@ class AnchorPruner(Pruner):
             Let the similarity pass over frequent characters of long steps, as `difflib` does unless told otherwise and
             so the authors' code. See [`asap_hf.matching`] for what that costs.
         max_attempts (`int`, *optional*, defaults to 5):
-            How often a pruning is asked for, failures of every kind counted. The paper gives no bound.
+            How many attempts a trace has, failures of every kind and of both steps counted: one in which the LLM
+            writes no direct chain of thought is used up. The paper gives no bound.
         on_failure (`str`, *optional*, defaults to `"keep"`):
             A trace with no valid pruning: `"keep"` it whole with a reason, `"drop"` its row, or stop with an
             `"error"`. The paper does not say.
@@ -46,8 +48,12 @@ class AnchorPruner(Pruner):
             was matched to. Then an invented character can reach the training set.
         direct_temperature, prune_temperature, top_p (`float`, *optional*, defaults to 0.0, 2.0 and 1.0):
             Appendix A.
-        direct_max_tokens (`int`, *optional*, defaults to 2048):
-            Longest direct chain of thought in tokens. The paper does not give it.
+        direct_retry_temperature (`float`, *optional*, defaults to 1.0):
+            Of further attempts at a direct chain of thought: at 0.0 the same prompt mostly brings the same failure.
+            The paper does not give it.
+        direct_max_tokens (`int`, *optional*, defaults to 16384):
+            Longest direct chain of thought in tokens, with the thoughts of an LLM that thinks. The paper does not give
+            it; as `prune_max_tokens`.
         prune_max_tokens (`int`, *optional*, defaults to 16384):
             Longest answer to the pruning prompt in tokens. The paper does not give it; 16,384 is its training length.
         first_attempt (`int`, *optional*, defaults to 0):
@@ -67,13 +73,14 @@ class AnchorPruner(Pruner):
     direct_temperature: float = 0.0
     prune_temperature: float = 2.0
     top_p: float = 1.0
-    direct_max_tokens: int = 2048
+    direct_max_tokens: int = 16384
     prune_max_tokens: int = 16384
     first_attempt: int = 0
     direct_prompt: str = field(default_factory=lambda: prompt_text("direct_cot"))
     prune_prompt: str = ""
+    direct_retry_temperature: float = field(default=1.0, kw_only=True)
 
-    version = "1"
+    version = "2"
 
     def __post_init__(self) -> None:
         if self.mode not in _MODES:
@@ -90,22 +97,15 @@ class AnchorPruner(Pruner):
 
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
         prunings: dict[int, Pruning] = {}
-        anchors: dict[int, str] = {}
-        outcomes = self.generator([self.direct_request(trace) for trace in traces])
-        stop_if_nothing_ever_answers(self.generator, outcomes, "stage 1")
-        for index, outcome in enumerate(outcomes):
-            anchors[index], reason = _anchor_in(outcome)
-            if reason:
-                prunings[index] = self._failed(traces[index], f"no direct CoT ({reason})", {"attempts": 0})
-        pending = [index for index in anchors if index not in prunings]
+        anchors = self._anchors_from_before(traces)
+        pending = list(range(len(traces)))
         for attempt in range(self.first_attempt, self.first_attempt + self.max_attempts):
             if not pending:
                 break
             is_last = attempt + 1 == self.first_attempt + self.max_attempts
-            outcomes = self.generator([self.prune_request(traces[i], anchors[i], attempt) for i in pending])
-            for index, outcome in zip(pending, outcomes, strict=True):
-                decision = self._judge(traces[index], outcome)
-                record = {"anchor": anchors[index], "attempts": attempt + 1, **decision.record}
+            for index, decision in self._attempt(traces, pending, anchors, attempt).items():
+                anchor = {"anchor": anchors.texts[index]} if index in anchors.texts else {}
+                record = {**anchor, "attempts": attempt + 1, **decision.record}
                 if decision.kept:
                     prunings[index] = self._succeeded(traces[index], decision, record)
                 elif decision.final or is_last:
@@ -113,10 +113,43 @@ class AnchorPruner(Pruner):
             pending = [index for index in pending if index not in prunings]
         return [prunings[index] for index in range(len(traces))]
 
-    def direct_request(self, trace: Trace) -> Request:
-        """The question for the anchor: how does one get from Q to A?"""
+    def _attempt(
+        self, traces: Sequence[Trace], pending: Sequence[int], anchors: _Anchors, attempt: int
+    ) -> dict[int, Decision]:
+        """Ask once for each pending trace: for the anchor, where there is none yet, and for the pruning by it."""
+        decisions: dict[int, Decision] = {}
+        wanted = [index for index in pending if index not in anchors.texts]
+        outcomes = self.generator(
+            [self.direct_request(traces[index], attempt, index in anchors.answered) for index in wanted]
+        )
+        stop_if_nothing_ever_answers(self.generator, outcomes, "stage 1")
+        for index, outcome in zip(wanted, outcomes, strict=True):
+            if reason := anchors.take(index, outcome):
+                final = isinstance(outcome, Failure) and is_final(outcome)
+                decisions[index] = Decision(reason=f"no direct CoT ({reason})", final=final)
+        asked = [index for index in pending if index in anchors.texts]
+        outcomes = self.generator([self.prune_request(traces[i], anchors.texts[i], attempt) for i in asked])
+        judged = [self._judge(traces[index], outcome) for index, outcome in zip(asked, outcomes, strict=True)]
+        return {**decisions, **dict(zip(asked, judged, strict=True))}
+
+    def direct_request(self, trace: Trace, attempt: int = 0, again: bool = False) -> Request:
+        """The question for the anchor: how does one get from Q to A? `again` after an answer that is of no use."""
         content = filled(self.direct_prompt, question=trace.question, answer=trace.answer)
-        return Request(user_message(content), self.direct_temperature, self.top_p, self.direct_max_tokens)
+        temperature = self.direct_retry_temperature if again else self.direct_temperature
+        return Request(user_message(content), temperature, self.top_p, self.direct_max_tokens, attempt)
+
+    def _anchors_from_before(self, traces: Sequence[Trace]) -> _Anchors:
+        """What attempts before `first_attempt` brought, and an earlier version under its lower limit: an answer that
+        is whole there is so under any higher one."""
+        anchors = _Anchors()
+        if self.direct_max_tokens > _FORMER_DIRECT_MAX_TOKENS:
+            requests = [replace(self.direct_request(trace), max_tokens=_FORMER_DIRECT_MAX_TOKENS) for trace in traces]
+            anchors.look_up(self.generator, requests)
+            anchors.answered.clear()  # what was cut there may be whole now
+        for attempt in range(self.first_attempt):
+            for again in (False, True):
+                anchors.look_up(self.generator, [self.direct_request(trace, attempt, again) for trace in traces])
+        return anchors
 
     def prune_request(self, trace: Trace, anchor: str, attempt: int) -> Request:
         """The question for the pruning, by the anchor."""
@@ -136,8 +169,6 @@ class AnchorPruner(Pruner):
     def _judge(self, trace: Trace, outcome: Completion | Failure) -> Decision:
         if isinstance(outcome, Failure):
             return Decision(reason=outcome.reason, final=is_final(outcome))
-        if outcome.finish_reason == "length":
-            return Decision(reason="the answer was cut at the token limit")
         return _MODES[self.mode].read(trace, outcome.text, self.threshold, self.autojunk)
 
     def _succeeded(self, trace: Trace, decision: Decision, record: dict[str, Any]) -> Pruning:
@@ -149,12 +180,32 @@ class AnchorPruner(Pruner):
         return failed(trace, self.name, reason, record, self.on_failure)
 
 
-def _anchor_in(outcome: Completion | Failure) -> tuple[str, str]:
-    """The direct chain of thought, or (empty) the reason why there is none."""
-    if isinstance(outcome, Failure):
-        return "", outcome.reason
-    anchor = without_thinking(outcome.text).strip()
-    return anchor, "" if anchor else "empty answer"
+@dataclass
+class _Anchors:
+    """The direct chains of thought of some traces, by their places."""
+
+    texts: dict[int, str] = field(default_factory=dict)
+    answered: set[int] = field(default_factory=set)
+    """Where the LLM has answered, and never with one."""
+
+    def take(self, index: int, outcome: Completion | Failure) -> str:
+        """Take what an answer holds; returns the reason why it holds none, or nothing."""
+        anchor = "" if isinstance(outcome, Failure) else final_answer(outcome.text).strip()
+        if anchor:
+            self.texts[index] = anchor
+            return ""
+        if isinstance(outcome, Failure):
+            self.answered |= {index} if outcome.answered else set()
+            return outcome.reason
+        self.answered.add(index)
+        return "empty: the answer holds nothing but thoughts"
+
+    def look_up(self, generator: Generator, requests: Sequence[Request]) -> None:
+        """Take what is stored of these, one per trace, where there is none yet."""
+        missing = [index for index in range(len(requests)) if index not in self.texts]
+        for index, outcome in zip(missing, generator.stored([requests[i] for i in missing]), strict=True):
+            if outcome is not None and not self.take(index, outcome):
+                generator.account.count(from_ledger=1)
 
 
 def numbered(trace: Trace) -> str:

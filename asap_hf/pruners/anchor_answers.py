@@ -51,6 +51,14 @@ def without_thinking(answer: str) -> str:
     return "" if text.lstrip().startswith("<think>") else text
 
 
+def final_answer(answer: str) -> str:
+    """What an LLM says after its thoughts; empty where it says nothing else, or never stops thinking.
+
+    As [`without_thinking`], but for answers that nothing checks: thoughts must not be taken for what was asked for.
+    """
+    return "" if not answer.rpartition("</think>")[2].strip() else without_thinking(answer)
+
+
 def unfenced(text: str) -> str:
     """What stands in the one fence around a whole text; the text itself where there is none.
 

@@ -12,8 +12,9 @@ from .base import Pruning
 
 OnFailure = Literal["keep", "drop", "error"]
 
-_ASKING_AGAIN_IS_VAIN = ("max_cost", "prompt_too_long", "unreachable", "http_400", "http_413", "http_422")
 _NOBODY_ANSWERS = ("unreachable", "http_401", "http_402", "http_403", "http_404")
+_NO_SUCH_REQUEST = ("max_cost", "bad_request", "prompt_too_long", "out_of_memory", "http_400", "http_413", "http_422")
+_ASKING_AGAIN_IS_VAIN = (*_NOBODY_ANSWERS, *_NO_SUCH_REQUEST)
 _ON_FAILURE = ("keep", "drop", "error")
 
 
@@ -45,10 +46,9 @@ def stop_if_nothing_ever_answers(generator: Generator, outcomes: Sequence[Comple
     Raises:
         [`RunError`]: if every request failed so, and none was ever answered in this process.
     """
-    usage = generator.usage
     failures = [outcome.reason for outcome in outcomes if isinstance(outcome, Failure)]
     in_vain = [reason for reason in failures if reason.startswith(_NOBODY_ANSWERS)]
-    if outcomes and len(in_vain) == len(outcomes) and not usage.calls and not usage.from_ledger:
+    if outcomes and len(in_vain) == len(outcomes) and not generator.account.store.answers:
         raise RunError(f"the LLM of {who} answers nothing ({in_vain[0]}); mend that, then run the same command")
 
 

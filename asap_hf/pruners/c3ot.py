@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ..generation.base import Completion, Failure, Generator, Request
 from ..prompts import filled, prompt_text
 from ..trace import Trace
-from .anchor_answers import unfenced, without_thinking
+from .anchor_answers import final_answer, unfenced
 from .asking import OnFailure, check_asking, failed, is_final, stop_if_nothing_ever_answers, user_message
 from .base import Pruner, Pruning
 
@@ -60,7 +60,7 @@ class C3oTPruner(Pruner):
     first_attempt: int = 0
     prompt: str = field(default_factory=lambda: prompt_text("shorten_cot"))
 
-    version = "1"
+    version = "2"
 
     def __post_init__(self) -> None:
         check_asking(self.max_attempts, self.on_failure)
@@ -100,9 +100,7 @@ def _rewrite_in(outcome: Completion | Failure, trace: Trace) -> tuple[str, str]:
     """The rewritten reasoning, or (empty) the reason why there is none."""
     if isinstance(outcome, Failure):
         return "", outcome.reason
-    if outcome.finish_reason == "length":
-        return "", "the answer was cut at the token limit"
-    text = unfenced(without_thinking(outcome.text)).strip()
+    text = unfenced(final_answer(outcome.text)).strip()
     if "<think>" in text:  # which no reasoning holds
         return "", "there is a <think> tag within the rewritten reasoning"
     if not text:

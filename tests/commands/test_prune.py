@@ -335,8 +335,14 @@ def test_a_former_result_settles_the_rest(traces: Path, tmp_path: Path, capsys: 
     assert "holds no scores" in capsys.readouterr().err
     assert prune(tmp_path / "coarse", "--splitter", "paper", "--output_dir", tmp_path / "again") == 2
     assert "--splitter was settled" in capsys.readouterr().err
-    assert prune(tmp_path / "coarse", "--dry_run") == 0
-    assert "costs nothing" in capsys.readouterr().out
+    assert prune(tmp_path / "coarse", "--max_tokens", "50", "--dry_run") == 2
+    assert "holds no scores" in capsys.readouterr().err
+    assert prune(traces, "--ratio", "0.5", "--no_all_scores", "--output_dir", tmp_path / "fine") == 0
+    capsys.readouterr()
+    assert prune(tmp_path / "fine", "--max_tokens", "50", "--dry_run") == 0
+    assert "6 rows with stored scores: a new budget needs no model and no LLM" in capsys.readouterr().out
+    assert prune(tmp_path / "fine", "--max_tokens", "50", "--score", "mean_entropy", "--dry_run") == 2
+    assert "holds no score 'mean_entropy'" in capsys.readouterr().err
     assert not (tmp_path / "again").exists()
 
 

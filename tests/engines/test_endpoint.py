@@ -213,6 +213,36 @@ def test_an_answer_that_is_none_is_a_failure(
     assert answers(engine(serve(script), max_retries=1), prompts()) == [Failure(reason)]
 
 
+ODD_PIECES = {
+    "choices that are no list": {"choices": {"0": {}}},
+    "a choice that is none": {"choices": ["x"]},
+    "a text that is none": {"choices": [{"text": 5}]},
+    "a reasoning that is none": {"choices": [{"delta": {"reasoning_content": ["x"]}}]},
+    "a delta that is none": {"choices": [{"delta": 7}]},
+    "token ids that are none": {"choices": [{"text": "x", "token_ids": ["x", True]}]},
+    "an end that is none": {"choices": [{"text": "", "finish_reason": {"stop": 1}}]},
+    "metrics that are none": {"metrics": [1], "choices": []},
+    "times that are none": {"metrics": {"queue_time_ms": [3]}},
+}
+
+
+@pytest.mark.parametrize("name", ODD_PIECES)
+def test_a_piece_of_another_form_is_a_failure_of_one_line(serve: Callable[..., ScriptedServer], name: str) -> None:
+    server = serve(lambda prompt, _: Script("x", last=(ODD_PIECES[name],) if prompt == "p0" else ()))
+    failure, good = answers(engine(server), prompts(2))
+    assert isinstance(failure, Failure)
+    assert failure.reason.startswith("malformed: a piece of the stream")
+    assert "\n" not in failure.reason
+    assert isinstance(good, Generation)
+
+
+def test_a_time_that_is_no_number_is_no_time(serve: Callable[..., ScriptedServer]) -> None:
+    server = serve(Script("x", last=({"metrics": {"queue_time_ms": float("nan")}},)))
+    [answer] = answers(engine(server), prompts())
+    assert isinstance(answer, Generation)
+    assert answer.queue_seconds is None
+
+
 def test_the_key_is_sent_and_never_told(serve: Callable[..., ScriptedServer], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", SECRET)
     server = serve(Script(status=401, body={"error": {"message": f"{SECRET} is no key"}}))

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asap_hf.errors import UsageError
-from asap_hf.generation import Completion, Failure, Generator, Purse, Request, Usage
-from asap_hf.ledger import open_ledger
+from asap_hf.generation import Account, Completion, Failure, Generator, Request, Usage
+from asap_hf.ledger import ledger_key, open_ledger
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Echo(Generator):
     def generate(self, requests, done) -> None:
         for index in reversed(range(len(requests))):
             prompt = requests[index].messages[-1]["content"]
-            if reason := self.purse.reserve(requests[index]):
+            if reason := self.account.reserve(requests[index]):
                 done(index, Failure(reason))
                 continue
             self.sent.append(prompt)
@@ -122,12 +122,75 @@ def test_an_interrupt_goes_up_and_what_had_come_in_is_kept(ledger):
     assert echo.usage.cost == 4 + 7  # the one in flight may have been billed
     again = Echo("m")
     assert [answer.from_ledger for answer in again([ask("a"), ask("b")])] == [True, True]
-    assert not echo.purse.pending
+    assert not echo.account.pending
 
 
-def test_failures_are_never_stored(ledger):
+def test_a_request_that_was_not_answered_is_never_stored(ledger):
     Echo("m")([ask("fail")])
     assert len(ledger) == 0
+
+
+UNUSABLE = {
+    "nothing": (Completion("", 3, 0), "empty: the answer holds no text"),
+    "blanks": (Completion(" \n\t\u00a0\u200b", 3, 4), "empty: the answer holds no text"),
+    "cut": (
+        Completion("So far", 3, 9, "length"),
+        "cut: the answer was cut at the token limit",
+    ),
+    "cut, elsewhere": (
+        Completion("So far", 3, 9, "MAX_TOKENS"),
+        "cut: the answer was cut at the token limit",
+    ),
+    "full, unsaid": (
+        Completion("So", 3, 4096, "unknown"),
+        "cut: the answer was cut at the token limit",
+    ),
+    "filtered": (Completion("So", 3, 9, "content_filter"), "cut: the answer was cut by the server's content filter"),
+}
+
+
+@dataclass(frozen=True)
+class Says(Generator):
+    """Answers everything with one outcome."""
+
+    outcome: Completion | Failure
+    asked: list[int] = field(default_factory=list, compare=False)
+
+    def generate(self, requests, done) -> None:
+        for index, request in enumerate(requests):
+            self.asked.append(request.attempt)
+            done(index, self.outcome)
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_an_answer_that_cannot_be_used_is_a_failed_attempt_and_paid_for_once(name, ledger):
+    outcome, reason = UNUSABLE[name]
+    says = Says("m", outcome, prompt_price=1e6, completion_price=1e6)
+    assert says([ask("a")]) == [Failure(reason)]
+    paid = outcome.prompt_tokens + outcome.completion_tokens
+    assert (says.usage.calls, says.usage.failures, says.usage.cost) == (1, 1, paid)
+    assert says([ask("a"), ask("a", attempt=1)]) == [Failure(reason)] * 2
+    assert says.asked == [0, 1]
+    assert says.usage.from_ledger == 1
+    values = [json.loads(line[9:])["value"] for line in Path(ledger.path).read_text().splitlines()]
+    assert [set(value) for value in values] == [{"reason", "prompt_tokens", "completion_tokens"}] * 2
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_what_an_earlier_version_stored_as_an_answer_is_a_failed_attempt(name, ledger):
+    outcome, reason = UNUSABLE[name]
+    told = {one: getattr(outcome, one) for one in ("text", "prompt_tokens", "completion_tokens", "finish_reason")}
+    ledger.put(ledger_key("llm", "m", None, *ask("a").identity), told)
+    says = Says("m", Completion("Good."))
+    assert says([ask("a"), ask("a", attempt=1)]) == [Failure(reason), Completion("Good.")]
+    assert says.asked == [1]
+
+
+def test_a_malformed_answer_is_a_failed_attempt_too(ledger):
+    says = Says("m", Failure("malformed: no choices in {}", answered=True))
+    for _ in range(2):
+        assert says([ask("a")]) == [Failure("malformed: no choices in {}")]
+    assert says.asked == [0]
 
 
 def test_what_is_no_text_fails_alone():
@@ -164,7 +227,7 @@ def test_pickling_carries_the_arguments_only():
     echo([ask("a")])
     copy = pickle.loads(pickle.dumps(echo))
     assert copy == echo
-    assert copy.usage == Usage()
+    assert copy.usage == echo.usage == Usage(calls=1, prompt_tokens=1, completion_tokens=2, cost=2e-6)
     assert copy.sent == ["a"]
     assert set(echo.__getstate__()) == {"model", "revision", "prompt_price", "completion_price", "max_cost", "sent"}
 
@@ -174,43 +237,43 @@ def test_a_cap_needs_prices():
         Echo("m", max_cost=1.0)
 
 
-def test_one_purse_for_all_threads():
+def test_one_account_for_all_threads():
     echo, found = Echo("m"), []
     gate = threading.Barrier(8)
 
     def look() -> None:
         gate.wait()
-        found.append(echo.purse)
+        found.append(echo.account.store)
 
     threads = [threading.Thread(target=look) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len({id(purse) for purse in found}) == 1
+    assert len({id(store) for store in found}) == 1
 
 
-def test_the_purse():
-    purse, one, two = Purse(0.0, 1e6, 100.0), ask("", max_tokens=60), ask("", max_tokens=40)
-    assert purse.reserve(one) == ""
-    assert purse.reserve(one) == ""
-    assert purse.pending
-    assert purse.reserve(two) == ""
-    assert purse.reserve(ask("", max_tokens=1)) == "max_cost: may cost up to 1, and 0 of 100 is left"
-    purse.settle(one, Completion("", 0, 5))
-    purse.forfeit(two)
-    purse.forfeit(two)
-    assert purse.usage.cost == 45.0
-    assert not purse.pending
-    assert purse.reserve(ask("", max_tokens=55)) == ""
-    assert purse.reserve(ask("", max_tokens=1)).startswith("max_cost: ")
+def test_the_account():
+    account, one, two = Account(0.0, 1e6, 100.0), ask("", max_tokens=60), ask("", max_tokens=40)
+    assert account.reserve(one) == ""
+    assert account.reserve(one) == ""
+    assert account.pending
+    assert account.reserve(two) == ""
+    assert account.reserve(ask("", max_tokens=1)) == "max_cost: may cost up to 1, and 0 of 100 is left"
+    account.settle(one, Completion("", 0, 5))
+    account.forfeit(two)
+    account.forfeit(two)
+    assert account.usage.cost == 45.0
+    assert not account.pending
+    assert account.reserve(ask("", max_tokens=55)) == ""
+    assert account.reserve(ask("", max_tokens=1)).startswith("max_cost: ")
 
 
 def test_the_worst_case_of_a_prompt_counts_every_byte():
     """One token per digit, as the tokenizers of the paper's models have it, is one per byte; é has two bytes."""
-    purse = Purse(1e6, 0.0)
-    assert purse.worst(ask("1234567890")) == 10 + purse.worst(ask(""))
-    assert purse.worst(ask("é")) == 2 + purse.worst(ask(""))
+    account = Account(1e6, 0.0)
+    assert account.worst(ask("1234567890")) == 10 + account.worst(ask(""))
+    assert account.worst(ask("é")) == 2 + account.worst(ask(""))
 
 
 @given(
@@ -218,19 +281,19 @@ def test_the_worst_case_of_a_prompt_counts_every_byte():
 )
 def test_the_cap_holds_whatever_happens(steps):
     """Real bills never exceed what was set aside, so granted requests together never exceed the cap."""
-    purse, kept = Purse(0.0, 1e6, 100.0), []
+    account, kept = Account(0.0, 1e6, 100.0), []
     for size, then, share in steps:
         request = ask("", max_tokens=size)
-        if not purse.reserve(request):
+        if not account.reserve(request):
             if then == "settle":
-                purse.settle(request, Completion("", 0, int(size * share)))
+                account.settle(request, Completion("", 0, int(size * share)))
             elif then == "fail":
-                purse.settle(request, None)
+                account.settle(request, Failure("http_500"))
             elif then == "forfeit":
-                purse.forfeit(request)
+                account.forfeit(request)
             else:
                 kept.append(request)
-    assert purse.usage.cost + sum(request.max_tokens for request in kept) <= 100.0
+    assert account.usage.cost + sum(request.max_tokens for request in kept) <= 100.0
 
 
 def test_importing_it_loads_no_engine():

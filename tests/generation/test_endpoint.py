@@ -87,13 +87,20 @@ def test_what_comes_back(server):
     replies = {
         "reasons": Reply(message={"reasoning_content": "hm", "reasoning": "hm"}, finish_reason="length"),
         "only reasons": Reply(message={"content": None, "reasoning": "hm"}, finish_reason="length"),
+        "no text": Reply(message={"content": None, "reasoning_content": "hm"}),
         "no finish": Reply(finish_reason=None),
+        "odd finish": Reply(finish_reason=["stop"]),
+        "beside it": Reply(message={"reasoning_content": "hm", "get": 1, "items": 2}),
     }
     server.plan = lambda prompt, before: replies[prompt]
-    first, second, third = generator(server)([ask(prompt) for prompt in replies])
-    assert first == Completion("answer to reasons", 7, 5, "length")
-    assert second == Completion("", 12, 5, "length")
-    assert third.finish_reason == "unknown"
+    outcomes = generator(server)([ask(prompt) for prompt in replies])
+    cut, only_reasons, no_text, no_finish, odd_finish, beside = outcomes
+    assert cut == only_reasons == Failure("cut: the answer was cut at the token limit")
+    assert no_text == Failure("empty: the answer holds no text")
+    assert (no_text.prompt_tokens, no_text.completion_tokens) == (7, 5)
+    assert no_finish == Completion("answer to no finish", 9, 5, "unknown")
+    assert odd_finish == Completion("answer to odd finish", 10, 5, "unknown")
+    assert beside == Completion("answer to beside it", 9, 5)
 
 
 def test_concurrency_is_used_and_not_passed(server):
@@ -264,25 +271,78 @@ def test_what_refuses_one_row_for_all_rows_is_not_asked_again(server, status, re
         {"choices": [[{}]]},
         {"error": "wrapped"},
         {"choices": [{"message": {"content": [{"text": "parts"}]}}]},
+        {"choices": [{"message": {"content": 5}}]},
+        {"choices": {"0": {}}},
+        {"choices": None, "get": 1, "items": 2, "update": 3},
+        b"",
+        b"null",
+        b"{",
+        b'{"choices": [{"message": {"content": "cut off he',
+        b"[" * 100_000,
+        b'{"a": ' * 100_000 + b"1" + b"}" * 100_000,
+        b'{"a": ' * 400 + b"1" + b"}" * 400,
+        b'{"choices": [{"message": {"content": "a"}, "index": NaN}]}',
+        b'{"choices": [{"message": {"content": "a"}}], "usage": {"prompt_tokens": NaN}}',
+        b'{"choices": [{"message": {"content": NaN}}]}',
+        b'{"choices": [{"message": {"content": "a"}}], "created": 1' + b"0" * 5000 + b"}",
+        b'{"choices": [{"message": {"content": "\xff\xfe"}}]}',
     ],
+    ids=range(26),
 )
-def test_a_malformed_answer_is_a_failure_and_is_not_bought_again(server, body):
+@pytest.mark.parametrize("provider", [False, True])
+def test_a_malformed_answer_is_a_failure_and_is_not_bought_again(server, body, provider, monkeypatch):
+    monkeypatch.setattr(CONVERSATIONAL_AUTO_ROUTER, "base_url", server.url.removesuffix("/v1"))
     server.plan = lambda prompt, before: Reply(body=body) if prompt == "bad" else Reply()
-    bad, good = generator(server)([ask("bad"), ask("good")])
+    made = EndpointGenerator("org/name", provider="auto") if provider else generator(server)
+    (bad,) = made([ask("bad")])
     assert isinstance(bad, Failure)
     assert bad.reason.startswith("malformed: ")
-    assert good.text == "answer to good"
+    assert len(bad.reason) < 400
+    assert "\n" not in bad.reason
+    assert [made([ask(prompt)])[0] for prompt in ("bad", "good")] == [bad, Completion("answer to good", 4, 5)]
     assert server.asked["bad"] == 1
 
 
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"error": NaN}', b"\xff\xfe", b'{"error": {"error": []}}', b""])
+@pytest.mark.parametrize("status", [400, 422, 503])
+def test_an_error_whose_words_cannot_be_read_is_one_line_too(server, body, status):
+    server.plan = lambda prompt, before: Reply(status, body)
+    (outcome,) = generator(server, max_retries=1)([ask("a")])
+    assert outcome.reason.startswith(f"http_{status}: ")
+    assert len(outcome.reason) < 400
+    assert "\n" not in outcome.reason
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(server):
+    server.plan = lambda prompt, before: Reply(headers={} if before else {"content-length": "5000"}, drop=False)
+    assert generator(server, timeout=2.0)([ask("a")]) == [Completion("answer to a", 1, 5)]
+    assert server.asked["a"] == 2
+
+
 @pytest.mark.parametrize(
-    "usage", [5, "many", {"prompt_tokens": "3", "completion_tokens": -1}, {"completion_tokens": 3}]
+    "usage",
+    [
+        5,
+        "many",
+        ["5"],
+        {"prompt_tokens": "3", "completion_tokens": -1},
+        {"completion_tokens": 3},
+        {"prompt_tokens": 0, "completion_tokens": 0},
+        {"prompt_tokens": 3, "completion_tokens": 0},
+        {"prompt_tokens": 3, "completion_tokens": True},
+        {"prompt_tokens": 3, "completion_tokens": 2.5},
+        {"prompt_tokens": 3, "completion_tokens": 10**15},
+        {"prompt_tokens": 3, "completion_tokens": float("inf")},
+        {"prompt_tokens": -3, "completion_tokens": 3},
+        {"get": 3, "prompt_tokens": None},
+    ],
+    ids=str,
 )
 def test_odd_accounts_of_tokens_are_no_account(server, usage):
     server.plan = lambda prompt, before: Reply(usage=usage)
     made = generator(server, completion_price=1e6)
     assert made([ask("a")]) == [Completion("answer to a")]
-    assert made.usage.cost == 16.0  # max_tokens
+    assert made.usage.cost == made.usage.assumed == 16.0  # max_tokens
 
 
 def test_an_aborted_answer_is_asked_for_again(server):

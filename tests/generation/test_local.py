@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from asap_hf.embedded import embedded_model
 from asap_hf.errors import UsageError
 from asap_hf.generation import Completion, Failure, Request, TransformersGenerator
 from asap_hf.ledger import ledger_key
+
+from .raw_outcomes import raw_outcomes
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +47,7 @@ def test_greedy_answers_are_those_of_generate(small):
     template."""
     requests = [ask("What is 2+2?", max_tokens=16), ask("Name a colour, and say where you saw it.", max_tokens=16)]
     requests.append(ask("Hi", max_tokens=16))
-    answers = small(requests)
+    answers = raw_outcomes(small, requests)
     model, tokenizer = small._engine.model, AutoTokenizer.from_pretrained(embedded_model())
     for request, answer in zip(requests, answers, strict=True):
         ids = tokenizer.apply_chat_template(
@@ -60,11 +63,11 @@ def test_greedy_answers_are_those_of_generate(small):
 
 def test_a_draw_depends_on_seed_and_request_and_on_nothing_else(small):
     requests = [ask("Name a colour.", temperature=1.0, attempt=attempt, max_tokens=8) for attempt in range(3)]
-    together = small(requests)
-    alone = with_engine(small, {"batch_size": 1})(requests[1:2])
+    together = raw_outcomes(small, requests)
+    alone = raw_outcomes(with_engine(small, {"batch_size": 1}), requests[1:2])
     assert alone == together[1:2]
     assert len({answer.text for answer in together}) == 3
-    assert with_engine(small, {"seed": 1})(requests[1:2]) != alone
+    assert raw_outcomes(with_engine(small, {"seed": 1}), requests[1:2]) != alone
 
 
 @pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (2.0, 1.0), (0.7, 0.8)])
@@ -91,16 +94,16 @@ def test_two_steps_of_one_stream_differ():
 
 
 def test_a_prompt_without_room_fails_alone(small):
-    long, short = small([ask("word " * 9000), ask("Hi", max_tokens=2)])
+    long, short = raw_outcomes(small, [ask("word " * 9000), ask("Hi", max_tokens=2)])
     assert long.reason.startswith("prompt_too_long: 90")
     assert long.reason.endswith(" tokens in 8192")
     assert isinstance(short, Completion)
 
 
 def test_an_answer_ends_where_the_context_does(small):
-    (whole,) = small([ask("Hi", max_tokens=1)])
+    (whole,) = raw_outcomes(small, [ask("Hi", max_tokens=1)])
     cramped = with_engine(small, context=whole.prompt_tokens + 3)
-    (answer,) = cramped([ask("Hi")])
+    (answer,) = raw_outcomes(cramped, [ask("Hi")])
     assert (answer.completion_tokens, answer.finish_reason) == (3, "length")
     assert isinstance(with_engine(small, context=whole.prompt_tokens)([ask("Hi")])[0], Failure)
 
@@ -116,7 +119,7 @@ def test_a_batch_that_does_not_fit_is_halved(small, monkeypatch):
 
     monkeypatch.setattr(small._engine.model, "generate", generate)
     requests = [ask(f"Say {number}", max_tokens=2) for number in range(4)]
-    answers = small(requests)
+    answers = raw_outcomes(small, requests)
     assert sizes == [4, 2, 2]
     assert all(isinstance(answer, Completion) for answer in answers)
     monkeypatch.setattr(small._engine.model, "generate", lambda ids, **more: generate(ids.repeat(9, 1)))
@@ -126,16 +129,18 @@ def test_a_batch_that_does_not_fit_is_halved(small, monkeypatch):
 def test_money_goes_batch_by_batch(small):
     """Two of them could pass the cap together, so they are answered one after the other, and the third not at all."""
     dear = with_engine(small, {"completion_price": 1e6, "max_cost": 8.0})
-    outcomes = dear([ask(f"Count to {number}", max_tokens=4) for number in (10, 20, 30)])
+    outcomes = raw_outcomes(dear, [ask(f"Count to {number}", max_tokens=4) for number in (10, 20, 30)])
     assert [type(outcome) for outcome in outcomes].count(Completion) == 2
     assert dear.usage.cost == 8.0
 
 
 def test_the_ledger_answers_without_a_model(small, monkeypatch, tmp_path):
     monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path))
-    (bought,) = small([ask("Hi", max_tokens=3)])
+    requests = [ask("Hi", max_tokens=3), ask("What is 2+2? Say the number.", max_tokens=64)]
+    cut, whole = small(requests)
+    assert (cut.reason, type(whole)) == ("cut: the answer was cut at the token limit", Completion)
     again = TransformersGenerator("embedded", dtype="float32", device="cpu")
-    assert again([ask("Hi", max_tokens=3)])[0].text == bought.text
+    assert again(requests) == [cut, replace(whole, from_ledger=True)]
     assert "_engine" not in again.__dict__
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from asap_hf.errors import RunError, UsageError
 from asap_hf.generation.base import Completion, Failure, Request
+from asap_hf.ledger import ledger_key, open_ledger
 from asap_hf.pruners.anchor import AnchorPruner
-from asap_hf.pruners.anchor_answers import read_rewrite, read_select, unfenced, without_thinking
+from asap_hf.pruners.anchor_answers import final_answer, read_rewrite, read_select, unfenced, without_thinking
 from asap_hf.pruners.base import Pruning
 from asap_hf.trace import Trace
 
@@ -65,7 +66,7 @@ def test_sampling_is_that_of_appendix_a() -> None:
     generator = answering(INVENTED)
     prune(generator, max_attempts=3)
     direct, *prunings = generator.asked
-    assert (direct.temperature, direct.top_p, direct.max_tokens, direct.attempt) == (0.0, 1.0, 2048, 0)
+    assert (direct.temperature, direct.top_p, direct.max_tokens, direct.attempt) == (0.0, 1.0, 16384, 0)
     assert [(one.temperature, one.top_p, one.max_tokens) for one in prunings] == [(2.0, 1.0, 16384)] * 3
     assert [one.attempt for one in prunings] == [0, 1, 2]
 
@@ -83,7 +84,7 @@ def test_an_invented_step_is_asked_for_again() -> None:
 NEVER_VALID = {
     "invented": (INVENTED, "step 1 of 1 is not in the original"),
     "out of order": (f"{STEPS[4]}\n\n{STEPS[0]}", "step 2 of 2 is not in the original"),
-    "empty": (" \n", "the pruned reasoning is empty"),
+    "empty": (" \n", "empty: the answer holds no text"),
     "an empty fence": ("```\n```", "the pruned reasoning is empty"),
     "only thoughts": ("<think>\nHm.", "the pruned reasoning is empty"),
     "a tag inside": (f"{STEPS[0]} <think> {STEPS[2]}", "there is a <think> tag"),
@@ -129,22 +130,53 @@ def test_what_would_fail_the_same_way_is_not_asked_again(reason: str) -> None:
     assert pruning.record["attempts"] == 2
 
 
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        ("", "empty answer"),
-        ("<think>\nSo", "empty answer"),
-        (Failure("timeout"), "timeout"),
-        (Failure("max_cost"), "max_cost"),
-    ],
-)
-def test_no_direct_chain_of_thought(answer: str | Failure, reason: str) -> None:
+NO_ANCHOR = {
+    "empty": ("", "empty: the answer holds no text"),
+    "blanks": ("\n \n", "empty: the answer holds no text"),
+    "never stops thinking": ("<think>\nSo", "empty: the answer holds nothing but thoughts"),
+    "only thinks": ("<think>\nSo.\n</think>\n", "empty: the answer holds nothing but thoughts"),
+    "cut": (
+        Completion("So", finish_reason="length"),
+        "cut: the answer was cut at the token limit",
+    ),
+    "malformed": (Failure("malformed: no", answered=True), "malformed: no"),
+    "no answer": (Failure("timeout"), "timeout"),
+}
+
+
+@pytest.mark.parametrize("name", NO_ANCHOR)
+def test_without_a_direct_chain_of_thought_an_attempt_is_used_up(name: str) -> None:
+    answer, reason = NO_ANCHOR[name]
     generator = Scripted(answer=lambda _: answer)
-    pruning = prune(generator)
+    pruning = prune(generator, max_attempts=3)
     assert pruning.reason == f"anchor_rewrite: no direct CoT ({reason})"
     assert pruning.trace is TRACE
-    assert pruning.record == {"attempts": 0}
+    assert pruning.record == {"attempts": 3}
     assert not generator.prunings_asked
+    assert [request.attempt for request in generator.asked] == [0, 1, 2]
+    hotter = 0.0 if name == "no answer" else 1.0  # a server that fails says nothing against the paper's temperature
+    assert [request.temperature for request in generator.asked] == [0.0, hotter, hotter]
+
+
+@pytest.mark.parametrize("name", NO_ANCHOR)
+@pytest.mark.parametrize("mode", ["rewrite", "select"])
+def test_a_later_attempt_brings_the_direct_chain_of_thought(name: str, mode: Any) -> None:
+    answers = [NO_ANCHOR[name][0], NO_ANCHOR[name][0], "Sum the counts."]
+
+    def answer(request: Request) -> str | Completion | Failure:
+        return answers[request.attempt] if is_direct(request) else every_second_step(request)
+
+    generator = Scripted(answer=answer)
+    pruning = prune(generator, mode=mode, max_attempts=3)
+    assert (pruning.trace.kept, pruning.reason) == ((0, 2, 4), "")
+    assert (pruning.record["anchor"], pruning.record["attempts"]) == ("Sum the counts.", 3)
+    assert [request.attempt for request in generator.prunings_asked] == [2]
+
+
+def test_no_money_for_a_direct_chain_of_thought_is_not_asked_for_again() -> None:
+    generator = Scripted(answer=lambda _: Failure("max_cost: may cost up to 1"))
+    assert prune(generator).record == {"attempts": 1}
+    assert len(generator.asked) == 1
 
 
 def test_thoughts_before_the_direct_chain_of_thought_are_no_part_of_it() -> None:
@@ -163,9 +195,9 @@ def test_each_trace_has_its_own_fate() -> None:
     traces = [Trace.parse(f"Task {number}", TRACE.completion, "paper") for number in range(5)]
     prunings = AnchorPruner(generator, max_attempts=3).prune(traces)
     assert [pruning.trace.kept for pruning in prunings] == [(0,), (1,), (2,), (0, 1, 2, 3, 4), (0, 1, 2, 3, 4)]
-    assert [pruning.record["attempts"] for pruning in prunings] == [1, 2, 3, 0, 3]
+    assert [pruning.record["attempts"] for pruning in prunings] == [1, 2, 3, 3, 3]
     assert [pruning.trace.question for pruning in prunings] == [trace.question for trace in traces]
-    assert len(generator.asked) == 5 + 4 + 3 + 2
+    assert len(generator.asked) == (5 + 1 + 1) + (4 + 3 + 2)
 
 
 def test_no_traces_no_questions() -> None:
@@ -233,6 +265,22 @@ def test_no_fence_around_a_text(text: str) -> None:
 )
 def test_thoughts_around_an_answer(answer: str, text: str) -> None:
     assert without_thinking(answer) == text
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ("a", "a"),
+        ("<think>b</think>\na", "\na"),
+        ("b</think>a", "a"),
+        ("<think>a</think>\n", ""),
+        ("a</think>", ""),
+        ("<think>a", ""),
+        ("", ""),
+    ],
+)
+def test_thoughts_alone_are_no_answer_where_nothing_checks_it(answer: str, text: str) -> None:
+    assert final_answer(answer) == text
 
 
 EVERY_FIELD = "{steps} {reasoning} {anchor} {question} {answer} {} {0} %s \\1 $x"
@@ -336,7 +384,7 @@ def test_selected_steps(answer: str) -> None:
 
 
 NOT_SELECTED = {
-    "": "not the JSON",
+    "": "the answer holds no text",
     "1-3": "not the JSON",
     '"1-3"': "not the JSON",
     '{"keep": "1-3"': "not the JSON",
@@ -402,6 +450,49 @@ def test_a_retry_asks_anew_and_pays_for_nothing_twice(tmp_path: Path, monkeypatc
     pruning = prune(onward, max_attempts=2, first_attempt=2)
     assert [request.attempt for request in onward.asked] == [2, 3]
     assert (pruning.trace.kept, pruning.record["attempts"]) == ((0,), 4)
+
+
+def test_a_retry_asks_anew_for_an_anchor_only_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path))
+    assert prune(Scripted(answer=lambda _: ""), max_attempts=2).record == {"attempts": 2}
+    resumed = Scripted(answer=lambda _: "")
+    assert prune(resumed, max_attempts=3).record == {"attempts": 3}
+    assert [request.attempt for request in resumed.asked] == [2], "what was answered is paid for, of use or not"
+    onward = Scripted(answer=lambda request: "Sum." if is_direct(request) else INVENTED)
+    assert prune(onward, max_attempts=1, first_attempt=3).record["anchor"] == "Sum."
+    assert [(is_direct(one), one.attempt, one.temperature) for one in onward.asked] == [
+        (True, 3, 1.0),
+        (False, 3, 2.0),
+    ]
+    last = answering(STEPS[0])
+    assert prune(last, max_attempts=1, first_attempt=4).trace.kept == (0,)
+    assert [is_direct(one) for one in last.asked] == [False]
+
+
+def test_what_was_never_asked_is_asked_as_the_paper_does_however_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path))
+    generator = answering(STEPS[0])
+    prune(generator, first_attempt=5)
+    assert (generator.asked[0].attempt, generator.asked[0].temperature) == (5, 0.0)
+
+
+@pytest.mark.parametrize(("finish_reason", "asked"), [("stop", 0), ("length", 1)])
+def test_a_direct_chain_of_thought_under_the_former_limit_serves_if_it_is_whole(
+    finish_reason: str, asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path))
+    former = Scripted(answer=lambda _: "Sum the counts.")
+    request = AnchorPruner(former, direct_max_tokens=2048).direct_request(TRACE)
+    stored = {"text": "Sum.", "prompt_tokens": 1, "completion_tokens": 1, "finish_reason": finish_reason}
+    open_ledger("llm").put(ledger_key("llm", "scripted", None, *request.identity), stored)
+    generator = answering(STEPS[0])
+    assert prune(generator).trace.kept == (0,)
+    directs = [one for one in generator.asked if is_direct(one)]
+    assert [(one.max_tokens, one.temperature) for one in directs] == [(16384, 0.0)] * asked
 
 
 @pytest.mark.parametrize(

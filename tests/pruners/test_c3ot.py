@@ -56,7 +56,11 @@ def test_the_rewrite_takes_the_reasonings_place(answer: str) -> None:
 
 REFUSED = {
     "": "empty",
+    " \n": "empty",
     "<think>I never stop thinking": "empty",
+    f"<think>{SHORT}</think>\n": "empty",
+    f"{SHORT}</think>": "empty",
+    Failure("malformed: no choices", answered=True): "malformed",
     f"so <think> {SHORT}": "<think> tag",
     TRACE.reasoning + ".": "longer than the original by 1 characters",
     Completion(SHORT, finish_reason="length"): "cut at the token limit",
@@ -87,7 +91,7 @@ def test_asking_again_where_it_is_vain_costs_nothing() -> None:
 
 def test_what_happens_to_a_failure_is_the_operators_choice() -> None:
     assert prune(answering(""), on_failure="drop").dropped
-    with pytest.raises(RunError, match="c3ot: the rewritten reasoning is empty; on_failure='keep' goes on"):
+    with pytest.raises(RunError, match="c3ot: empty: the answer holds no text; on_failure='keep' goes on"):
         prune(answering(""), on_failure="error")
 
 

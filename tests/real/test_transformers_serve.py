@@ -10,6 +10,7 @@ import pytest
 from asap_hf.generation.base import Completion, Failure, Request
 from asap_hf.generation.endpoint import EndpointGenerator
 from asap_hf.pruners.anchor_answers import SELECT
+from tests.generation.raw_outcomes import raw_outcomes
 
 from .servers import Server
 
@@ -22,7 +23,8 @@ def test_gives_an_answer_and_says_nothing(transformers_server: Server, caplog: p
     llm = EndpointGenerator(transformers_server.model, base_url=transformers_server.base_url)
     with caplog.at_level(logging.WARNING, "asap_hf"), warnings.catch_warnings():
         warnings.filterwarnings("error", module=r"asap_hf")
-        answers = llm([Request(QUESTION, 0.0, max_tokens=24), Request(QUESTION, 1.0, max_tokens=5, attempt=1)])
+        requests = [Request(QUESTION, 0.0, max_tokens=24), Request(QUESTION, 1.0, max_tokens=5, attempt=1)]
+        answers = raw_outcomes(llm, requests)
     assert [type(answer) for answer in answers] == [Completion, Completion]
     assert "4" in answers[0].text  # type: ignore[union-attr]
     assert answers[1].completion_tokens == 5  # type: ignore[union-attr]

@@ -15,6 +15,7 @@ from asap_hf.errors import RunError, UsageError
 from asap_hf.generation.base import Completion, Failure, Request
 from asap_hf.generation.vllm import VLLMGenerator
 from asap_hf.pruners.anchor_answers import SELECT
+from tests.generation.raw_outcomes import raw_outcomes
 from tests.real.servers import own_workers
 
 pytestmark = pytest.mark.vllm
@@ -38,7 +39,7 @@ def ask(content: str = "Tell a long story about a lighthouse.", **settings: Any)
 
 
 def answers(llm: VLLMGenerator, *requests: Request) -> list[Completion]:
-    outcomes = llm(requests)
+    outcomes = raw_outcomes(llm, requests)
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     assert not failures
     return outcomes  # type: ignore[return-value]
@@ -57,7 +58,6 @@ def test_greedy_gives_the_same_text_again(llm: VLLMGenerator, monkeypatch: pytes
     (second,) = answers(llm, ask(max_tokens=24))
     assert first == second
     assert len(first.text.split()) > 5
-    assert not first.from_ledger
 
 
 def test_prompt_is_the_chat_template_s_tokens(llm: VLLMGenerator) -> None:
@@ -119,7 +119,7 @@ def test_one_request_fails_alone(llm: VLLMGenerator, request_: Request, code: st
     failures, cost = llm.usage.failures, llm.usage.cost
     requests = [ask(max_tokens=2)]
     requests.insert(place, request_)
-    outcomes = llm(requests)
+    outcomes = raw_outcomes(llm, requests)
     failure, answer = outcomes[place], outcomes[1 - place]
     assert isinstance(failure, Failure)
     assert failure.reason.startswith(code)
@@ -159,11 +159,10 @@ def test_broken_off_call_leaves_nothing_to_the_next(llm: VLLMGenerator, ledger: 
 
 def test_second_run_starts_no_engine(llm: VLLMGenerator) -> None:
     requests = [ask(), ask("What is 2 + 2?")]
-    first = answers(llm, *requests)
+    first = llm(requests)
     # Would refuse to start, as the next test shows; the ledger knows answers by the model, not by how it was run.
     again = VLLMGenerator("embedded", dtype="no such type")
-    second = answers(again, *requests)
-    assert [answer.text for answer in second] == [answer.text for answer in first]
+    assert again(requests) == first, "cut at so few tokens, they are failures, which are stored too"
     assert again.usage.from_ledger == 2
     assert again.usage.calls == 0
 
@@ -183,7 +182,7 @@ def test_refused_arguments_are_a_usage_error(generator: VLLMGenerator, said: str
 
 
 def test_dead_engine_is_a_run_error_and_keeps_what_came_in(llm: VLLMGenerator, ledger: Path) -> None:
-    (kept,) = answers(llm, ask())
+    (kept,) = llm([ask()])
     workers = own_workers()
     assert workers
     for worker in workers:
@@ -191,4 +190,4 @@ def test_dead_engine_is_a_run_error_and_keeps_what_came_in(llm: VLLMGenerator, l
     with pytest.raises(RunError, match="died"):
         llm([ask(), ask("What is 2 + 2?", max_tokens=200)])
     assert len(ledger.read_text().splitlines()) == 1
-    assert VLLMGenerator("embedded")([ask()])[0].text == kept.text  # type: ignore[union-attr]
+    assert VLLMGenerator("embedded")([ask()])[0] == kept

@@ -29,9 +29,9 @@ def test_every_row_comes_out_pruned_or_whole_with_a_reason(mode: str, vllm_serve
     records = load_dataset(str(tmp_path / "out"), "steps", split="train")
     llm_account = json.loads((tmp_path / "out" / "run.json").read_text())["summary"]["llm"]
     assert len(rows) == 4
-    assert 4 + 4 <= llm_account["calls"] + llm_account["failures"] <= 4 + 2 * 4
+    assert 4 + 4 <= llm_account["calls"] <= 2 * (4 + 4)
     for row, record in zip(rows, records, strict=True):
-        assert record["anchor"]
+        assert record["anchor"] or "no direct CoT" in row["reason"]
         whole = record["kept"] == list(range(len(record["steps"])))
         assert row["ok"] or whole
         assert row["ok"] == (row["reason"] == "")
