@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnusableTrace
-from ..rows import Columns, question_of
 from ..sft import render_prompt
 from .preparation import Preparation
+from .row_words import RowWords, answer_in, dense, last_words, reasoning_in
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_COLUMNS = {"prompt": Columns(prompt="prompt", completion="completion"), "messages": Columns(messages="messages")}
 # Stands for a question where only what the template puts after it is of interest.
 _QUESTION = "7f3e9a"
 
@@ -26,10 +26,8 @@ class Expectation:
     Args:
         tokenizer (`PreTrainedTokenizerBase`):
             The model's.
-        layout (`str`):
-            What TRL reads of a row, as in [`Preparation`].
-        text_field (`str`):
-            Column that TRL reads where the layout is `"text"`.
+        words (`RowWords`):
+            Reads a row as TRL does.
         bos (`int`, *optional*):
             Token that the tokenizer puts in front of every text; `None` where it puts none.
         prompt_end (`str`, *optional*):
@@ -37,8 +35,7 @@ class Expectation:
     """
 
     tokenizer: PreTrainedTokenizerBase
-    layout: str
-    text_field: str
+    words: RowWords
     bos: int | None
     prompt_end: str | None
 
@@ -47,8 +44,9 @@ class Expectation:
         """What this tokenizer and this dataset ask for."""
         tokenizer = preparation.tokenizer
         added = tokenizer("x").input_ids[0] == tokenizer.bos_token_id
-        bos = tokenizer.bos_token_id if added else None
-        return cls(tokenizer, preparation.layout, text_field, bos, _prompt_end(tokenizer))
+        bos, prompt_end = str(tokenizer.bos_token) if added else "", _prompt_end(tokenizer)
+        words = RowWords(preparation.layout, text_field, partial(_decode, tokenizer), bos, prompt_end or "")
+        return cls(tokenizer, words, tokenizer.bos_token_id if added else None, prompt_end)
 
     def faults(self, row: Mapping[str, Any], inputs: Sequence[int], labels: Sequence[int]) -> list[str]:
         """What is wrong with a row: keys of `asap_hf.training.remedies.REMEDIES`, none where all is well.
@@ -61,33 +59,66 @@ class Expectation:
         """
         trained = [label for label in labels if label != -100]
         masked = [token for token, label in zip(inputs, labels, strict=True) if label == -100]
-        found = self._reasoning_faults(row, inputs, self._decode(trained))
-        if self._prompt_is_trained(row, trained, masked):
-            found.append("prompt_trained")
-        else:  # the end of every turn is in the loss then: one fault is enough
+        found = self._completion_faults(row, inputs, self._decode(trained))
+        if asking := self._asking_fault(row, inputs, trained, masked):
+            found.append(asking)
+        if asking not in ("prompt_trained", "no_prompt"):  # every turn may end in the loss there: one fault is enough
             found += self._end_faults(row, trained)
-        return found + self._start_faults(row, inputs)
+        return found + self._start_faults(row, inputs, asking)
 
-    def _reasoning_faults(self, row: Mapping[str, Any], inputs: Sequence[int], trained: str) -> list[str]:
-        reasoning = _reasoning_in(self._completion(row, inputs))
+    def _completion_faults(self, row: Mapping[str, Any], inputs: Sequence[int], trained: str) -> list[str]:
+        """What is wrong with reasoning and answer."""
+        completion = self.words.completion(row, inputs)
+        reasoning = reasoning_in(completion)
         if not reasoning:
             return ["no_reasoning"]
         if not self._holds(trained, reasoning):
-            if not self._is_conversational(row) or self._holds(self._decode(inputs), reasoning):
-                return ["reasoning_masked"]
-            said = _last_content(row["messages" if self.layout == "messages" else "completion"])
-            return ["reasoning_dropped" if _reasoning_in(said) else "reasoning_key_dropped"]
-        return [] if "</think>" in trained else ["unclosed"]
+            return [self._lost(row, inputs, reasoning)]
+        if "</think>" not in trained:
+            return ["unclosed"]
+        answer = answer_in(completion, str(self.tokenizer.eos_token))
+        if not answer:
+            return ["no_answer"]
+        found = [] if self._holds(trained.partition("</think>")[2], answer) else ["answer_masked"]
+        if not all(self._holds(trained, earlier) for earlier in self.words.earlier_reasonings(row)):
+            found.append("reasoning_dropped")
+        opened = dense(self._decode(inputs)).partition(dense(reasoning))[0]
+        return found + (["two_openings"] if opened.endswith("<think>" * 2) else [])
 
-    def _prompt_is_trained(self, row: Mapping[str, Any], trained: Sequence[int], masked: Sequence[int]) -> bool:
-        if self.layout == "tokens":
-            return len(masked) < 2  # a collator without padding masks the first token of every row
+    def _lost(self, row: Mapping[str, Any], inputs: Sequence[int], reasoning: str) -> str:
+        """Why a reasoning that the row has is not in the loss."""
+        if not self.words.is_conversational(row) or self._holds(self._decode(inputs), reasoning):
+            return "reasoning_masked"
+        said = last_words(row["messages" if self.words.layout == "messages" else "completion"])
+        return "reasoning_dropped" if reasoning_in(said) else "reasoning_key_dropped"
+
+    def _asking_fault(
+        self, row: Mapping[str, Any], inputs: Sequence[int], trained: Sequence[int], masked: Sequence[int]
+    ) -> str | None:
+        """What is wrong with the prompt: that there is none, that it is in the loss, or that it holds the answer."""
+        if self.words.layout == "text":  # TRL has nothing by which it could keep any of it out of the loss
+            return "prompt_trained"
+        asked = self.words.asked(row, inputs)
+        if not asked and (self.words.layout != "tokens" or "<think>" in self._decode(inputs)):
+            return "no_prompt"
+        if self.words.layout == "tokens":
+            # A collator without padding masks the first token of every row.
+            return "prompt_trained" if len(masked) < 2 or self._is_asked_in_loss(inputs, trained) else None
         inside, outside = self._decode(trained), self._decode(masked)
-        return any(self._holds(inside, one) and not self._holds(outside, one) for one in self._asked(row))
+        if any(self._holds(inside, one) and not self._holds(outside, one) for one in asked):
+            return "prompt_trained"
+        conversation = row["prompt"] if self.words.layout == "prompt" else ()
+        return "answered_prompt" if isinstance(conversation, list) and _ends_answered(conversation) else None
+
+    def _is_asked_in_loss(self, inputs: Sequence[int], trained: Sequence[int]) -> bool:
+        """Whether words before the reasoning are in the loss, other than those that open the assistant's turn."""
+        reasoning = dense(reasoning_in(self._decode(inputs)))
+        before, found, _ = dense(self._decode(trained)).partition(reasoning)
+        return bool(reasoning and found) and not dense(f"{self.prompt_end or ''}<think>").endswith(before)
 
     def _end_faults(self, row: Mapping[str, Any], trained: list[int]) -> list[str]:
         answers = 1
-        if self.layout == "messages":
+        if self.words.layout == "messages":
             answers = sum(turn["role"] == "assistant" for turn in row["messages"])
         end = len(trained)
         while end and not self._decode(trained[end - 1 : end]).strip():  # ChatML ends a turn with a line break
@@ -96,49 +127,36 @@ class Expectation:
             return ["no_eos"]
         return ["two_eos"] if trained.count(self.tokenizer.eos_token_id) > answers else []
 
-    def _start_faults(self, row: Mapping[str, Any], inputs: Sequence[int]) -> list[str]:
+    def _start_faults(self, row: Mapping[str, Any], inputs: Sequence[int], asking: str | None) -> list[str]:
         found = []
         if self.bos is not None and (count := inputs.count(self.bos)) != 1:
             # Without one, a chat template decides, at inference too.
             if count:
                 found.append("two_bos" if inputs[1] == self.bos else "bos_inside")
-            elif not self._is_conversational(row):
+            elif not self.words.is_conversational(row):
                 found.append("no_bos")
-        if self.layout == "prompt" and not self._is_conversational(row) and self.prompt_end is not None:
+        if self.words.layout == "prompt" and not self.words.is_conversational(row) and asking != "no_prompt":
             ends = row["prompt"].rstrip().removesuffix("<think>").rstrip()
-            if not ends.endswith(self.prompt_end):
+            if self.prompt_end is not None and not ends.endswith(self.prompt_end):
                 found.append("foreign_prompt")
         return found
 
-    def _is_conversational(self, row: Mapping[str, Any]) -> bool:
-        return self.layout == "messages" or (self.layout == "prompt" and not isinstance(row["prompt"], str))
-
-    def _completion(self, row: Mapping[str, Any], inputs: Sequence[int]) -> str:
-        if self.layout == "tokens":
-            return self._decode(inputs)
-        return str(row[self.text_field]) if self.layout == "text" else _COLUMNS[self.layout].completion_text(row)
-
-    def _asked(self, row: Mapping[str, Any]) -> list[str]:
-        """What the user said, turn by turn."""
-        if self.layout == "text":
-            before, opening, _ = row[self.text_field].partition("<think>")
-            return [question_of(before)] if opening else []
-        try:
-            prompt = _COLUMNS[self.layout].prompt_messages(row)
-        except UnusableTrace:  # no words: there is nothing that could be trained on
-            return []
-        if isinstance(prompt, str):
-            return [question_of(prompt)]
-        return [message["content"] for message in prompt if message["role"] == "user"]
-
     def _decode(self, ids: Sequence[int]) -> str:
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        return _decode(self.tokenizer, ids)
 
     def _holds(self, text: str, part: str) -> bool:
         """Whether one text is in another, white space aside; also where the tokenizer writes its letters otherwise."""
-        if _dense(part) in _dense(text):
+        if dense(part) in dense(text):
             return True
-        return _dense(self._decode(self.tokenizer(part, add_special_tokens=False).input_ids)) in _dense(text)
+        return dense(self._decode(self.tokenizer(part, add_special_tokens=False).input_ids)) in dense(text)
+
+
+def _decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+    return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+
+def _ends_answered(conversation: Sequence[Mapping[str, Any]]) -> bool:
+    return bool(conversation) and conversation[-1]["role"] == "assistant"
 
 
 def _prompt_end(tokenizer: PreTrainedTokenizerBase) -> str | None:
@@ -149,16 +167,3 @@ def _prompt_end(tokenizer: PreTrainedTokenizerBase) -> str | None:
     except UnusableTrace:
         return None
     return rendered.partition(_QUESTION)[2].rstrip().removesuffix("<think>").rstrip()
-
-
-def _reasoning_in(completion: str) -> str:
-    before, closing, _ = completion.partition("</think>")
-    return before.rpartition("<think>")[2].strip() if closing else ""
-
-
-def _last_content(turns: Any) -> str:
-    return str(turns[-1].get("content") or "") if not isinstance(turns, str) else turns
-
-
-def _dense(text: str) -> str:
-    return "".join(text.split())

@@ -66,16 +66,34 @@ def prepare(arguments: SftArguments, check_rows: int | None = None) -> Preparati
 
     source, total = _source(arguments, check_rows)
     layout = _layout(source.column_names, arguments)
+    if isinstance(asked := arguments.sft.dataset_kwargs, dict) and asked.get("skip_prepare_dataset"):
+        raise UsageError("dataset_kwargs: skip_prepare_dataset hands the rows to the model as they are: leave it out")
+    _refuse_gaps(source, layout, arguments.sft.dataset_text_field, total)
     whole = copy.copy(arguments.sft)
     whole.max_length, whole.packing, whole.shuffle_dataset = None, False, False
+    tokenizer = _tokenizer(arguments)
     try:
-        tokenizer = _tokenizer(arguments)
         trainer = _trainer(tokenizer, whole, source)
         rows = trainer.train_dataset
         trained = _trainer(tokenizer, arguments.sft, rows).train_dataset
-    except (ValueError, RuntimeError, TemplateError) as error:
-        raise UsageError(f"TRL cannot prepare this dataset: {' '.join(str(error).split())}") from error
+    except (ValueError, RuntimeError, TypeError, LookupError, AttributeError, TemplateError) as error:
+        told = str(error) if isinstance(error, (ValueError, RuntimeError, TemplateError)) else repr(error)
+        told = " ".join(told.split()).rstrip(".") + _without_answers_alone(arguments)
+        raise UsageError(f"TRL cannot prepare this dataset: {told}") from error
     return Preparation(rows, trained, total, layout, tokenizer, trainer)
+
+
+def marks_answers(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether `assistant_only_loss` has a chat template to work with: the tokenizer's, or TRL's variant of it."""
+    from trl.chat_template_utils import get_training_chat_template
+
+    if not tokenizer.chat_template:
+        return False
+    try:
+        get_training_chat_template(tokenizer)
+    except ValueError:  # a template that TRL has no variant of
+        return False
+    return True
 
 
 def _source(arguments: SftArguments, check_rows: int | None) -> tuple[Dataset, int]:
@@ -133,6 +151,24 @@ def _layout(columns: list[str], arguments: SftArguments) -> str:
     raise UsageError(
         f"TRL finds neither prompt and completion, nor messages, nor {text} among the columns: {', '.join(columns)}"
     )
+
+
+def _refuse_gaps(rows: Dataset, layout: str, text_field: str, total: int) -> None:
+    """TRL stops at the first row that lacks what it reads, and does not say which one it is."""
+    columns = {"tokens": ["input_ids"], "prompt": ["prompt", "completion"], "text": [text_field]}
+    present = set(rows.column_names)
+    for column in columns.get(layout, [name for name in ("messages", "conversations") if name in present]):
+        for place, value in enumerate(rows[column]):
+            if value is None or (not isinstance(value, str) and not len(value)):
+                row = place * max(total, len(rows)) // len(rows)
+                raise UsageError(f"row {row:,} has nothing in the column {column}, where TRL stops: leave it out")
+
+
+def _without_answers_alone(arguments: SftArguments) -> str:
+    """What to do where `assistant_only_loss` may be what TRL refuses; empty where it is off."""
+    if not arguments.sft.assistant_only_loss:
+        return ""
+    return ": leave assistant_only_loss out, and train on the default config of what asap-hf prune wrote"
 
 
 def _trainer(tokenizer: PreTrainedTokenizerBase, sft: Any, rows: Dataset) -> SFTTrainer:

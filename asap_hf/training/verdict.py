@@ -80,7 +80,8 @@ class Verdict:
             happens = "packing_strategy: bfd_split would cut them in two, and the second part never sees its question"
         else:
             answers = f", with them {self.dropped:,} whole rows" if self.dropped else ""
-            happens = f"{self.cut:,} tokens would be cut off{answers}, answers and ends first"
+            first = "questions" if sft.truncation_mode == "keep_end" else "answers and ends"
+            happens = f"{self.cut:,} tokens would be cut off{answers}, {first} first"
         return (
             f"{self.over:,} of {len(self.lengths):,} rows are longer than max_length: {sft.max_length:,}: {happens}: "
             f"set max_length: {longest} (the longest row), prune with a smaller budget, or give --allow_truncation"

@@ -156,11 +156,6 @@ def test_a_template_that_drops_the_reasoning_is_named_where_trl_has_no_other_one
     assert "drops the reasoning out of messages: train on plain text" in found[0]
 
 
-def test_messages_without_assistant_only_loss_have_the_prompt_in_the_loss(embedded: str, tmp_path: Path) -> None:
-    (reason,) = reasons(embedded, tmp_path / "d", [{"messages": one} for one in turns()])
-    assert "set assistant_only_loss: true, or train on plain text" in reason
-
-
 def test_reasoning_under_a_key_that_the_template_ignores_is_named(embedded: str, tmp_path: Path) -> None:
     rows = [
         {"prompt": one[:1], "completion": [{"role": "assistant", "content": ANSWER, "reasoning_content": reasoning}]}
