@@ -138,6 +138,31 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptu
     assert len(caplog.messages) == 7
 
 
+def test_nobody_listens_to_the_first_question(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from huggingface_hub import HfApi
+
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with pytest.raises(RunError, match="could not ask: the Hub cannot be reached: .*Connection refused.*, 3 times"):
+        hub_calls.calling_the_hub("ask", lambda: HfApi(endpoint="http://127.0.0.1:9").whoami(token="x"), first=True)
+    assert len(caplog.messages) == 2
+
+
+def test_trouble_of_a_hub_that_answers_is_as_long_waited_for_at_the_first_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left = [answer(503)] * 7
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+    def call() -> str:
+        if left:
+            raise left.pop()
+        return "done"
+
+    assert hub_calls.calling_the_hub("ask", call, first=True) == "done"
+
+
 def test_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import HfApi
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..hub import refuse_no_ref, refuse_no_repo_id
 from ..shards import Staging
 from .command_line import guarded, parse
 from .prune_arguments import PruneArguments, option
@@ -44,6 +45,10 @@ class DatasetScriptArguments(PruneArguments):
 
         if self.push_to_hub and not self.repo_id:
             raise UsageError("say where the dataset goes with --repo_id")
+        if self.repo_id:
+            refuse_no_repo_id(self.repo_id, "repo_id")
+        if self.tag is not None:
+            refuse_no_ref(self.tag, "tag")
         if self.source:
             self.dataset_name, self.dataset_config = self.source, None
         if self.anchor_model == "none":

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import UsageError
+from ..hub import refuse_no_hub_id, refuse_no_ref, refuse_no_repo_id
 from .prune_arguments import option
 
 if TYPE_CHECKING:
@@ -20,13 +22,26 @@ class HubArguments:
     """What every publication is told."""
 
     folder: str = field(metadata={"help": "what to publish"})
-    repo_id: str = field(metadata={"help": "its id on the Hub; without a namespace, yours"})
+    repo_id: str = field(metadata={"help": "its id on the Hub, me/my-traces for example"})
     private: bool = option(False, "make a new repository private")
     tag: str | None = option(None, "name this state, v1 for example")
     revision: str | None = option(None, "publish to this branch, not to main")
     create_pr: bool = option(False, "open a pull request, and leave main as it is")
     overwrite: bool = option(False, "replace files that another tool put there")
     dry_run: bool = option(False, "print files, sizes and the card, and touch nothing")
+
+    def check(self) -> None:
+        """Refuse what the Hub would not take, before anything is read or asked.
+
+        Raises:
+            `UsageError`: with what to change.
+        """
+        refuse_no_repo_id(self.repo_id, "repo_id")
+        for flag, name in (("tag", self.tag), ("revision", self.revision)):
+            if name is not None:
+                refuse_no_ref(name, flag)
+        if self.create_pr and (self.revision or self.tag):
+            raise UsageError("a pull request goes to main and has no tag: drop --create_pr, or --revision and --tag")
 
     @property
     def how(self) -> dict[str, object]:
@@ -53,6 +68,12 @@ class ModelArguments(HubArguments):
     results: str | None = option(None, "folder with what asap-hf evaluate measured")
     license: str | None = option(None, "licence of the checkpoint")
 
+    def check(self) -> None:
+        super().check()
+        for flag, name in (("dataset", self.dataset), ("base_model", self.base_model)):
+            if name is not None:
+                refuse_no_hub_id(name, flag)
+
 
 @dataclass
 class MetricArguments(HubArguments):
@@ -68,6 +89,7 @@ def publish_dataset(arguments: DatasetArguments) -> None:
     """Publish a result of `asap-hf prune`, and load it back."""
     from ..publications.dataset import dataset_publication
 
+    arguments.check()
     publication = dataset_publication(
         Path(arguments.folder), arguments.repo_id, license=arguments.license, **arguments.how
     )
@@ -89,6 +111,7 @@ def publish_model(arguments: ModelArguments) -> None:
     """Publish a checkpoint with its card."""
     from ..publications.model import model_publication
 
+    arguments.check()
     publication = model_publication(
         Path(arguments.folder),
         arguments.repo_id,
@@ -106,6 +129,7 @@ def publish_metric(arguments: MetricArguments) -> None:
     """Publish an `evaluate` module as a Space."""
     from ..publications.metric import metric_publication
 
+    arguments.check()
     publication = metric_publication(Path(arguments.folder), arguments.repo_id, **arguments.how)
     _publish(publication, arguments.dry_run)
 
@@ -114,6 +138,7 @@ def publish_page(arguments: PageArguments) -> None:
     """Publish a page of `asap-hf explore` as a static Space."""
     from ..publications.page import page_publication
 
+    arguments.check()
     publication = page_publication(Path(arguments.folder), arguments.repo_id, **arguments.how)
     _publish(publication, arguments.dry_run)
 
@@ -129,8 +154,9 @@ def _publish(publication: Publication, dry_run: bool) -> None:
 
 
 def _describe(publication: Publication) -> None:
-    from ..hub.publication import describe
+    from ..hub.publication import describe, refuse_unfit
 
+    refuse_unfit(publication)
     print(describe(publication))
     print("\ndry run: nothing was sent, nothing was changed")
 

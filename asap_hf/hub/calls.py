@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TRIES = 8
+FIRST_TRIES = 3  # where nothing was reached yet: a machine without a network is not helped by waiting
 FIRST_DELAY = 1.0  # seconds; doubles with every try
 LONGEST_DELAY = 60.0  # seconds
 LONGEST_PAUSE = 330.0  # seconds; the most that `Retry-After` may ask for. The Hub counts requests per 300 seconds.
@@ -42,7 +43,11 @@ Result = TypeVar("Result")
 
 
 def calling_the_hub(
-    what: str, call: Callable[[], Result], left: str = LEFT, also_retried: Collection[int] = ()
+    what: str,
+    call: Callable[[], Result],
+    left: str = LEFT,
+    also_retried: Collection[int] = (),
+    first: bool = False,
 ) -> Result:
     """Make a call, and make it again while the trouble is one that passes: a lost or cut connection, 408, 429 or 5xx.
 
@@ -58,6 +63,9 @@ def calling_the_hub(
             What a failure leaves behind.
         also_retried (`Collection[int]`, *optional*, defaults to none):
             Other statuses that pass, such as 409 where several writers meet.
+        first (`bool`, *optional*, defaults to `False`):
+            Whether this is the first that is asked of the Hub. If no connection to it can be made at all, it then
+            gives up after seconds.
 
     Raises:
         [`UsageError`]: if there is no token, or the Hub does not let this one do it (401, 403, 404), or an argument
@@ -78,13 +86,30 @@ def calling_the_hub(
                 if sentence is None:
                     raise
                 raise sentence from error
-            if retries == TRIES - 1:
-                again = "run the same command again to continue"
-                raise RunError(f"could not {what}: {words}, {TRIES} times; {left}; {again}") from error
+            tries = FIRST_TRIES if first and _never_connected(error) else TRIES
+            if retries >= tries - 1:
+                raise _given_up(what, words, retries + 1, left, tries) from error
             delay = _delay(retries, _response(error))
             retries += 1
-            logger.warning("could not %s: %s; retry %d of %d in %.1f s", what, words, retries, TRIES - 1, delay)
+            logger.warning("could not %s: %s; retry %d of %d in %.1f s", what, words, retries, tries - 1, delay)
             time.sleep(delay)
+
+
+def _given_up(what: str, words: str, times: int, left: str, tries: int) -> RunError:
+    if tries == FIRST_TRIES:
+        return RunError(
+            f"could not {what}: the Hub cannot be reached: {words}, {times} times; nothing was sent; see to the "
+            "network (and to HF_ENDPOINT, if it is set), then run the same command again"
+        )
+    return RunError(f"could not {what}: {words}, {times} times; {left}; run the same command again to continue")
+
+
+def _never_connected(error: BaseException) -> bool:
+    """Whether not so much as a connection was made: no network, no such host, nobody who listens there."""
+    import httpx2
+
+    refused = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)
+    return any(isinstance(cause, refused) for cause in _causes(error))
 
 
 def status_of(error: BaseException) -> int | None:

@@ -102,6 +102,19 @@ def _human(size: float) -> str:
     return f"{size:.1f} GB"
 
 
+def refuse_unfit(publication: Publication) -> None:
+    """Everything for which `push` refuses a publication before it asks the Hub. Needs neither network nor token.
+
+    Raises:
+        [`UsageError`]: if the files hold a secret, the card does not fit the data, or the fields do not go together.
+    """
+    if publication.create_pr and (publication.revision or publication.tag):
+        raise UsageError("a pull request goes to main and has no tag: drop create_pr, or revision and tag")
+    refuse_leaks(publication.files)
+    if publication.repo_type == "dataset":
+        refuse_unloadable(publication.files)
+
+
 def push(publication: Publication) -> Published:
     """Publish: the repo is made if need be, and one commit makes it hold these files and none of the former version's
     others. At any moment it holds either version, whole; made again after any failure, the same call goes on.
@@ -115,11 +128,7 @@ def push(publication: Publication) -> Published:
             dataset repo holds other data.
         [`RunError`]: if the Hub cannot be reached or does not stop refusing.
     """
-    if publication.create_pr and (publication.revision or publication.tag):
-        raise UsageError("a pull request goes to main and has no tag: drop create_pr, or revision and tag")
-    refuse_leaks(publication.files)
-    if publication.repo_type == "dataset":
-        refuse_unloadable(publication.files)
+    refuse_unfit(publication)
     repo = Repo(publication.repo_id, publication.repo_type)
     _make(repo, publication.private, publication.space_sdk)
     landed, unchanged = (_propose if publication.create_pr else _commit)(repo, publication)

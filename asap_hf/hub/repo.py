@@ -50,7 +50,8 @@ class Repo:
             raise UsageError(NO_TOKEN)
         self.api = _api()
         # Cached, as the Hub lets this be asked only seldom.
-        account = calling_the_hub(f"ask whose token this is, for {repo_id}", partial(self.api.whoami, cache=True))
+        whose = partial(self.api.whoami, cache=True)
+        account = calling_the_hub(f"ask whose token this is, for {repo_id}", whose, first=True)
         self.user = str(account["name"])
         if (account.get("auth", {}).get("accessToken") or {}).get("role") == "read":
             raise UsageError(
