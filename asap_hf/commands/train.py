@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from ..embedded import resolve_model
 from ..errors import UsageError
+from ..markdown import is_hub_id
+from ..publications.training_run import write_record
 from ..recipes import recipe_kinds, recipe_path
 from .check_sft import CheckArguments, check_or_refuse, read
 from .prune_arguments import option
@@ -32,14 +35,16 @@ def run(argv: list[str]) -> int:
     arguments, flags = read(TrainArguments, argv, "asap-hf train")
     flags = flags_of(arguments, flags)
     environment = dict(os.environ)  # the check leaves settings of its own behind
-    asked = check_or_refuse(flags, arguments).asked
-    flags = resumed(flags, asked["output_dir"] or "trainer_output")  # as transformers has it
+    checked = check_or_refuse(flags, arguments)
+    asked, output_dir = checked.asked, checked.asked["output_dir"] or "trainer_output"  # as transformers has it
+    flags = resumed(flags, output_dir)
     program = _trl()
     print(f"\n{shlex.join([_spelt(program), 'sft', *flags])}", flush=True)
     if arguments.dry_run:
         return 0
     if not asked["use_cpu"] and not _has_accelerator():
         raise UsageError("there is no GPU here: give --use_cpu true to train on the CPU all the same")
+    write_record(Path(output_dir), checked.given, checked.processes, _commit(checked.given))
     return _become([program, "sft", *flags], environment)
 
 
@@ -79,6 +84,14 @@ def resumed(flags: Sequence[str], output_dir: str) -> list[str]:
                 raise UsageError(f"there is no whole checkpoint in {output_dir!r}: leave --resume_from_checkpoint out")
             flags[place] = str(checkpoint)
     return flags
+
+
+def _commit(given: Mapping[str, Any]) -> str:
+    """Of the dataset, where it is on the Hub and the Hub tells."""
+    from ..sources import on_the_hub
+
+    name = str(given.get("dataset_name") or "")
+    return on_the_hub(name)[0] if is_hub_id(name) and not Path(name).exists() else ""
 
 
 def _trl() -> str:

@@ -76,6 +76,8 @@ class SftArguments:
             logged, evaluated or compiled.
         asked (`dict[str, Any]`):
             Every flag as it was given, or its default.
+        given (`dict[str, Any]`):
+            Of these what is not TRL's default.
         processes (`int`, *optional*):
             Number of training processes, on all machines together; `None` where `accelerate launch` will count the
             GPUs.
@@ -86,6 +88,7 @@ class SftArguments:
     model: ModelConfig
     mixture: DatasetMixtureConfig
     asked: dict[str, Any]
+    given: dict[str, Any]
     processes: int | None
 
 
@@ -117,7 +120,9 @@ def read_arguments(argv: Sequence[str], output_dir: str) -> SftArguments:
     except (ValueError, OSError, TypeError, YAMLError) as error:
         raise UsageError(f"trl sft cannot be run like that: {' '.join(str(error).split())}") from error
     asked = vars(parser.parse_known_args(list(argv))[0])  # the parser's defaults are the YAML file's by now
-    return SftArguments(script, sft, model, mixture, asked, _processes(rest, parser))
+    usual = vars(make_parser(prog="trl sft").parse_known_args([])[0])
+    given = {name: value for name, value in asked.items() if value != usual.get(name)}
+    return SftArguments(script, sft, model, mixture, asked, given, _processes(rest, parser))
 
 
 def _refuse(message: str) -> NoReturn:

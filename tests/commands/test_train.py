@@ -15,6 +15,7 @@ import pytest
 from asap_hf.commands import train
 from asap_hf.commands.command_line import guarded
 from asap_hf.errors import UsageError
+from asap_hf.publications.trained import trained
 from asap_hf.recipes import recipe_path
 from asap_hf.sft import render_prompt
 from asap_hf.tokens import load_tokenizer
@@ -26,10 +27,12 @@ HANDED_OVER = """
 import signal
 import sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background of a shell
+from pathlib import Path
 from types import SimpleNamespace
 from asap_hf.commands import train
-train.check_or_refuse = lambda flags, options: SimpleNamespace(asked={"use_cpu": True, "output_dir": "out"})
 program = sys.argv.pop(1)
+asked = {"use_cpu": True, "output_dir": str(Path(program).with_name("out"))}
+train.check_or_refuse = lambda flags, options: SimpleNamespace(asked=asked, given=asked, processes=None)
 train._trl = lambda: program
 sys.exit(train.run(sys.argv[1:]))
 """
@@ -58,6 +61,13 @@ def test_two_real_steps_after_the_checks(flags: list[str], tmp_path: Path) -> No
     printed = shlex.split(training.splitlines()[2])
     assert [Path(printed[0]).name, *printed[1:]] == ["trl", "sft", *asked, "--logging_steps", "1"]
     assert (tmp_path / "out" / "model.safetensors").exists()
+    told = trained(tmp_path / "out", "me/base", None, None)
+    assert (told.settings["max_steps"], told.settings["learning_rate"]) == (2, 2e-5)
+    expected = {"model_name_or_path": "me/base", "dataset_name": "data", "output_dir": "out"}
+    ours = {"max_steps": 2, "use_cpu": True, "save_strategy": "no", "logging_steps": 1.0}
+    assert {name: str(value) for name, value in told.command.items()} == {
+        name: str(value) for name, value in {**expected, **ours}.items()
+    }
 
 
 def test_a_dry_run_prints_the_command_and_leaves_it_there(

@@ -1,0 +1,191 @@
+"""What is on record of a checkpoint's training: the trainer's own arguments, and what `asap-hf train` noted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import RunError
+
+logger = logging.getLogger(__name__)
+
+RECORD_FILE = "asap_training.json"
+ARGUMENTS_FILE = "training_args.bin"
+# Flags of TRL that say where something lies or is told, and nothing about what comes out.
+ELSEWHERE = {
+    *("model_name_or_path", "dataset_name", "output_dir", "config", "resume_from_checkpoint", "run_name", "project"),
+    *("hub_model_id", "hub_token", "hub_strategy", "hub_private_repo", "hub_always_push", "hub_revision"),
+    *("push_to_hub", "report_to", "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
+    *("disable_tqdm", "log_level", "log_level_replica", "dataset_num_proc", "dataloader_num_workers"),
+}
+# Flags that the trainer itself sets to what the machine and the other flags ask for.
+_DERIVED = {"use_cpu", "dataloader_pin_memory", "debug", "pad_to_multiple_of"}
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What `asap-hf train` notes in `output_dir` before the training begins."""
+
+    model: str
+    """What was trained: a Hub id, or the name of a folder."""
+    dataset: str
+    """On what: a Hub id, or the name of a folder; empty for a mixture of datasets."""
+    dataset_revision: str
+    """Commit of a dataset on the Hub; empty where there is none or the Hub did not tell."""
+    processes: int | None
+    """Training processes; `None` where `accelerate launch` counted the GPUs."""
+    values: Mapping[str, Any]
+    """Every flag of `trl sft` that was not TRL's default, from the YAML file or the command line."""
+    before: tuple[str, ...] = ()
+    """SHA-256 of each `training_args.bin` that lay there already: of another training."""
+    asap_hf: str = field(default=__version__)
+    """Version of the tool that wrote this."""
+
+
+def write_record(output_dir: Path, given: Mapping[str, Any], processes: int | None, revision: str = "") -> None:
+    """Note what is about to be trained. The same training again, to go on after a kill, leaves the note as it is.
+
+    Args:
+        output_dir (`Path`):
+            Where the training writes to; made if need be.
+        given (`Mapping[str, Any]`):
+            Every flag that is not TRL's default.
+        processes (`int`, *optional*):
+            Training processes.
+        revision (`str`, *optional*, defaults to `""`):
+            Commit of the dataset, where it is on the Hub.
+
+    Raises:
+        [`RunError`]: if the folder cannot be written.
+    """
+    record = TrainingRecord(
+        _told(given.get("model_name_or_path", "")),
+        _told(given.get("dataset_name", "")),
+        revision,
+        processes,
+        {name: _told(value) for name, value in given.items() if name not in ELSEWHERE},
+    )
+    former = _read(output_dir)
+    if former is not None and _what(former) == _what(record):
+        return
+    saved = [*output_dir.glob(ARGUMENTS_FILE), *output_dir.glob(f"checkpoint-*/{ARGUMENTS_FILE}")]
+    told = asdict(record) | {"before": sorted({_sha256(path) for path in saved})}
+    new = output_dir / f".{RECORD_FILE}.new"
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        new.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        new.replace(output_dir / RECORD_FILE)
+    except OSError as error:
+        raise RunError(
+            f"{str(output_dir)!r} cannot be written ({error.strerror}): choose another --output_dir"
+        ) from error
+
+
+def record_of(checkpoint: Path, arguments: Mapping[str, Any]) -> TrainingRecord | None:
+    """The record of the training that wrote a checkpoint; `None` where there is none that is certainly of this one:
+    the trainer's own arguments have to say the same.
+
+    Args:
+        checkpoint (`Path`):
+            The folder of a training, or a checkpoint in it.
+        arguments (`Mapping[str, Any]`):
+            What [`saved_arguments`] found.
+    """
+    record = _read(checkpoint) or _read(checkpoint.resolve().parent)
+    if record is None or not arguments or _sha256(checkpoint / ARGUMENTS_FILE) in record.before:
+        return None
+    for name, default in _defaults().items():
+        expected = record.values.get(name, default)
+        if (
+            name not in ELSEWHERE | _DERIVED
+            and expected is not None
+            and not says_the_same(arguments.get(name), expected)
+        ):
+            return None
+    return record
+
+
+def saved_arguments(checkpoint: Path) -> dict[str, Any]:
+    """What a trainer was told, read from its `training_args.bin`: names of TRL's flags to their values, `dtype` with
+    them. Empty where there is no such file, or it holds anything but such arguments: nothing of it is run.
+    """
+    import torch
+
+    path = checkpoint / ARGUMENTS_FILE
+    if not path.is_file():
+        return {}
+    try:
+        with torch.serialization.safe_globals(_classes()):
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+        told = saved.to_dict()
+    except Exception as error:  # a pickle may hold anything, and fail in any way; it is told and left aside
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        logger.warning(
+            "%s cannot be read, so the card does not tell how the model was trained (%s)", path.name, reason
+        )
+        return {}
+    dtype = (told.get("model_init_kwargs") or {}).get("dtype")
+    return {**told, "dtype": dtype} if isinstance(dtype, str) else told
+
+
+def _classes() -> list[Any]:
+    """What a `training_args.bin` is made of: plain classes, and words out of fixed lists."""
+    from accelerate.state import PartialState
+    from accelerate.utils import dataclasses as accelerates
+    from transformers import trainer_pt_utils, trainer_utils, training_args
+    from trl.trainer.sft_config import SFTConfig
+
+    modules = (accelerates, trainer_utils, training_args)
+    found = [one for module in modules for one in vars(module).values() if isinstance(one, type)]
+    words = [one for one in found if issubclass(one, Enum)]
+    return [SFTConfig, PartialState, trainer_pt_utils.AcceleratorConfig, *words]
+
+
+def _defaults() -> dict[str, Any]:
+    """TRL's defaults of the flags whose value does not depend on other flags or the machine."""
+    from trl.trainer.sft_config import SFTConfig
+
+    return {one.name: one.default for one in fields(SFTConfig) if isinstance(one.default, (bool, int, float, str))}
+
+
+def says_the_same(one: Any, other: Any) -> bool:
+    """Whether two values of a flag are one: `4e-5` is a text in YAML, and a word may be one of an enum."""
+    try:
+        return float(one) == float(other)
+    except (TypeError, ValueError):
+        pass
+    return str(getattr(one, "value", one)) == str(getattr(other, "value", other))
+
+
+def _told(value: Any) -> Any:
+    """A value as JSON has it; a file or folder of this machine by its name alone."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, str) and value and Path(value).exists():
+        return Path(value).resolve().name
+    return value
+
+
+def _what(record: TrainingRecord) -> Any:
+    told = asdict(record) | {"before": None, "asap_hf": None, "dataset_revision": None}
+    return json.loads(json.dumps(told))
+
+
+def _read(folder: Path) -> TrainingRecord | None:
+    try:
+        told = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        return TrainingRecord(**{**told, "values": dict(told["values"]), "before": tuple(told["before"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
