@@ -86,8 +86,22 @@ def python(value: str) -> Markdown:
 
 
 def shell(value: Any) -> Markdown:
-    """A value as one word of a shell command, on one line."""
-    return Markdown(shlex.quote(one_line(value)))
+    """A value as one word of a bash command, on one line: to the letter, what cannot be printed as its bytes."""
+    word = str(value)
+    if word.isprintable():
+        return Markdown(shlex.quote(word))
+    escaped = (_escaped(sign) for sign in word)
+    return Markdown(f"$'{''.join(escaped)}'")
+
+
+def _escaped(sign: str) -> str:
+    """A letter as it stands between `$'` and `'` in bash."""
+    if sign in "\\'":
+        return f"\\{sign}"
+    if sign.isprintable():
+        return sign
+    errors = "surrogateescape" if "\udc80" <= sign <= "\udcff" else "surrogatepass"  # as a file's name may hold them
+    return "".join(f"\\x{byte:02x}" for byte in sign.encode("utf-8", errors))
 
 
 def hub_link(name: Any, folder: str = "") -> Markdown:

@@ -99,11 +99,16 @@ def _table(rows: list[dict[str, Any]], features: Features) -> Dataset:
 
 
 def open_source(
-    name: str, config: str | None = None, split: str = "train", limit: int | None = None, streaming: bool = False
+    name: str,
+    config: str | None = None,
+    split: str = "train",
+    limit: int | None = None,
+    streaming: bool = False,
+    revision: str | None = None,
 ) -> Source:
     """Open a `.jsonl`, `.json`, `.parquet`, `.csv` or `.arrow` file, a folder for `load_dataset`, or a Hub dataset.
 
-    A Hub dataset is pinned to the commit that its branch stands at.
+    A Hub dataset is pinned to the commit that its branch, or `revision`, stands at.
 
     Args:
         name (`str`):
@@ -116,17 +121,22 @@ def open_source(
             The first rows only.
         streaming (`bool`, *optional*, defaults to `False`):
             Fetch rows as they are needed instead of the whole split first.
+        revision (`str`, *optional*):
+            Branch, tag or commit of a Hub dataset.
 
     Raises:
-        `UsageError`: if it does not exist, cannot be read, has no such split, or holds no rows.
+        `UsageError`: if it does not exist, cannot be read, has no such split, or holds no rows; if a revision is asked
+            for of a file or folder.
     """
     path = Path(name)
-    revision = license_ = ""
+    if revision is not None and path.exists():
+        raise UsageError(f"--dataset_revision is for a dataset on the Hub, and {name!r} lies here: leave it out")
+    commit = license_ = ""
     how: dict[str, Any] = {"label": name, "split": split, "streaming": streaming}
     if path.is_file() and not path.stat().st_size:
         raise UsageError(f"{name!r} is empty: it holds no rows")
     if path.is_file():
-        revision = _sha256(path)
+        commit = _sha256(path)
         dataset = _load(_builder(path), **how | {"split": "train"}, data_files=str(path))
     elif path.is_dir():
         # Without force_redownload a folder that was rewritten in place can be served from the cache with its old rows.
@@ -134,14 +144,15 @@ def open_source(
     elif path.suffix in (*_BUILDERS, *_COMPRESSIONS) or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise UsageError(f"there is no file or folder {name!r}")
     else:
-        revision, license_ = on_the_hub(name)
-        dataset = _load(name, config, **how, **({"revision": revision} if revision else {}))
+        commit, license_ = on_the_hub(name, revision)
+        commit = commit or revision or ""
+        dataset = _load(name, config, **how, **({"revision": commit} if commit else {}))
     if next(iter(dataset), None) is None:
         raise UsageError(f"{name!r} (split {split!r}) holds no rows")
     rows = _count(dataset, split, limit)
     if limit is not None:
         dataset = dataset.take(limit) if streaming else dataset.select(range(rows or 0))
-    return Source(path.name if path.exists() else name, dataset, rows, revision, license_)
+    return Source(path.name if path.exists() else name, dataset, rows, commit, license_)
 
 
 def _count(dataset: Any, split: str, limit: int | None) -> int | None:
@@ -159,13 +170,14 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def on_the_hub(name: str) -> tuple[str, str]:
-    """Commit and licence of a Hub dataset; empty where the Hub does not answer, since a cache may still hold it."""
+def on_the_hub(name: str, revision: str | None = None) -> tuple[str, str]:
+    """Commit and licence of a Hub dataset, of main or another revision; empty where the Hub does not answer, since a
+    cache may still hold it."""
     from httpx2 import HTTPError
     from huggingface_hub import HfApi
 
     try:
-        told = HfApi().dataset_info(name)
+        told = HfApi().dataset_info(name, revision=revision)
     except (HTTPError, OSError, ValueError):
         return "", ""
     named = getattr(told.card_data, "license", None) or ""

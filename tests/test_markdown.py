@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,8 @@ TEXTS = [
     (text, "no </think>, 100% (a_b)", "no &lt;/think&gt;, 100% (a_b)"),
     (text, "_a_ *b* [c]", "&#95;a&#95; &#42;b&#42; &#91;c&#93;"),
     (python, 'a"b\nc', '"a\\"b c"'),
-    (shell, "it's\na", "'it'\"'\"'s a'"),
+    (shell, "it's  a", "'it'\"'\"'s  a'"),
+    (shell, "it's\na\\\u202e\udcff", "$'it\\'s\\x0aa\\\\\\xe2\\x80\\xae\\xff'"),
     (hub_link, "a/b", "[a/b](https://huggingface.co/a/b)"),
     (hub_link, "../b", "`../b`"),
     (hub_link, "a/b/c", "`a/b/c`"),
@@ -35,6 +37,14 @@ TEXTS = [
 @pytest.mark.parametrize(("function", "value", "shown"), TEXTS)
 def test_how_a_value_is_shown(function: Callable[[Any], str], value: Any, shown: str) -> None:
     assert function(value) == shown
+
+
+@pytest.mark.parametrize(
+    "word", ["it's\na", "  two  blanks ", "\\'\\\\\t", '$x `y` "z"', "\u202eevil\u202c", "a\xa0b", "-x", ""]
+)
+def test_bash_takes_a_word_to_the_letter(word: str) -> None:
+    done = subprocess.run(["bash", "-c", f"printf %s {shell(word)}"], capture_output=True, check=True)
+    assert done.stdout.decode() == word
 
 
 def test_cells_that_are_no_markdown_are_escaped() -> None:

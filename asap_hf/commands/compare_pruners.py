@@ -143,7 +143,8 @@ def _comparison(arguments: ComparePrunersArguments, conditions: list[Condition])
     from ..sources import open_source
 
     given = arguments
-    source = open_source(given.dataset_name, given.dataset_config, given.dataset_split, given.limit, given.streaming)
+    which = (given.dataset_name, given.dataset_config, given.dataset_split, given.limit)
+    source = open_source(*which, given.streaming, given.dataset_revision)
     columns = Columns.recognise(source.columns, given.prompt_column, given.completion_column, given.splitter)
     judge = Judge(given.judge, given.judge_revision, given.dtype, given.device)
     draw = Draw(columns, judge, tokenizer_of(given), given.max_tokens_trace, given.seed)

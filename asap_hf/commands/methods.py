@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ _HALF = {"ratio": 0.5}  # Appendix A, "Baseline Details"
 _SCORER = ("scorer", "scorer_revision", "context", "dtype", "max_context")
 _LLM = ("anchor_model", "anchor_backend", "max_attempts", "on_failure")
 _COMPRESSOR = ("compressor", "forced_words")
+_COLUMNS = ("prompt_column", "completion_column", "keep_columns")
 _ANCHOR = (*_LLM, "anchor_mode", "threshold", "autojunk", "keep_llm_text")
 
 
@@ -128,7 +129,18 @@ def settings_of(arguments: PruneArguments) -> dict[str, Any]:
             settings |= one.settings()
     settings |= {"tokenizer": tokenizer_of(arguments), "dataset_config": arguments.dataset_config}
     settings |= {"dataset_split": arguments.dataset_split, "limit": arguments.limit}
-    return {name: _without_folder(value) for name, value in settings.items() if value is not None}
+    settings = {name: _without_folder(value) for name, value in settings.items()} | _changed(arguments)
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _changed(arguments: PruneArguments) -> dict[str, Any]:
+    """What decides about the result and is told where it is not the default: the names of columns, to the letter, and
+    what of the scorer and the LLM is seldom changed."""
+    names = [*_COLUMNS]
+    names += ["all_scores"] if "context" in method_of(arguments).settings else []
+    names += ["anchor_max_tokens", "anchor_structured"] if arguments.anchor_model is not None else []
+    defaults = {one.name: one.default for one in fields(arguments)}
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) != defaults[name]}
 
 
 def _without_folder(value: Any) -> Any:

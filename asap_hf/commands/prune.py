@@ -76,6 +76,7 @@ def _open(arguments: PruneArguments) -> tuple[Source, Columns]:
         arguments.dataset_split,
         arguments.limit,
         arguments.streaming,
+        arguments.dataset_revision,
     )
     columns = Columns.recognise(
         source.columns, arguments.prompt_column, arguments.completion_column, arguments.splitter

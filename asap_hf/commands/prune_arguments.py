@@ -24,6 +24,7 @@ class PruneArguments:
     output_dir: str = option("", "folder for the pruned dataset")
     overwrite: bool = option(False, "replace what stands in output_dir, once the new one is whole")
     dataset_config: str | None = option(None, "config of the Hub dataset")
+    dataset_revision: str | None = option(None, "branch, tag or commit of the Hub dataset")
     dataset_split: str = option("train", "split to prune")
     prompt_column: str | None = option(None, "column with the prompt, if it is not recognised")
     completion_column: str | None = option(None, "column with <think> … </think> answer")
