@@ -76,6 +76,13 @@ def test_a_hash_of_local_weights_is_told_but_not_asked_for() -> None:
         assert (f"--scorer_revision {revision}" in card) is is_asked_for
 
 
+def test_a_source_on_the_hub_is_asked_for_at_its_commit_and_a_file_is_not() -> None:
+    run = {**deepcopy(RUNS["the paper's"]), "source_revision": "0123456789" * 4}
+    assert words(blocks(dataset_card_body(run, "out"), "bash")[1])[3:5] == ["--dataset_revision", "0123456789" * 4]
+    for local in (RUNS["the paper's"], {**run, "source": "traces.jsonl"}):
+        assert "--dataset_revision" not in dataset_card_body(local, "out")
+
+
 def test_the_training_command_is_one_that_trl_takes() -> None:
     from trl.scripts.sft import make_parser
 
@@ -159,7 +166,10 @@ SENTENCES = {
     "@misc{penedo2025codeforces,": {"the paper's", "the reference's"},
     "No licence of it is on record": set(RUNS) - {"the paper's", "the reference's"},
     "@article{zeng2025pruning,": set(RUNS),
-    "`--assistant_only_loss true`": set(RUNS),
+    "TRL trains on the whole conversation there, prompts included, unless": set(RUNS),
+    "always pass `--assistant_only_loss true`": set(RUNS),
+    "To be run where `traces.jsonl` lies.": set(RUNS) - {"the paper's", "the reference's"},
+    "An LLM may answer otherwise when it is asked again.": {"the paper's", "the reference's", "select"},
 }
 
 

@@ -112,7 +112,8 @@ def test_nothing_from_outside_becomes_markup_in_a_model_card(value: str) -> None
     def card(word: str) -> Shape:
         result = replace(RESULT, dataset_revision=word * 12, split=word, engine=word)
         settings = {"optim": word, "max_length": word}
-        facts = replace(FACTS, base_model=word, dataset=word, dataset_revision=word, settings=settings)
+        facts = replace(FACTS, base_model=word, dataset=word, dataset_revision=word, settings=settings, claimed=word)
+        facts = replace(facts, settings_file=word, command={"model_name_or_path": word, "optim": [word, word]})
         return Shape(card_html(ModelCard(model_card(replace(facts, repo_id=word, results=[result]))).text))
 
     tame, shown = card("tame"), card(value)

@@ -15,6 +15,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from asap_hf.cards import model_card
 from asap_hf.cards.model_facts import ModelFacts
+from asap_hf.cards.result_formats import eval_result_files
 from asap_hf.paper import LLAMA_8B, QWEN_7B
 from asap_hf.results import BenchmarkResult
 from tests.benchmark_results import humaneval_result
@@ -43,7 +44,18 @@ FACTS = ModelFacts(
         "epoch": 10.0,
         "log_history": [{"loss": 0.81}, {"eval_loss": 9.0}, {"loss": 0.3}, {"train_loss": 0.4}],
     },
-    results=[*OWN, replace(RESULT, model=QWEN_7B, pass_at_1=0.75)],
+    command={
+        "model_name_or_path": QWEN_7B,
+        "dataset_name": "me/pruned",
+        "max_length": 8192,
+        "learning_rate": 4e-5,
+        "lr_scheduler_kwargs": {"min_lr_rate": 0.1},
+        "packing": True,
+        "lora_target_modules": ["q_proj", "v_proj"],
+        "output_dir": "out",
+    },
+    results=OWN,
+    base_results=[replace(RESULT, model=QWEN_7B, pass_at_1=0.75)],
 )
 
 
@@ -82,7 +94,7 @@ COMPARED = [
 def test_the_papers_numbers_stand_only_where_they_compare(
     result: BenchmarkResult, base_model: str, paper: str | None
 ) -> None:
-    card = model_card(replace(FACTS, base_model=base_model, results=[result]))
+    card = model_card(replace(FACTS, base_model=base_model, results=[result], base_results=[]))
     assert re.findall(r"\| paper, ASAP \| ([\d.]+)", card) == ([paper] if paper else [])
     assert ("NVIDIA H20" in card) is (paper is not None)
     title = re.search(r"^\| (HumanEval.*?) \| \*\*this", card, re.MULTILINE)
@@ -127,17 +139,62 @@ def test_the_training_command_of_a_model_card_is_one_that_trl_takes() -> None:
     from trl.scripts.sft import make_parser
 
     command = blocks(model_card(FACTS), "bash")[1]
-    script, training, model, _ = make_parser().parse_args_and_config(words(command)[2:])
+    script, training, model, _ = make_parser().parse_args_and_config([*words(command)[2:], "--bf16", "false"])
     assert (model.model_name_or_path, script.dataset_name) == (QWEN_7B, "me/pruned")
     assert (training.max_length, training.learning_rate, training.packing) == (8192, 4e-5, True)
     assert training.lr_scheduler_kwargs == {"min_lr_rate": 0.1}
+    assert model.lora_target_modules == ["q_proj", "v_proj"]
+
+
+def test_a_command_that_is_not_on_record_is_not_made_up() -> None:
+    card = model_card(replace(FACTS, command={}))
+    assert "trl sft" not in card
+    assert "| `learning_rate` | `4e-05` |" in card
+
+
+def test_settings_of_a_file_are_told_as_such() -> None:
+    assert "is not on record" not in model_card(FACTS)
+    told = " ".join(model_card(replace(FACTS, settings_file="my.yaml", command={})).split())
+    assert "As `my.yaml` has it, the file that `trl sft --config` was given. Whether flags beside it" in told
+
+
+@pytest.mark.parametrize(("steps", "told"), [(-1, "10 epochs"), (40, "40 steps")])
+def test_of_epochs_and_steps_what_ended_the_training_is_told(steps: int, told: str) -> None:
+    settings = replace(FACTS, settings={"num_train_epochs": 10, "max_steps": steps}).told_settings
+    assert settings == ({"num_train_epochs": 10} if told == "10 epochs" else {"max_steps": 40})
+
+
+def test_the_newest_commit_of_a_dataset_is_not_called_the_one_that_was_trained_on() -> None:
+    told, newest = (" ".join(model_card(replace(FACTS, revision_is_newest=one)).split()) for one in (False, True))
+    assert f"Commit of the dataset: `{FACTS.dataset_revision}`" in told
+    assert f"Newest commit of the dataset when this was published: `{FACTS.dataset_revision}`" in newest
+
+
+def test_a_part_of_a_benchmark_stands_in_the_table_alone() -> None:
+    part = replace(RESULT, problems=3, pass_at_1=1.0)
+    facts = replace(FACTS, results=[part, LCB], base_results=[])
+    card = ModelCard(model_card(facts))
+    assert "| HumanEval, 3 of 164 problems | **this model** | 100.00 |" in card.text
+    assert "Where fewer problems were asked than the benchmark has, or not every answer was graded" in card.text
+    _, results = model_index_to_eval_results(yaml.safe_load(str(card.data))["model-index"])
+    assert {one.dataset_name for one in results} == {"LiveCodeBench v4_v5"}
+    assert list(eval_result_files(facts.results)) == [".eval_results/lcb_v4_v5.yaml"]
+    alone = ModelCard(model_card(replace(facts, results=[part])))
+    assert "model-index" not in yaml.safe_load(str(alone.data))
+    assert "Where fewer problems" not in model_card(FACTS)
+
+
+def test_a_result_for_which_a_word_alone_stands_says_so() -> None:
+    assert "is the publisher's word" not in model_card(FACTS)
+    told = model_card(replace(FACTS, claimed="served-model"))
+    assert "Measured under the name `served-model`; that this is the same model is the publisher's word." in told
 
 
 def test_the_lines_that_use_a_model_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from tests.tiny_models import byte_level_tokenizer, save_model, tiny_llama
 
     folder = save_model(tmp_path / "model", tiny_llama(), byte_level_tokenizer())
-    (block,) = blocks(model_card(replace(FACTS, repo_id=str(folder), results=())), "python")
+    (block,) = blocks(model_card(replace(FACTS, repo_id=str(folder), results=(), base_results=())), "python")
     scope: dict[str, Any] = {}
     exec(block.replace("max_new_tokens=10240", "max_new_tokens=4").replace(', device_map="auto"', ""), scope)
     assert scope["prompt"].endswith("<assistant><think>\n")

@@ -100,15 +100,11 @@ def test_verdicts_of_other_versions_of_the_grader_are_told(versions: list[int | 
     assert told.startswith(said) and bool(told) == bool(said)
 
 
-def test_answers_that_were_not_graded_stand_wherever_the_result_does() -> None:
+def test_a_result_with_answers_that_were_not_graded_stands_in_the_table_alone() -> None:
     lost = replace(RESULT, ungraded=3)
-    assert "HumanEval, without 3 answers that were not graded" in results_table([lost], "some/base")
-    assert "not graded" not in results_table([RESULT], "some/base")
-    [content] = eval_result_files([lost]).values()
-    [entry] = parse_eval_result_entries(yaml.safe_load(content))
-    assert entry.notes is not None
-    assert entry.notes.endswith("3 answers were not graded and are left out")
-    assert model_index([lost])[0].metric_args == {"max_new_tokens": 6144, "answers_not_graded": 3}
+    assert "HumanEval, without 3 answers that were not graded" in results_table([lost], [], "some/base")
+    assert "not graded" not in results_table([RESULT], [], "some/base")
+    assert (eval_result_files([lost]), model_index([lost])) == ({}, [])
 
 
 NO_RESULTS = [

@@ -43,26 +43,36 @@ class ModelFacts:
     """Hub id of the dataset that it was trained on."""
     dataset_revision: str = ""
     """Commit of that dataset."""
+    revision_is_newest: bool = False
+    """Whether that is only the newest one, since nobody noted which was trained on."""
     license: str = ""
     """An identifier of the Hub."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What it was trained with, by the names of TRL's flags: the file that `trl sft --config` was given."""
+    """What it was trained with, by the names of TRL's flags."""
+    settings_file: str = ""
+    """Name of the YAML file that these stand in; empty where the trainer itself noted them."""
+    command: Mapping[str, Any] = field(default_factory=dict)
+    """Flags of the `trl sft` that ran; empty where they are not on record."""
     state: Mapping[str, Any] = field(default_factory=dict)
     """What `trainer_state.json` holds."""
     library_name: str = "transformers"
     """What loads it: `peft` for an adapter."""
     results: Sequence[BenchmarkResult] = ()
-    """Of this model; of the base model too, where it was measured under the same conditions."""
-
-    @property
-    def own_results(self) -> list[BenchmarkResult]:
-        """The results without those of the base model."""
-        return [result for result in self.results if result.model != self.base_model]
+    """Of this model."""
+    base_results: Sequence[BenchmarkResult] = ()
+    """Of the base model, measured under the same conditions."""
+    claimed: str = ""
+    """Name under which results of this model were measured for which only its publisher's word stands; empty if there
+    are none."""
 
     @property
     def told_settings(self) -> dict[str, Any]:
-        """The settings that a card tells, numbers as numbers: YAML takes `4e-5` for text."""
-        return {name: _number(self.settings[name]) for name in _TRAINED_WITH if name in self.settings}
+        """The settings that a card tells, numbers as numbers: YAML takes `4e-5` for text. Of epochs and steps only
+        what ended the training."""
+        found = {name: _number(self.settings[name]) for name in _TRAINED_WITH if self.settings.get(name) is not None}
+        steps = found.get("max_steps", -1)
+        idle = "num_train_epochs" if isinstance(steps, (int, float)) and steps > 0 else "max_steps"
+        return {name: value for name, value in found.items() if name != idle}
 
     @property
     def training_numbers(self) -> str:

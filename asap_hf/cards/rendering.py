@@ -10,12 +10,13 @@ from .. import __version__
 from ..markdown import Markdown, is_hub_id, one_line, render, text
 from ..paper import ABLATIONS, BASELINES, BIBTEX, CREDITS, pruning_of, training_of
 from .model_facts import ModelFacts
-from .result_formats import conditions_table, model_index, results_table, stands_beside_the_paper
+from .result_formats import conditions_table, is_whole, model_index, results_table, stands_beside_the_paper
 from .tables import (
     WHOLE_STEPS,
     Runs,
     command,
     differing,
+    join_command,
     last_spread,
     lengths_by_config,
     lengths_by_stage,
@@ -88,15 +89,29 @@ def dataset_card_body(run: Mapping[str, Any], name: str, picture: str = "") -> s
         own_settings=settings_by_config(settings, shared) if configs else "",
         differing="" if configs else differing(own, paper),
         rows=rows_table(runs),
-        commands=[
-            prune_command(source, one["settings"], f"out-{config}" if configs else "out")
-            for config, one in runs.items()
-        ],
+        commands=_commands(run, runs),
+        asks_an_llm=any("anchor_model" in one["settings"] for one in runs.values()),
         libraries=Markdown(
             ", ".join(f"{text(library)} {text(number)}" for library, number in run["libraries"].items())
         ),
         citations=[Markdown(BIBTEX), *([Markdown(credit.bibtex)] if credit else [])],
     )
+
+
+def _commands(run: Mapping[str, Any], runs: Runs) -> list[Markdown]:
+    """What makes the dataset anew, from a source that lies where the commands are run."""
+    folders = {config: f"out-{config}" if "runs" in run else "out" for config in runs}
+    found = [
+        prune_command(
+            run["source"],
+            one["settings"],
+            folders[config],
+            run["source_revision"],
+            one["summary"].get("shards", [1])[0],
+        )
+        for config, one in runs.items()
+    ]
+    return [*found, join_command(folders, "out")] if "runs" in run else found
 
 
 def _settings(source: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,7 +187,8 @@ def model_card(facts: ModelFacts) -> str:
     """The whole `README.md` of a fine-tuned model, YAML and text."""
     from huggingface_hub import ModelCardData
 
-    title, index = one_line(facts.repo_id.rpartition("/")[2]), model_index(facts.own_results)
+    title, index = one_line(facts.repo_id.rpartition("/")[2]), model_index(facts.results)
+    every = [*facts.results, *facts.base_results]
     data = ModelCardData(
         license=facts.license or None,
         base_model=facts.base_model if is_hub_id(facts.base_model) else None,
@@ -185,7 +201,6 @@ def model_card(facts: ModelFacts) -> str:
     )
     settings = facts.told_settings
     paper = training_of(facts.base_model)
-    where = {"model_name_or_path": facts.base_model, "dataset_name": facts.dataset}
     body = render(
         "model_card.md",
         title=title,
@@ -194,15 +209,20 @@ def model_card(facts: ModelFacts) -> str:
         dataset=facts.dataset,
         dataset_revision=facts.dataset_revision,
         version=__version__,
-        results=results_table(facts.results, facts.base_model) if facts.results else "",
-        conditions=conditions_table(facts.results),
-        has_paper_rows=stands_beside_the_paper(facts.results, facts.base_model),
-        budget=max([result.budget for result in facts.results], default=10240),
+        results=results_table(facts.results, facts.base_results, facts.base_model) if every else "",
+        has_own_results=bool(facts.results),
+        in_part=not all(map(is_whole, every)),
+        claimed=facts.claimed,
+        conditions=conditions_table(every),
+        has_paper_rows=stands_beside_the_paper(every, facts.base_model),
+        budget=max([result.budget for result in every], default=10240),
         settings=settings_table(settings, paper) if settings.keys() & paper.keys() else "",
         differing=differing(settings, paper),
         other_settings=other_settings(settings, paper),
         numbers=facts.training_numbers,
-        command=command("trl sft", {**where, **settings, "output_dir": "out"}) if facts.dataset else "",
+        settings_file=facts.settings_file,
+        revision_is_newest=facts.revision_is_newest,
+        command=command("trl sft", facts.command) if facts.command else "",
         paper_bibtex=Markdown(BIBTEX),
     )
     return f"---\n{data}\n---\n\n{body}"

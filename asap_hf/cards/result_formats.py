@@ -14,12 +14,21 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
 
-def results_table(results: Sequence[BenchmarkResult], base_model: str) -> Markdown:
+def results_table(own: Sequence[BenchmarkResult], base: Sequence[BenchmarkResult], base_model: str) -> Markdown:
     """Acc, Tok and Lat as in Table 1, for each benchmark with the paper's below where the two can be compared."""
+    told = [(Markdown("**this model**"), one) for one in own] + [("base model, measured here", one) for one in base]
+    names = list(BENCHMARKS)
+    told.sort(key=lambda pair: (names.index(pair[1].benchmark), pair[1].budget))  # those of the base model come after
     rows: list[list[Any]] = []
-    for title, group in groupby(_in_order(results, base_model), key=_title):
+    for title, group in groupby(told, key=lambda pair: _title(pair[1])):
         rows += [[title if place == 0 else "", *row] for place, row in enumerate(_rows(list(group), base_model))]
     return table(["benchmark", "", "Acc", "Tok", "Lat"], rows, numbers=(2, 3, 4))
+
+
+def is_whole(result: BenchmarkResult) -> bool:
+    """Whether every problem of the benchmark was asked and every answer graded. What comes of a part stays out of what
+    the Hub compares."""
+    return result.problems == PROBLEMS[result.benchmark] and not result.ungraded
 
 
 def stands_beside_the_paper(results: Sequence[BenchmarkResult], base_model: str) -> bool:
@@ -47,12 +56,12 @@ def conditions_table(results: Sequence[BenchmarkResult]) -> Markdown:
 
 
 def model_index(results: Sequence[BenchmarkResult]) -> list[EvalResult]:
-    """The results for `model-index` in a model card's YAML; Pass@1 in per cent, as in the paper's tables."""
+    """The results on whole benchmarks for `model-index` in a model card's YAML; Pass@1 in per cent, as in the paper's
+    tables."""
     from huggingface_hub import EvalResult
 
     found = []
-    for result in results:
-        left_out = {"answers_not_graded": result.ungraded} if result.ungraded else {}
+    for result in filter(is_whole, results):
         metrics = {
             "pass@1": ("Pass@1", _percent(result)),
             "generated_tokens": ("Generated tokens", result.tokens),
@@ -71,7 +80,7 @@ def model_index(results: Sequence[BenchmarkResult]) -> list[EvalResult]:
                         metric_type=metric,
                         metric_name=name,
                         metric_value=value,
-                        metric_args={"max_new_tokens": result.budget, **left_out},
+                        metric_args={"max_new_tokens": result.budget},
                     )
                 )
     return found
@@ -80,14 +89,14 @@ def model_index(results: Sequence[BenchmarkResult]) -> list[EvalResult]:
 def eval_result_files(results: Sequence[BenchmarkResult]) -> dict[str, bytes]:
     """The results of one model as the files that the Hub shows beside its card and in a benchmark's leaderboard.
 
-    One file per result: `.eval_results/<benchmark>.yaml`, with the budget in its name where it is not the paper's. The
-    Hub shows those whose dataset is registered as a benchmark with a task of that name.
+    One file per result on a whole benchmark: `.eval_results/<benchmark>.yaml`, with the budget in its name where it is
+    not the paper's. The Hub shows those whose dataset is registered as a benchmark with a task of that name.
     """
     import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
 
     files = {}
-    for result in results:
+    for result in filter(is_whole, results):
         entry = EvalResultEntry(
             dataset_id=result.dataset,
             task_id=result.benchmark,
@@ -95,8 +104,7 @@ def eval_result_files(results: Sequence[BenchmarkResult]) -> dict[str, bytes]:
             dataset_revision=result.dataset_revision or None,
             date=result.date,
             notes=f"Pass@1 in per cent on {result.problems} problems; at most {result.budget} generated tokens, "
-            f"{result.tokens:.0f} in the mean; {result.engine}"
-            + (f"; {result.ungraded} answers were not graded and are left out" if result.ungraded else ""),
+            f"{result.tokens:.0f} in the mean; {result.engine}",
         )
         other_budget = "" if result.budget == BUDGETS[result.benchmark] else f"_{result.budget}"
         path = f".eval_results/{result.benchmark}{other_budget}.yaml"
@@ -104,23 +112,16 @@ def eval_result_files(results: Sequence[BenchmarkResult]) -> dict[str, bytes]:
     return files
 
 
-def _in_order(results: Sequence[BenchmarkResult], base_model: str) -> list[BenchmarkResult]:
-    """As in Table 1; the base model after what was made of it."""
-    names = list(BENCHMARKS)
-    return sorted(results, key=lambda one: (names.index(one.benchmark), one.budget, one.model == base_model))
-
-
-def _rows(group: Sequence[BenchmarkResult], base_model: str) -> Iterator[list[Any]]:
-    for result in group:
-        who = "base model, measured here" if result.model == base_model else Markdown("**this model**")
+def _rows(group: Sequence[tuple[str, BenchmarkResult]], base_model: str) -> Iterator[list[Any]]:
+    for who, result in group:
         yield [who, f"{_percent(result):.2f}", count(round(result.tokens)), _seconds(result.latency)]
-    for method, (acc, tok, lat) in _in_paper(group[0], base_model).items():
+    for method, (acc, tok, lat) in _in_paper(group[0][1], base_model).items():
         yield [f"paper, {method}", f"{acc:.2f}", count(tok), _seconds(lat)]
 
 
 def _in_paper(result: BenchmarkResult, base_model: str) -> dict[str, tuple[float, int, float]]:
     """The paper's results with the same base, on the same problems, under the same budget."""
-    same = result.budget == BUDGETS[result.benchmark] and result.problems == PROBLEMS[result.benchmark]
+    same = result.budget == BUDGETS[result.benchmark] and is_whole(result)
     return results_of(base_model, result.benchmark) if same else {}
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..markdown import Markdown, code, count, one_line, share, shell, table, text
+from ..markdown import Markdown, code, count, is_hub_id, one_line, share, shell, table, text
 from ..paper import Given, pruning_of
 from ..trace import REASONS
 
@@ -147,19 +147,55 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def prune_command(source: str, settings: Mapping[str, Any], output_dir: str) -> Markdown:
-    """The `asap-hf prune` that gives the same dataset: every setting that a flag takes, none left to a default."""
+def prune_command(
+    source: str, settings: Mapping[str, Any], output_dir: str, revision: str = "", shards: int = 1
+) -> Markdown:
+    """The `asap-hf prune` that gives the same dataset: every setting that a flag takes, none left to a default.
+
+    Args:
+        source (`str`):
+            The dataset's id on the Hub; the name of a file or folder, which has to lie where the command is run.
+        settings (`Mapping`):
+            Those of `run.json`.
+        output_dir (`str`):
+            Where the result goes.
+        revision (`str`, *optional*, defaults to `""`):
+            What was read of the source: a commit of a dataset on the Hub is asked for again.
+        shards (`int`, *optional*, defaults to 1):
+            In how many parts it was made: each begins a Parquet row group of its own.
+    """
     flags = {name: value for name, value in settings.items() if name not in _NO_FLAG}
     if not _COMMIT.fullmatch(flags.get("scorer_revision", "")):
         flags.pop("scorer_revision", None)  # a hash of local weights
+    if is_hub_id(source) and _COMMIT.fullmatch(revision):
+        flags = {"dataset_revision": revision, **flags}
+    if shards > 1:
+        flags["num_shards"] = shards
+    source = f"./{source}" if source.startswith("-") else source
     return command(f"asap-hf prune {shell(source)}", {**flags, "output_dir": output_dir})
+
+
+def join_command(folders: Mapping[str, str], output_dir: str) -> Markdown:
+    """What puts results together, a config each, as `asap_hf.baselines.write_baselines` does."""
+    program = (
+        "import sys; from pathlib import Path; from asap_hf.baselines import write_baselines; "
+        "write_baselines({name: Path(path) for name, path in zip(sys.argv[2::2], sys.argv[3::2])}, Path(sys.argv[1]))"
+    )
+    named = (f"    {shell(name)} {shell(folder)}" for name, folder in folders.items())
+    return Markdown(" \\\n".join([f"python -c {shell(program)}", f"    {shell(output_dir)}", *named]))
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) and value else [value]
 
 
 def command(program: str, flags: Mapping[str, Any]) -> Markdown:
     """A shell command over as many lines as it needs."""
     lines = [program]
     for name, value in flags.items():
-        word = f"--{one_line(name)} {shell(value if isinstance(value, str) else json.dumps(value))}"
+        words = [one if isinstance(one, str) else json.dumps(one) for one in _several(value)]
+        between = "=" if words[0].startswith("-") else " "  # what begins like a flag would be taken for one
+        word = f"--{one_line(name)}{between}{' '.join(map(shell, words))}"
         if len(lines[-1]) + len(word) > _LINE:
             lines.append(f"    {word}")
         else:

@@ -66,6 +66,9 @@ class ModelArguments(HubArguments):
     base_model: str | None = option(None, "Hub id of the model that it was trained from")
     train_config: str | None = option(None, "the YAML file that trl sft --config was given")
     results: str | None = option(None, "folder with what asap-hf evaluate measured")
+    results_model: str | None = option(
+        None, "name of the checkpoint in --results, where its content does not prove it; the card says on whose word"
+    )
     license: str | None = option(None, "licence of the checkpoint")
 
     def check(self) -> None:
@@ -119,6 +122,7 @@ def publish_model(arguments: ModelArguments) -> None:
         base_model=arguments.base_model,
         train_config=Path(arguments.train_config) if arguments.train_config else None,
         results=Path(arguments.results) if arguments.results else None,
+        results_model=arguments.results_model,
         license=arguments.license,
         **arguments.how,
     )

@@ -80,11 +80,7 @@ class Repo:
                 if status_of(error) != 404:
                     raise
                 return None
-            files = {
-                one.rfilename: Stored(one.lfs.sha256 if one.lfs else str(one.blob_id), one.size or 0)
-                for one in info.siblings or ()
-            }
-            return Head(str(info.sha), bool(info.private), files)
+            return Head(str(info.sha), bool(info.private), stored_files(info))
 
         return calling_the_hub(f"look at {self.name}", ask)
 
@@ -141,6 +137,14 @@ class Repo:
         """Call a method of the client for this repo. `verb` stands before the repo's name, see [`calling_the_hub`]."""
         call = partial(method, repo_id=self.id, repo_type=self.type, **arguments)
         return calling_the_hub(f"{verb} {self.name}", call, left)
+
+
+def stored_files(info: Any) -> dict[str, Stored]:
+    """Path → file of what the Hub tells about a revision when it is asked for the files' metadata."""
+    return {
+        one.rfilename: Stored(one.lfs.sha256 if one.lfs else str(one.blob_id), one.size or 0)
+        for one in info.siblings or ()
+    }
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
@@ -13,11 +14,12 @@ from .calls import calling_the_hub
 from .content import Files, parquet_of, size_of
 from .loadable import data_files
 from .publication import Publication, Published, files_of
-from .repo import Repo
+from .repo import Repo, stored_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _ROWS = 500  # compared at once; long traces have some 100 KB each
 
 
@@ -36,6 +38,21 @@ def verify_files(publication: Publication, published: Published) -> None:
     ]
     if wrong:
         raise _differs(published, f"{', '.join(sorted(wrong))}: missing, or of other content")
+
+
+def commit_holds(repo_id: str, repo_type: str, revision: str, files: Files) -> bool:
+    """Whether a commit has these very files; `False` where the Hub does not tell, or `revision` is no commit."""
+    from httpx2 import HTTPError
+    from huggingface_hub import HfApi
+
+    if not files or not _COMMIT.fullmatch(revision):
+        return False
+    try:
+        info: Any = HfApi().repo_info(repo_id, repo_type=repo_type, revision=revision, files_metadata=True)
+    except (HTTPError, OSError, ValueError):
+        return False
+    there = stored_files(info)
+    return all(path in there and there[path].holds(content) for path, content in files.items())
 
 
 def verify_dataset(publication: Publication, published: Published) -> None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from .trained import read_object, trained
 
 if TYPE_CHECKING:
     from ..hub.publication import Publication
-    from ..results import BenchmarkResult
-
-logger = logging.getLogger(__name__)
 
 # What a model is loaded from. Everything else that training leaves behind stays here: the optimiser's state is of no
 # use to others, and `training_args.bin` is a pickle that holds folders of this machine and, if one was given, a token.
@@ -34,7 +30,6 @@ _PATTERNS = (
     "LICENSE*",
     "NOTICE*",
 )
-_STATE_FILE = "trainer_state.json"
 
 
 def model_publication(
@@ -44,6 +39,7 @@ def model_publication(
     base_model: str | None = None,
     train_config: Path | None = None,
     results: Path | None = None,
+    results_model: str | None = None,
     license: str | None = None,
     **how: Any,
 ) -> Publication:
@@ -55,13 +51,16 @@ def model_publication(
         repo_id (`str`):
             The model's id on the Hub.
         dataset (`str`, *optional*):
-            Hub id of the dataset that it was trained on; the card then names its newest commit.
+            Hub id of the dataset that it was trained on; by default the one on record.
         base_model (`str`, *optional*):
             Hub id of the model that it was trained from; by default what TRL's own card or the adapter names.
         train_config (`Path`, *optional*):
-            The YAML file that `trl sft --config` was given.
+            The YAML file that `trl sft --config` was given, for a checkpoint without the trainer's own
+            `training_args.bin`.
         results (`Path`, *optional*):
             A folder that `asap-hf evaluate` wrote, or one of such folders.
+        results_model (`str`, *optional*):
+            Name under which the checkpoint was evaluated, where nothing else proves that it was this one.
         license (`str`, *optional*):
             Licence of the checkpoint.
         how (`Any`):
@@ -74,51 +73,41 @@ def model_publication(
     from ..cards.rendering import model_card
     from ..cards.result_formats import eval_result_files
     from ..hub.publication import Publication
+    from .measured import Measured, measured
 
-    if not (folder / "config.json").exists() and not (folder / "adapter_config.json").exists():
-        raise UsageError(f"{str(folder)!r} is no checkpoint: it holds no config.json and no adapter_config.json")
-    files: dict[str, Path | bytes] = {path.name: path for path in _parts(folder)}
-    if not any(name.endswith(".safetensors") for name in files):
-        raise UsageError(f"{str(folder)!r} holds no weights in safetensors")
+    files = _files(folder)
     base_model = base_model or _base_model(folder)
     if base_model is None:
         raise UsageError("say what the model was trained from with --base_model: nothing in its folder does")
-    if "adapter_config.json" in files:
-        files["adapter_config.json"] = _adapter_config(folder, base_model)
+    if results_model and not results:
+        raise UsageError("--results_model names a model in --results: give both")
+    weights = {name: path for name, path in files.items() if name.endswith(".safetensors")}
+    found = measured(results, weights, folder, repo_id, base_model, results_model or "") if results else Measured()
     facts = ModelFacts(
         repo_id,
         base_model,
-        dataset=dataset or "",
-        dataset_revision=_head(dataset) if dataset else "",
         license=license or "",
-        settings=_settings(train_config) if train_config else {},
-        state=_state(folder),
         library_name="peft" if "adapter_config.json" in files else "transformers",
-        results=_results(results) if results else (),
+        **vars(trained(folder, base_model, dataset, train_config)),
+        results=found.own,
+        base_results=found.base,
+        claimed=found.claimed,
     )
-    files |= eval_result_files(facts.own_results)
-    files["README.md"] = model_card(facts).encode()
-    return Publication(repo_id, "model", files, f"{base_model.rpartition('/')[2]} fine-tuned", **how)
+    told: dict[str, Path | bytes] = {**files, **eval_result_files(found.own)}
+    if "adapter_config.json" in files:
+        told["adapter_config.json"] = _adapter_config(folder, base_model)
+    told["README.md"] = model_card(facts).encode()
+    return Publication(repo_id, "model", told, f"{base_model.rpartition('/')[2]} fine-tuned", **how)
 
 
-def _results(folder: Path) -> list[BenchmarkResult]:
-    """What was measured; a warning tells of verdicts that this version of the grader may not give."""
-    from ..results import older_verdicts, read_results
-
-    found = read_results(folder)
-    if told := older_verdicts(found):
-        logger.warning(
-            "the results in %r were %s: their verdicts may be others now; `asap-hf grade FOLDER --output_dir NEW` "
-            "grades the answers of an evaluation again, without generating any",
-            folder.name,
-            told,
-        )
-    return found
-
-
-def _parts(folder: Path) -> Iterator[Path]:
-    seen = {path for pattern in _PATTERNS for path in folder.glob(pattern) if path.is_file()}
-    yield from sorted(seen)
+def _files(folder: Path) -> dict[str, Path]:
+    """What a model is loaded from, by name."""
+    if not (folder / "config.json").exists() and not (folder / "adapter_config.json").exists():
+        raise UsageError(f"{str(folder)!r} is no checkpoint: it holds no config.json and no adapter_config.json")
+    files = {path.name: path for pattern in _PATTERNS for path in folder.glob(pattern) if path.is_file()}
+    if not any(name.endswith(".safetensors") for name in files):
+        raise UsageError(f"{str(folder)!r} holds no weights in safetensors")
+    return dict(sorted(files.items()))
 
 
 def _base_model(folder: Path) -> str | None:
@@ -129,7 +118,7 @@ def _base_model(folder: Path) -> str | None:
 
     named: list[Any] = []
     if (folder / "adapter_config.json").exists():
-        named.append(_json(folder / "adapter_config.json").get("base_model_name_or_path"))
+        named.append(read_object(folder / "adapter_config.json").get("base_model_name_or_path"))
     if (folder / "README.md").exists():
         named.append(ModelCard.load(folder / "README.md").data.to_dict().get("base_model"))
     return next((one for one in named if isinstance(one, str) and is_hub_id(one) and not Path(one).exists()), None)
@@ -137,40 +126,5 @@ def _base_model(folder: Path) -> str | None:
 
 def _adapter_config(folder: Path, base_model: str) -> bytes:
     """The adapter's config with the base model's Hub id, where training put the folder that it was loaded from."""
-    config = {**_json(folder / "adapter_config.json"), "base_model_name_or_path": base_model}
+    config = {**read_object(folder / "adapter_config.json"), "base_model_name_or_path": base_model}
     return (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def _head(dataset: str) -> str:
-    """The commit that the dataset stands at, so that the card names what was trained on; empty where it cannot be
-    seen."""
-    from ..sources import on_the_hub
-
-    return on_the_hub(dataset)[0]
-
-
-def _settings(path: Path) -> Mapping[str, Any]:
-    import yaml
-
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UsageError(f"{path.name!r} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(settings, dict):
-        raise UsageError(f"{path.name!r} is no file for `trl sft --config`: it holds no settings")
-    return settings
-
-
-def _state(folder: Path) -> Mapping[str, Any]:
-    """What the trainer noted beside the model or, if it was only saved at the end, in its last checkpoint."""
-    checkpoints = sorted(folder.glob(f"checkpoint-*/{_STATE_FILE}"), key=lambda path: int(path.parent.name[11:]))
-    found = [path for path in (*checkpoints[-1:], folder / _STATE_FILE) if path.exists()]
-    return _json(found[-1]) if found else {}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path.name!r} of the checkpoint cannot be read: {error}") from error
-    return read if isinstance(read, dict) else {}
