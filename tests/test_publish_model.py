@@ -71,8 +71,8 @@ def results(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     own = model_identity(str(checkpoint))
     rows = [
-        result(own.name, own.revision, pass_at_1=0.8354, tokens=2511.0),
-        result(BASE, pass_at_1=0.7378, tokens=3043.0),
+        result(own.name, own.revision, pass_at_1=0.8354, tokens=2511.0, grader_version=None),
+        result(BASE, pass_at_1=0.7378, tokens=3043.0, grader_version=None),
     ]
     write_results(rows, folder / "asap")
     return folder

@@ -14,6 +14,7 @@ from huggingface_hub import parse_eval_result_entries
 
 from asap_hf.cards.result_formats import eval_result_files, model_index, results_table
 from asap_hf.errors import UsageError
+from asap_hf.paper import PROBLEMS
 from asap_hf.results import BENCHMARKS, older_verdicts, read_results, write_results
 from tests.benchmark_results import humaneval_result
 
@@ -140,7 +141,7 @@ def test_two_results_of_one_thing_are_refused_with_both_files(tmp_path: Path) ->
 
 
 def test_the_hub_reads_its_files_back() -> None:
-    results = [replace(RESULT, benchmark=name, budget=10240) for name in BENCHMARKS]
+    results = [replace(RESULT, benchmark=name, budget=10240, problems=PROBLEMS[name]) for name in BENCHMARKS]
     results += [RESULT, replace(RESULT, dataset_revision="")]
     files = eval_result_files(results[:-1])
     assert list(files) == [
