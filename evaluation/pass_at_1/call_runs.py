@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from .clocks import Budget, Jointly
 from .codec import Decoder, Encoder
@@ -74,10 +74,16 @@ def _grade(
 ) -> tuple[Status, str, float]:
     with callee(jail, code, preamble, entry_point, calls, cpu_seconds, memory_mb) as called:
         status, detail = _outcome(called, calls)
-        return status, detail, called.hang_up(0.0 if status == "timeout" else GRACE).cpu_seconds
+        ending = called.hang_up(0.0 if status == "timeout" else GRACE)
+        if status != "gone":
+            return status, detail, ending.cpu_seconds
+        overrun = called.overrun(ending)
+        if overrun is not None:
+            return "timeout", overrun, ending.cpu_seconds
+        return "error", f"{detail}; {ending}", ending.cpu_seconds
 
 
-def _outcome(called: Callee, calls: Sequence[Call]) -> tuple[Status, str]:
+def _outcome(called: Callee, calls: Sequence[Call]) -> tuple[Status | Literal["gone"], str]:
     where = "loading"
     try:
         answers = called.answers()
@@ -90,8 +96,10 @@ def _outcome(called: Callee, calls: Sequence[Call]) -> tuple[Status, str]:
         return "timeout", f"after {where}: {error}"
     except RaisedError as error:
         return "error", f"after {where}: {error}"
-    except (EOFError, FrameError, OSError) as error:
-        return "error", f"after {where}: {error}; {called.hang_up(GRACE)}"
+    except FrameError as error:
+        return "error", f"after {where}: {error}"
+    except (EOFError, OSError) as error:
+        return "gone", f"after {where}: {error}"
     return "pass", ""
 
 
@@ -181,6 +189,10 @@ class Callee:
         """Let the process end, for which it gets some seconds."""
         self._end.close()
         return self._job.end(grace)
+
+    def overrun(self, ending: Ending) -> str | None:
+        """In what respect a process that has ended by itself took too long, or `None`."""
+        return self._budget.overrun(ending) or self._total.overrun(ending)
 
     def _answer(self) -> tuple[Any, bool]:
         message = self._wire.receive(_LONGEST_ANSWER)

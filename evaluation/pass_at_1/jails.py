@@ -20,6 +20,7 @@ from .zygote import KILL, READY
 _PATIENCE = 30.0  # seconds that a healthy jail never needs to answer, however loaded the machine
 GRACE = 0.5
 """Seconds in which a job that has been hung up on is expected to end by itself, without being killed."""
+_STEP = 0.2  # seconds between two looks at a job's threads
 _LONGEST_MESSAGE = 1 << 16
 _CREDENTIALS = struct.Struct("=iII")
 
@@ -163,9 +164,10 @@ class Job:
     def __init__(self, jail: Jail):
         self._jail = jail
         self._posted = time.monotonic()
-        self._begun = 0.0
         self._pid: int | None = None
         self._cpu_seconds = 0.0
+        self._waits: dict[str, float] = {}  # by thread
+        self._unseen = 0.0
         self._ending: Ending | None = None
 
     def __enter__(self) -> Job:
@@ -184,40 +186,62 @@ class Job:
     @property
     def cpu_seconds(self) -> float:
         """Processor time used so far, by the kernel's exact clock."""
-        if self._has_begun:
+        if self.has_begun:
             assert self._pid is not None
             with suppress(OSError):  # it ended: then what it had used when it was last asked
                 self._cpu_seconds = time.clock_gettime((~self._pid << 3) | 2)  # CPUCLOCK_SCHED of another process
         return self._cpu_seconds
 
     @property
-    def wall_seconds(self) -> float:
-        """Time since it was seen to have begun."""
-        return time.monotonic() - self._begun if self._has_begun else 0.0
+    def waited(self) -> float:
+        """Time that its threads, those that have ended too, were ready to run but had no processor, as of the last
+        [`look`]."""
+        return sum(self._waits.values())
 
     @property
-    def waiting_seconds(self) -> float:
-        """Time that its threads were ready to run but had no processor; without end where the kernel does not say."""
-        if not self._has_begun:
-            return 0.0
+    def waited_is_known(self) -> bool:
+        """Whether the kernel says it."""
+        return bool(self._waits)
+
+    def look(self) -> bool:
+        """Note what each thread has waited so far. Whether there was something to see: it may have ended just now."""
+        if not self.has_begun:
+            return False
         folder = f"/proc/{self._pid}/task"
-        try:
-            return sum(_waited(f"{folder}/{thread}/schedstat") for thread in os.listdir(folder))
-        except OSError:
-            return float("inf")
+        is_seen = False
+        with suppress(OSError):
+            for thread in os.listdir(folder):
+                with suppress(OSError):
+                    waited = _waited(f"{folder}/{thread}/schedstat")
+                    self._waits[thread] = max(waited, self._waits.get(thread, 0.0))
+                    is_seen = True
+        return is_seen
+
+    def note_waiting(self, seconds: float) -> None:
+        """Look from time to time: what a thread waited is not known any more when it has ended.
+
+        Args:
+            seconds (`float`):
+                How long the job ran since the last call.
+        """
+        self._unseen += seconds
+        if self._unseen >= _STEP:
+            self._unseen = 0.0
+            self.look()
 
     @property
     def has_ended(self) -> bool:
         """Whether it is gone."""
-        return self._ending is not None or (self._has_begun and self._jail.has_spoken())
+        return self._ending is not None or (self.has_begun and self._jail.has_spoken())
 
     @property
-    def _has_begun(self) -> bool:
+    def has_begun(self) -> bool:
         """Whether it is known to have begun. Nobody waits for that: a short job is over before it matters."""
         if self._pid is None:
+            is_late = time.monotonic() - self._posted > _PATIENCE  # asked first: it may say so in between
             if self._jail.has_spoken():
                 self._meet()
-            elif time.monotonic() - self._posted > _PATIENCE:
+            elif is_late:
                 raise JailError("a job does not begin")
         return self._pid is not None
 
@@ -225,7 +249,7 @@ class Job:
         message, pid = self._jail.receive()
         if message != READY:
             raise JailError(f"a job could not be confined: {message!r}")
-        self._pid, self._begun = pid, time.monotonic()
+        self._pid = pid
 
     def end(self, grace: float = 0.0) -> Ending:
         """Kill it if it still runs, and wait until it is gone.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from .clocks import Budget
+from .clocks import Budget, watch
 from .comparisons import same_output
 from .jails import Ending, Jail, Job
 from .sealed import sealed, sealed_source
@@ -67,31 +68,38 @@ def run_program(jail: Jail, task: StdinTask, given: str, most_output: int) -> Ru
 
 
 def _collect(job: Job, budget: Budget, out: int, err: int, most_output: int) -> Run:
+    """Read until it has ended or must be. Writing to a pipe waits once that is full, which it may be when it is half
+    full, as each write may begin a new page."""
     output, errors, stopped = bytearray(), bytearray(), None
     status: Status = "timeout"
     poll = select.poll()
-    pipes = {out, err}
-    for pipe in pipes:
+    full = {pipe: fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) // 2 for pipe in (out, err)}
+    for pipe in full:
         poll.register(pipe, select.POLLIN)
     while stopped is None:
-        ready = {descriptor for descriptor, _ in poll.poll(budget.nap * 1000)} & pipes
+        has_ended = job.has_ended  # asked before the look: all that it wrote is in the pipes by now
+        events, seconds = watch(poll, 0.0 if has_ended else budget.nap)
+        ready = [descriptor for descriptor, _ in events if descriptor in full]
+        is_held_up = False
         for pipe in ready:
             chunk = os.read(pipe, _CHUNK)
+            is_held_up |= len(chunk) >= full[pipe]
             if not chunk:
                 poll.unregister(pipe)
-                pipes.remove(pipe)
+                del full[pipe]
             elif pipe == out:
                 output += chunk
             else:
                 errors = (errors + chunk)[-_REMEMBERED_ERRORS:]
-        if not pipes:
-            poll.register(job, select.POLLIN)
         if len(output) > most_output:
             status, stopped = "error", f"more than {most_output} bytes of output"
-        elif not job.has_ended:
+        elif not has_ended:
+            budget.charge(seconds, excused=is_held_up)
             stopped = budget.exceeded()
-        elif not ready:  # the pipes are drained
+        elif not ready:
             break
+        if not full:
+            poll.register(job, select.POLLIN)
     ending = job.end()
     if stopped is None:
         stopped = budget.overrun(ending)

@@ -7,10 +7,11 @@ import select
 import socket
 from typing import Any
 
-from .clocks import Budget, Jointly
+from .clocks import Budget, Jointly, watch
 from .frames import LENGTH, FrameError, framed, unpacked
 
 _CHUNK = 1 << 20
+_MUCH = 1 << 15  # bytes; with fewer on their way nobody waits until the host takes them
 
 
 class OverdueError(Exception):
@@ -46,7 +47,7 @@ class Wire:
             try:
                 rest = rest[self._end.send(rest) :]
             except BlockingIOError:
-                self._wait(select.POLLOUT)
+                self._budget.charge(self._wait(select.POLLOUT), excused=True)
 
     def receive(self, longest: int) -> Any:
         """Receive a message of at most `longest` bytes.
@@ -62,12 +63,15 @@ class Wire:
         return unpacked(self._exactly(length))
 
     def _exactly(self, count: int) -> bytes:
+        waited = 0.0
         while len(self._buffer) < count:
             try:
                 part = self._end.recv(_CHUNK)
             except BlockingIOError:
-                self._wait(select.POLLIN)
+                waited = self._wait(select.POLLIN)
                 continue
+            self._budget.charge(waited, excused=len(part) >= _MUCH)
+            waited = 0.0
             if not part:
                 raise EOFError("the candidate is gone")
             self._buffer += part
@@ -75,12 +79,17 @@ class Wire:
         del self._buffer[:count]
         return taken
 
-    def _wait(self, event: int) -> None:
-        """Return as soon as that can go on. The clock is read only while it cannot: an answer that is there is taken,
-        however late the host, busy with other things, comes to look."""
+    def _wait(self, event: int) -> float:
+        """Return as soon as that can go on, with the seconds since the clock was last read. The clock is read only
+        while it cannot: an answer that is there is taken, however late the host, busy with other things, comes to
+        look."""
         self._poll.register(self._end, event)
         nap = 0.0
-        while not self._poll.poll(nap * 1000):
+        while True:
+            ready, seconds = watch(self._poll, nap)
+            if ready:
+                return seconds
+            self._budget.charge(seconds)
             reason = self._budget.exceeded()
             if reason is not None:
                 raise OverdueError(reason)

@@ -1,0 +1,241 @@
+"""A host that comes late, at whatever point: it costs no right program its verdict, and saves no wrong one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from evaluation.pass_at_1 import clocks, jails, stdin_runs, wires
+from evaluation.pass_at_1.clocks import Budget
+from evaluation.pass_at_1.grading import CallTask, CheckTask, Grader, PlusTask, PlusTest, StdinTask, Task
+from evaluation.pass_at_1.jails import Ending, Jail, Job
+from evaluation.pass_at_1.tiers import LANDLOCK
+from evaluation.pass_at_1.wires import Wire
+
+LIMIT = 0.4
+HOLD, HOLDS = 0.3, 5  # together longer than anybody may sleep
+LONG = "x" * 300_000
+SAME = "def f(x): return x"
+SLEEPS = "import time\ndef f(x): time.sleep(60)"
+LOOPS = "def f(x):\n    while True: pass"
+CHECK = "def check(c):\n    for _ in range(3): assert c(('y', 'x' * 300_000)) == ('y', 'x' * 300_000)"
+LINES = "\n".join(map(str, range(70_000)))
+
+
+def stdin(code: str, output: str = "5\n") -> Task:
+    return StdinTask(code, (("2 3\n", output),), LIMIT)
+
+
+def call(code: str) -> Task:
+    return CallTask(code, "f", (((1,), 1), ((LONG,), LONG), ((LONG,), LONG), ((2,), 2)), LIMIT)
+
+
+def plus(code: str) -> Task:
+    return PlusTask(code, "f", tuple(PlusTest((LONG,), LONG, 0.0, LIMIT) for _ in range(3)))
+
+
+def check(code: str) -> Task:
+    return CheckTask(code, CHECK, "f", cpu_seconds=LIMIT)
+
+
+RIGHT = {
+    "prints at its end": stdin("import time\ntime.sleep(0.4)\nprint(sum(map(int, input().split())))"),
+    "prints a lot": stdin("print('\\n'.join(map(str, range(70_000))))", LINES),
+    "pieces that fill no page": stdin("import os\nfor n in range(150): os.write(1, b'7' * 2100)", "7" * 315_000),
+    "warns a lot": stdin("import sys\nsys.stderr.write('x' * 400_000)\nprint(5)"),
+    "is called with a lot": call(SAME),
+    "is called by evalplus": plus(SAME),
+    "is checked": check(SAME),
+}
+WRONG = {
+    "sleeps": (stdin("import time\ntime.sleep(60)"), "timeout"),
+    "sleeps behind its output": (stdin("import time\nprint('x' * 60_000, flush=True)\ntime.sleep(60)"), "timeout"),
+    "dozes between words": (
+        stdin("import os, time\nwhile True:\n    os.write(1, b'5')\n    time.sleep(0.1)"),
+        "timeout",
+    ),
+    "loops": (stdin("while True: pass"), "timeout"),
+    "ends without a word": (stdin("import time\ntime.sleep(0.4)"), "fail"),
+    "sleeps when called": (call(SLEEPS), "timeout"),
+    "sleeps when checked": (check(SLEEPS), "timeout"),
+}
+# owner, name, whether the host is held up there before it asks or after it knows
+POINTS: list[tuple[Any, str, str]] = [
+    (Job, "has_ended", "before"),
+    (Job, "has_ended", "after"),
+    (Job, "cpu_seconds", "after"),
+    (Job, "look", "after"),
+    (Job, "end", "before"),
+    (Jail, "start", "after"),
+    (Jail, "has_spoken", "after"),
+    (Jail, "receive", "before"),
+    (Budget, "exceeded", "before"),
+    (Budget, "exceeded", "after"),
+    (Budget, "charge", "before"),
+    (Budget, "restart", "after"),
+    (Wire, "send", "before"),
+    (Wire, "send", "after"),
+    (Wire, "receive", "after"),
+    (Wire, "_wait", "after"),
+    (stdin_runs, "watch", "before"),
+    (stdin_runs, "watch", "after"),
+    (wires, "watch", "after"),
+]
+
+
+@pytest.fixture(scope="module")
+def ready() -> Iterator[Grader]:
+    """All jails are there already, those of the judges too."""
+    with Grader(len(RIGHT) + len(WRONG), tiers=[LANDLOCK]) as grader:
+        for _ in range(grader.workers):
+            grader.grade([check("def f(x): pass")])
+        yield grader
+
+
+def held(original: Callable[..., Any], side: str) -> Callable[..., Any]:
+    """The same, but each thread is held up there a few times."""
+    times: Counter[int] = Counter()
+
+    def late(*arguments: Any, **named: Any) -> Any:
+        times[threading.get_ident()] += 1
+        is_held = times[threading.get_ident()] <= HOLDS
+        if is_held and side == "before":
+            time.sleep(HOLD)
+        result = original(*arguments, **named)
+        if is_held and side == "after":
+            time.sleep(HOLD)
+        return result
+
+    return late
+
+
+@pytest.mark.parametrize(("owner", "name", "side"), POINTS, ids=lambda part: getattr(part, "__name__", part))
+def test_a_host_that_is_held_up_changes_no_verdict(
+    ready: Grader, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, side: str
+) -> None:
+    original = vars(owner)[name]
+    late = property(held(original.fget, side)) if isinstance(original, property) else held(original, side)
+    monkeypatch.setattr(owner, name, late)
+    expected = {**dict.fromkeys(RIGHT, "pass"), **{name: status for name, (_, status) in WRONG.items()}}
+    verdicts = ready.grade([*RIGHT.values(), *(task for task, _ in WRONG.values())])
+    found = dict(zip(expected, verdicts, strict=True))
+    assert {name: verdict for name, verdict in found.items() if verdict.status != expected[name]} == {}
+
+
+class Clockwork:
+    """A job whose clocks a test sets."""
+
+    def __init__(self) -> None:
+        self.cpu_seconds = self.waited = 0.0
+        self.has_begun, self.has_ended, self.waited_is_known = True, False, True
+
+    def look(self) -> bool:
+        return self.waited_is_known and not self.has_ended
+
+    def note_waiting(self, seconds: float) -> None:
+        pass
+
+
+def budget_of(job: Clockwork, partner: Clockwork | None = None) -> Budget:
+    return Budget(job, 1.0, partner)  # type: ignore[arg-type]
+
+
+def test_time_counts_only_while_the_job_is_watched() -> None:
+    job = Clockwork()
+    budget = budget_of(job)
+    budget.charge(1.4)
+    assert budget.exceeded() is None
+    budget.charge(0.2, excused=True)
+    assert budget.exceeded() is None
+    budget.charge(0.2)
+    assert "asleep" in str(budget.exceeded())
+    budget.restart(1.0)
+    assert budget.exceeded() is None
+
+
+def test_a_job_that_has_not_begun_is_not_charged() -> None:
+    job = Clockwork()
+    job.has_begun = False
+    budget = budget_of(job)
+    budget.charge(100.0)
+    assert budget.exceeded() is None
+
+
+def test_waiting_for_a_processor_or_a_partner_is_no_sleep_but_not_without_end() -> None:
+    job, partner = Clockwork(), Clockwork()
+    budget = budget_of(job, partner)
+    budget.charge(50.0)
+    job.waited, partner.cpu_seconds, partner.waited = 20.0, 15.0, 14.0
+    assert budget.exceeded() is None
+    partner.waited = 13.0
+    assert "asleep" in str(budget.exceeded())
+    job.waited = 1000.0
+    assert budget.exceeded() is None
+    budget.charge(60.0)
+    assert budget.exceeded() == "110.0 s"
+
+
+def test_where_the_kernel_does_not_say_who_waits_nobody_is_said_to_sleep() -> None:
+    job = Clockwork()
+    job.waited_is_known = False
+    budget = budget_of(job)
+    budget.charge(8.0)
+    assert budget.exceeded() is None
+    budget.charge(2.0)
+    assert budget.exceeded() == "10.0 s"
+
+
+def test_the_clock_of_a_job_that_has_ended_is_not_believed() -> None:
+    """Its number may be another process's by now; how it ended says what it used."""
+    job = Clockwork()
+    budget = budget_of(job)
+    job.cpu_seconds, job.has_ended = 5.0, True
+    budget.charge(2.0)
+    assert budget.exceeded() is None
+    assert budget.overrun(Ending(0, 5.0, 0)) == "more than 1 s of processor time"
+    assert budget.overrun(Ending(0, 1.0, 0)) is None
+
+
+def test_what_the_host_takes_to_wake_up_is_not_the_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late:
+        def poll(self, milliseconds: float) -> list[tuple[int, int]]:
+            monkeypatch.setattr(clocks.time, "monotonic", lambda: 1007.0)
+            return [(3, 1)]
+
+    monkeypatch.setattr(clocks.time, "monotonic", lambda: 1000.0)
+    assert clocks.watch(Late(), 0.25) == ([(3, 1)], 0.25)  # type: ignore[arg-type]
+
+
+def test_a_job_that_says_late_that_it_has_begun_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if the host looks at the clock much later than at the jail."""
+
+    class Slow:
+        def has_spoken(self) -> bool:
+            monkeypatch.setattr(jails.time, "monotonic", lambda: 1e9)
+            return False
+
+    job = Job(Slow())  # type: ignore[arg-type]
+    assert not job.has_begun
+    with pytest.raises(jails.JailError, match="does not begin"):
+        job.has_begun  # noqa: B018
+
+
+def test_what_a_thread_waited_counts_after_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = {"1": 2.0, "2": 3.0}
+    job = Job(None)  # type: ignore[arg-type]
+    job._pid = 1
+    monkeypatch.setattr(jails.os, "listdir", lambda folder: list(waits))
+    monkeypatch.setattr(jails, "_waited", lambda path: waits[path.split("/")[-2]])
+    assert job.look()
+    del waits["2"]
+    waits["1"] = 2.5
+    assert job.look()
+    assert job.waited == 5.5
+    waits.clear()
+    assert not job.look()
+    assert (job.waited, job.waited_is_known) == (5.5, True)
