@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypedDict
 
 from .call_runs import Answer
 from .comparisons import tolerance_for
+from .references import json_value
 from .tasks import CallTask, CheckTask, Harness, PlusTest, StdinTask
 
 Row = Mapping[str, Any]
@@ -117,7 +118,7 @@ def livecodebench_task(row: Row, code: str, harness: Harness = "process") -> Std
     if function is None:
         tests = tuple((case["input"], case["output"]) for case in cases)
         return StdinTask(code, tests, preamble=LIVECODEBENCH_PREAMBLE, harness=harness, **limits)
-    calls = tuple((_arguments(case["input"]), json.loads(case["output"])) for case in cases)
+    calls = tuple((_arguments(case["input"]), json_value(case["output"])) for case in cases)
     return CallTask(code, function, calls, preamble=LIVECODEBENCH_PREAMBLE, **limits)
 
 
@@ -130,7 +131,7 @@ def last_block(answer: str) -> str:
 
 
 def _arguments(given: str) -> tuple[Any, ...]:
-    return tuple(json.loads(line) for line in given.split("\n"))
+    return tuple(json_value(line) for line in given.split("\n"))
 
 
 def _cases(stored: str | Sequence[Row]) -> Sequence[Row]:

@@ -6,74 +6,18 @@ the tag, which says how to make it again.
 
 from __future__ import annotations
 
-import decimal
-import fractions
 import itertools
-import types
-from collections import deque
+import sys
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from .kinds import FACTORIES, FLATTENED, ITERATED, ITERATORS, JOINED, MADE, PAIRED, PLAIN, READ, WRITTEN
 
 _DEEPEST = 150
 _MOST_VALUES = 4_000_000
 _LONGEST_ITERATOR = 1_000_000
 _LARGE = 1 << 62  # from here on whole numbers go as hexadecimal: linear in time, and with no limit of digits
-
-_PLAIN = {type(None), bool, int, float, str}
-# Exact types only; what derives from them is made one of them first.
-_ITERATED: dict[type, str] = {
-    tuple: "tuple",
-    set: "set",
-    frozenset: "frozenset",
-    deque: "deque",
-    type({}.keys()): "keys",
-    type({}.values()): "values",
-}
-_WRITTEN: dict[type, tuple[str, Callable[[Any], Any]]] = {
-    bytes: ("bytes", bytes.hex),
-    bytearray: ("bytearray", bytearray.hex),
-    complex: ("complex", lambda value: [value.real, value.imag]),
-    range: ("range", lambda value: [hex(value.start), hex(value.stop), hex(value.step)]),
-    decimal.Decimal: ("decimal", str),
-    fractions.Fraction: ("fraction", lambda value: [hex(value.numerator), hex(value.denominator)]),
-}
-# The base's own methods, so that nothing the stranger wrote decides what is sent.
-_FLATTENED: dict[type, Callable[[Any], Any]] = {
-    int: int.__pos__,
-    float: float.__pos__,
-    str: str.__str__,
-    list: lambda value: [*list.__iter__(value)],
-    tuple: lambda value: (*tuple.__iter__(value),),
-    dict: lambda value: {**dict(dict.items(value))},
-    set: lambda value: {*set.__iter__(value)},
-    frozenset: lambda value: frozenset(frozenset.__iter__(value)),
-}
-_ITERATORS = {
-    types.GeneratorType,
-    *(map, filter, zip, enumerate, reversed),
-    *map(type, (iter([]), iter(()), iter({}), iter(set()), iter(""), iter(range(0)), reversed([]))),
-    *map(type, (iter({}.values()), iter({}.items()))),
-    *(kind for kind in vars(itertools).values() if isinstance(kind, type)),
-}
-
-_MADE: dict[str, Callable[[list[Any]], Any]] = {
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
-    "deque": deque,
-    "keys": lambda values: dict.fromkeys(values).keys(),
-    "values": lambda values: dict(enumerate(values)).values(),
-    "iterator": iter,
-}
-_READ: dict[str, Callable[[Any], Any]] = {
-    "int": lambda text: int(text, 16),
-    "bytes": bytes.fromhex,
-    "bytearray": bytearray.fromhex,
-    "complex": lambda parts: complex(*parts),
-    "range": lambda parts: range(*(int(part, 16) for part in parts)),
-    "decimal": decimal.Decimal,
-    "fraction": lambda parts: fractions.Fraction(*(int(part, 16) for part in parts)),
-}
 
 
 class CodecError(Exception):
@@ -106,7 +50,8 @@ class Encoder:
         root = self._tree(value, 0)
         nodes = []
         for node in self._nodes:  # which grows as they point to others
-            nodes.append([type(node).__name__, {str(name): self._tree(part, 1) for name, part in vars(node).items()}])
+            parts = {str(name): self._tree(part, 1) for name, part in _attributes(node).items()}
+            nodes.append([type(node).__name__, parts])
         return {"value": root, "nodes": nodes} if nodes else {"value": root}
 
     def _tree(self, value: Any, depth: int) -> Any:
@@ -118,29 +63,32 @@ class Encoder:
         kind = type(value)
         if kind is int and not -_LARGE < value < _LARGE:
             return {"int": hex(value)}
-        if kind in _PLAIN:
+        if kind in PLAIN:
             return value
         if kind is list:
             return self._trees(value, depth)
-        if kind is dict:
-            return {"dict": self._pairs(value.items(), depth)}
-        if kind in _ITERATED:
-            return {_ITERATED[kind]: self._trees(value, depth)}
-        if kind in _WRITTEN:
-            tag, write = _WRITTEN[kind]
+        if kind in PAIRED:
+            tag, items = PAIRED[kind]
+            return {tag: self._pairs(items(value), depth)}
+        if kind in ITERATED:
+            return {ITERATED[kind]: self._trees(value, depth)}
+        if kind in WRITTEN:
+            tag, write = WRITTEN[kind]
             return {tag: write(value)}
         return self._rarity(kind, value, depth)
 
     def _rarity(self, kind: type, value: Any, depth: int) -> Any:
         if self._classes.get(kind.__name__) is kind:
             return {"node": self._node(value)}
-        if kind.__module__ == "numpy" and getattr(value, "shape", None) == ():
-            return {"scalar": [kind.__name__, self._tree(value.item(), depth + 1)]}
-        if kind in _ITERATORS:
+        if _is_numpys(kind):
+            plain = value.item()
+            return {"scalar": [kind.__name__, self._tree(float(value) if type(plain) is kind else plain, depth + 1)]}
+        if kind in ITERATORS:
             return {"iterator": self._trees(itertools.islice(value, _LONGEST_ITERATOR + 1), depth)}
-        if kind is type({}.items()):
-            return {"items": self._pairs(value, depth)}
-        for base, flatten in _FLATTENED.items():
+        if kind is defaultdict:
+            made = next((name for name, factory in FACTORIES.items() if value.default_factory is factory), None)
+            return {"defaultdict": [made, self._pairs(value.items(), depth)]}
+        for base, flatten in FLATTENED.items():
             if issubclass(kind, base):
                 return self._tree(flatten(value), depth)
         if self._handle is None:
@@ -192,7 +140,7 @@ class Decoder:
             nodes = message.get("nodes", [])
             self._nodes = [object.__new__(self._classes[name]) for name, _ in nodes]
             for node, (_, attributes) in zip(self._nodes, nodes, strict=True):
-                vars(node).update({_attribute(name): self._value(tree) for name, tree in attributes.items()})
+                _set(node, {_attribute(name): self._value(tree) for name, tree in attributes.items()})
             return self._value(message["value"])
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise CodecError(f"not a message: {type(error).__name__}") from error
@@ -203,15 +151,15 @@ class Decoder:
         if type(tree) is not dict:
             return tree
         [(tag, content)] = tree.items()
-        if tag in _READ:
-            return _READ[tag](content)
-        if tag in _MADE:
-            return _MADE[tag]([self._value(part) for part in content])
+        if tag in READ:
+            return READ[tag](content)
+        if tag in MADE:
+            return MADE[tag]([self._value(part) for part in content])
+        if tag in JOINED:
+            return JOINED[tag](self._dict(content))
         match tag:
-            case "dict":
-                return self._dict(content)
-            case "items":
-                return self._dict(content).items()
+            case "defaultdict":
+                return defaultdict(FACTORIES.get(content[0]), self._dict(content[1]))
             case "scalar":
                 return self._value(content[1])
             case "node":
@@ -227,10 +175,32 @@ class Decoder:
 def _all_plain(values: list[Any] | tuple[Any, ...]) -> bool:
     """Whether these are JSON as they are. Long lists of numbers are common, and this takes a tenth of the time."""
     kinds = {*map(type, values)}
-    if not kinds <= _PLAIN:
+    if not kinds <= PLAIN:
         return False
     numbers = values if kinds == {int} else [value for value in values if type(value) is int]
     return not numbers or (min(numbers) > -_LARGE and max(numbers) < _LARGE)
+
+
+def _is_numpys(kind: type) -> bool:
+    """Whether this is one of numpy's kinds of numbers. Who has not imported it has none."""
+    generic = getattr(sys.modules.get("numpy"), "generic", None)
+    return isinstance(generic, type) and issubclass(kind, generic)
+
+
+def _attributes(node: object) -> dict[str, Any]:
+    if hasattr(node, "__dict__"):
+        return vars(node)
+    slots = [vars(kind).get("__slots__", ()) for kind in type(node).__mro__]
+    names = [name for some in slots for name in ([some] if isinstance(some, str) else some)]
+    return {name: getattr(node, name) for name in names if hasattr(node, name)}
+
+
+def _set(node: object, attributes: dict[str, Any]) -> None:
+    if hasattr(node, "__dict__"):
+        vars(node).update(attributes)
+        return
+    for name, value in attributes.items():
+        object.__setattr__(node, name, value)
 
 
 def _attribute(name: str) -> str:

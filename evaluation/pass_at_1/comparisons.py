@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from decimal import Decimal, DecimalException
+from fractions import Fraction
 from typing import Any
 
 _PLAIN = {type(None), bool, int, float, str}
 _RELATIVE = 1e-7
 _FLOAT_TOLERANCE = 1e-6
+_LONGEST_FRACTION = 1 << 14  # bits above or below; a float has less than 1,100
 
 
 class UnlikeError(Exception):
@@ -131,10 +134,10 @@ def value_like(tree: Any, expected: Any) -> Any:
             return type(expected)(parts)
         return type(expected)(map(value_like, parts, expected))
     if isinstance(expected, (set, frozenset)):
-        parts = _as_many(_tagged(tree, "set", "frozenset"), expected)
+        parts = _as_many(_tagged(tree, "set", "frozenset", "keys"), expected)
         return type(expected)(map(_key, parts))
     if isinstance(expected, dict):
-        return dict(_item_like(pair, expected) for pair in _as_many(_tagged(tree, "dict"), expected))
+        return _dict_like(tree, expected)
     return _scalar(tree)
 
 
@@ -150,6 +153,16 @@ def _as_many(parts: Any, expected: Collection[Any]) -> list[Any]:
     if not isinstance(parts, list) or len(parts) != len(expected):
         raise UnlikeError
     return parts
+
+
+def _dict_like(tree: Any, expected: dict[Any, Any]) -> dict[Any, Any]:
+    match tree:
+        case {"defaultdict": [_, pairs]}:
+            pass
+        case _:
+            pairs = _tagged(tree, "dict", "ordered", "counter")
+    made = OrderedDict if "ordered" in tree else dict
+    return made(_item_like(pair, expected) for pair in _as_many(pairs, expected))
 
 
 def _item_like(pair: Any, expected: dict[Any, Any]) -> tuple[Any, Any]:
@@ -178,4 +191,27 @@ def _scalar(tree: Any) -> Any:
             return _scalar(value)
         case {"complex": [float(real), float(imaginary)]}:
             return complex(real, imaginary)
+        case {"decimal": str(text)}:
+            return _decimal(text)
+        case {"fraction": [str(upper), str(lower)]}:
+            return _fraction(_scalar({"int": upper}), _scalar({"int": lower}))
     raise UnlikeError
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except DecimalException:
+        raise UnlikeError from None
+    if value.is_snan():  # which raises an exception when it is compared
+        raise UnlikeError
+    return value
+
+
+def _fraction(upper: int, lower: int) -> Any:
+    """A fraction in lowest terms, as all are that Python makes. To bring longer ones into those takes too long."""
+    if lower == 1:
+        return upper
+    if lower <= 0 or max(upper.bit_length(), lower.bit_length()) > _LONGEST_FRACTION:
+        raise UnlikeError
+    return Fraction(upper, lower)

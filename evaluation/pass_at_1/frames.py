@@ -10,7 +10,8 @@ from typing import Any
 LONGEST = 64 << 20
 LENGTH = struct.Struct("<I")
 # What `json.loads` does after it has looked for an encoding and for white space, which there is none.
-_SCAN = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+# Each NaN is another object: lists take the same one to be equal to itself.
+_SCAN = json.JSONDecoder(parse_constant=float).scan_once  # type: ignore[attr-defined]
 _JSON = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 

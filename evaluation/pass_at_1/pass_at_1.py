@@ -26,6 +26,7 @@ from .grading import Grader
 from .jails import Jail
 from .judge import judge
 from .kernel import libc
+from .kinds import PLAIN
 from .landlock import restrict
 from .programs import run_program
 from .proofs import NoJailError

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import builtins
+import gc
 import io
 import marshal
 import os
@@ -13,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from types import ModuleType
 from typing import Any
+from weakref import ref
 
 # Imported before the forks, so that no child pays for it.
 WARM = (
@@ -20,6 +23,7 @@ WARM = (
     " datetime decimal enum fractions functools hashlib heapq inspect io itertools logging math numbers operator queue"
     " random re statistics string struct textwrap time timeit types typing warnings"
 )
+_BUILTINS = dict(vars(builtins))
 
 
 def run_program(*descriptors: int) -> int:
@@ -30,28 +34,69 @@ def run_program(*descriptors: int) -> int:
             Its input, its output, its errors, and the source, which holds `preamble` and `code`.
 
     Returns:
-        `int`: 0; or 1 if an exception was not caught. `SystemExit` is none, whatever its code.
+        `int`: 0; or 1 if an exception was not caught, or one was raised when its output was flushed at its end.
+            `SystemExit` is none, whatever its code.
     """
     source = place_streams(descriptors)
     streams = _open_streams()
-    main = ModuleType("__main__")
-    main.__file__ = sys.argv[0] = "main.py"
-    sys.modules["__main__"] = main
+    loader = _new_main()
     try:
         with suppress(SystemExit):
-            execute(source["preamble"], "preamble.py", main.__dict__)
-            execute(source["code"], "main.py", main.__dict__)
-        threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
-        main.__dict__.clear()  # files that were not closed are flushed when nobody holds them any more
-        for stream in (sys.stdout, *streams):
-            if not stream.closed:
+            _run_as_main(source)
+        _finish(loader)
+        for stream in streams:
+            with suppress(ValueError):  # closed, or another stream has its buffer
                 stream.flush()
     except BaseException:  # whatever a stranger's program raises
         with suppress(BaseException):
             traceback.print_exc(limit=-3, file=streams[1])
         return 1
     return 0
+
+
+class _Loader:
+    """What stands as `__loader__` among the program's names: it lives as long as they do."""
+
+
+def _new_main() -> ref[_Loader]:
+    main = ModuleType("__main__")
+    main.__file__ = sys.argv[0] = "main.py"
+    main.__loader__ = loader = _Loader()  # type: ignore[assignment]
+    sys.modules["__main__"] = main
+    return ref(loader)
+
+
+def _run_as_main(source: dict[str, Any]) -> None:
+    names = vars(sys.modules["__main__"])
+    execute(source["preamble"], "preamble.py", names)
+    execute(source["code"], "main.py", names)
+
+
+def _finish(loader: ref[_Loader]) -> None:
+    """What the interpreter does at its end, in its order: the streams are flushed while all names still have their
+    meaning, and whatever nobody holds any more, such as a file that was not closed, has its finalizer run."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for name in ("stdout", "stderr"):
+        _flush(getattr(sys, name, None))
+    if gc.isenabled():
+        gc.collect()  # puts those who hold others before them, so that their finalizers run first
+    sys.modules.pop("__main__", None)
+    vars(builtins).update(_BUILTINS)
+    for name in ("stdin", "stdout", "stderr"):
+        setattr(sys, name, getattr(sys, f"__{name}__", None))
+    gc.collect()
+    left = loader()
+    for names in gc.get_referrers(left) if left else []:
+        if type(names) is dict:
+            names.clear()
+
+
+def _flush(stream: Any) -> None:
+    with suppress(AttributeError):
+        if stream is None or stream.closed:
+            return
+    stream.flush()
 
 
 def place_streams(descriptors: Sequence[int]) -> dict[str, Any]:

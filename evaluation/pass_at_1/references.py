@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from .tasks import CallTask, StdinTask
@@ -41,12 +42,24 @@ def call_task(program: str, reference: Mapping[str, Any]) -> CallTask:
     Raises:
         `ValueError`: if something is no JSON.
     """
-    tests = [(tuple(map(_value, test["input"].split("\n"))), _value(test["output"])) for test in reference["tests"]]
+    tests = [
+        (tuple(map(json_value, test["input"].split("\n"))), json_value(test["output"])) for test in reference["tests"]
+    ]
     return CallTask(program, reference["function"], tuple(tests))
 
 
-def _value(text: str) -> Any:
+def json_value(text: str) -> Any:
+    """The value of a text in JSON, in which whole numbers may have any number of digits.
+
+    Raises:
+        `ValueError`: if it is no JSON.
+    """
     try:
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # a whole number of more digits than Python reads without being asked
+            return json.loads(text, parse_int=lambda digits: int(Decimal(digits)))
     except ValueError as error:
-        raise ValueError(f"the tests of a function are JSON, which {text!r} is not: {error}") from error
+        raise ValueError(f"the tests of a function are JSON, which {text[:300]!r} is not: {error}") from error

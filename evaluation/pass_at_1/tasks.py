@@ -14,8 +14,9 @@ class StdinTask:
     """A program that reads standard input and writes standard output.
 
     It runs afresh for each test, up to the first that it fails. The output is compared by LiveCodeBench's rule, see
-    [`same_output`]. An exception that is not caught fails the test even after the right output; `exit()` with
-    whatever code does not.
+    [`same_output`]. An exception that is not caught fails the test even after the right output, as does one from the
+    flush at the end; `exit()` with whatever code does not. Whole numbers may have any number of digits, unless the
+    preamble sets a limit.
 
     Args:
         code (`str`):

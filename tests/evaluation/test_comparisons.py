@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections import Counter, OrderedDict, defaultdict, deque
+from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from evaluation.pass_at_1.codec import Encoder
 from evaluation.pass_at_1.comparisons import close_value, is_root, same_output, same_value, tolerance_for
+from evaluation.pass_at_1.frames import text_of, unpacked
 
 SAME_OUTPUTS = [
     ("5", "5\n"),
@@ -58,7 +62,7 @@ def test_outputs_that_differ(printed: str, expected: str) -> None:
 
 def tree_of(value: object) -> Any:
     """As it comes out of a candidate's process."""
-    return json.loads(json.dumps(Encoder().encode(value)["value"]))
+    return unpacked(text_of(Encoder().encode(value)["value"]).encode())
 
 
 SAME_VALUES: list[tuple[Any, Any]] = [
@@ -74,6 +78,17 @@ SAME_VALUES: list[tuple[Any, Any]] = [
     (1 << 80, 1 << 80),
     (1 << 500, 1 << 500),
     (-(1 << 62), -(1 << 62)),
+    (Decimal("2.50"), 2.5),
+    (Decimal(5), 5),
+    (Decimal("1E+30"), 10**30),
+    (Decimal("Infinity"), math.inf),
+    (Fraction(5, 2), 2.5),
+    (Fraction(10, 2), 5),
+    (Fraction(1, 1 << 1074), 5e-324),
+    ([Decimal(1), [Fraction(1, 2)], {"a": Fraction(3)}], [1, [0.5], {"a": 3}]),
+    (OrderedDict(b=1, a=2), {"a": 2, "b": 1}),
+    (Counter("aab"), {"a": 2, "b": 1}),
+    (defaultdict(list, {"a": [1]}), {"a": [1]}),
 ]
 OTHER_VALUES: list[tuple[Any, Any]] = [
     (3, 4),
@@ -91,7 +106,34 @@ OTHER_VALUES: list[tuple[Any, Any]] = [
     (b"a", "a"),
     (0.1 + 0.2, 0.3),
     (1 << 80, float(1 << 80) * 2),
+    (Decimal("0.1"), 0.1),
+    (Decimal("2.5"), "2.5"),
+    (Decimal("NaN"), math.nan),
+    (Decimal("sNaN"), 1),
+    (Decimal("1E+999999999"), 1),
+    (Fraction(1, 3), 1 / 3),
+    (Fraction(1, 2), "1/2"),
+    (Fraction(1, 1 << 100_000), 0.0),
+    (Counter(a=0), {}),
+    (deque([1, 2]), [1, 2]),
+    (range(1, 3), [1, 2]),
+    ({1: 0}.keys(), [1]),
+    (iter([1]), [1]),
+    (date(2024, 1, 2), "2024-01-02"),
 ]
+
+
+@pytest.mark.parametrize(("value", "expected"), [*SAME_VALUES, *OTHER_VALUES])
+def test_the_rule_is_that_of_one_process(value: Any, expected: Any) -> None:
+    """Of LiveCodeBench's harness, with the value at hand."""
+    expected = json.loads(json.dumps(expected))  # another NaN than that in the value
+    if isinstance(value, tuple):
+        value = list(value)
+    try:
+        is_same = value == expected
+    except ArithmeticError:
+        is_same = False
+    assert same_value(expected, tree_of(value)) == is_same
 
 
 @pytest.mark.parametrize(("value", "expected"), SAME_VALUES)
@@ -109,6 +151,15 @@ BAD_TREES = [
     {"tuple": 3},
     {"tuple": {"list": [1]}},
     {"int": "zz"},
+    {"decimal": "zz"},
+    {"decimal": 1},
+    {"decimal": "1" * 5000 + "x"},
+    {"fraction": ["0x1", "0x0"]},
+    {"fraction": ["0x1", "-0x2"]},
+    {"fraction": ["0x1"]},
+    {"fraction": [1, 2]},
+    {"defaultdict": [1]},
+    {"counter": 3},
     {"int": 5},
     {"scalar": [1]},
     {"scalar": ["float64"]},
@@ -140,6 +191,9 @@ CLOSE = [  # returned, expected, tolerance
     (math.inf, math.inf, 1e-6),
     ({1, 2}, frozenset([2, 1]), 0.0),
     ({(1, 2): {"a": None}}, {(1, 2): {"a": None}}, 0.0),
+    ({Decimal(1): {Fraction(4, 2)}}, {1: {2}}, 0.0),
+    ({1: 0, 2: 0}.keys(), {1, 2}, 0.0),
+    (OrderedDict(a=1, b=2), OrderedDict(a=1, b=2), 0.0),
     (complex(1, 2), complex(1, 2), 0.0),
     ([1, 2.0000001], [1.0, 2], 1e-6),
 ]
@@ -156,6 +210,9 @@ NOT_CLOSE = [
     (10**400, 1.0, 1e-6),
     (["a"], ["b"], 1e-6),
     ([{1.0}], [{1.0000001}], 1e-6),
+    (Decimal("1.0000001"), 1.0, 1e-6),
+    (Fraction(10_000_001, 10_000_000), 1.0, 1e-6),
+    (OrderedDict(b=2, a=1), OrderedDict(a=1, b=2), 0.0),
 ]
 
 
@@ -196,6 +253,10 @@ def test_the_tolerance_is_evalpluss(expected: Any, atol: float, tolerance: float
 def test_a_root_is_judged_by_the_polynomial() -> None:
     assert is_root([-6, 11, -6, 1], 1e-4, 2.00001)
     assert is_root([-6, 11, -6, 1], 1e-4, 3)
+    assert is_root([-6, 11, -6, 1], 1e-4, tree_of(Decimal("2.00001")))
+    assert is_root([-6, 11, -6, 1], 1e-4, tree_of(Fraction(200_001, 100_000)))
+    assert not is_root([-6, 11, -6, 1], 1e-4, tree_of(Decimal("NaN")))
+    assert not is_root([-6, 11, -6, 1], 1e-4, tree_of(Decimal("1E+999999")))
     assert not is_root([-6, 11, -6, 1], 1e-4, 2.5)
     assert not is_root([1, 2], 1e-4, math.nan)
     assert not is_root([1, 2], 1e-4, "1")

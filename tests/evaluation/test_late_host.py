@@ -127,6 +127,26 @@ def test_a_host_that_is_held_up_changes_no_verdict(
     assert {name: verdict for name, verdict in found.items() if verdict.status != expected[name]} == {}
 
 
+def test_who_waits_until_the_host_takes_what_was_written_does_not_sleep(
+    ready: Grader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that wakes up as late as it cannot tell from a job that takes its time."""
+
+    def late(poll: Any, nap: float) -> tuple[list[tuple[int, int]], float]:
+        events, _ = clocks.watch(poll, nap)
+        return events, nap
+
+    monkeypatch.setattr(stdin_runs, "watch", late)
+    monkeypatch.setattr(wires, "watch", late)
+    longer = "x" * 4_000_000
+    much = [task for name, task in RIGHT.items() if "lot" in name or "page" in name or "evalplus" in name]
+    much += [CallTask("def f(n): return n * 'x'", "f", (((len(longer),), longer),), LIMIT)]
+    much += [CallTask("def f(x): return len(x)", "f", (((longer,), len(longer)),), LIMIT)]
+    assert [verdict.status for verdict in ready.grade(much)] == ["pass"] * len(much)
+    asleep = [task for name, (task, _) in WRONG.items() if "sleeps" in name]
+    assert [verdict.status for verdict in ready.grade(asleep)] == ["timeout"] * len(asleep)
+
+
 class Clockwork:
     """A job whose clocks a test sets."""
 
