@@ -55,7 +55,7 @@ class Budget:
         self.cpu_seconds = cpu_seconds
         self._watched = self._own = 0.0
         self._cpu_before = self._job.cpu_seconds
-        self._waited_before = self._job.waited
+        self._waited_before = self._job.waits.seconds
         self._partner_before = self._partner_seconds
 
     @property
@@ -80,7 +80,7 @@ class Budget:
         if self._job.has_begun:
             self._watched += seconds
             self._own += 0.0 if excused else seconds
-            self._job.note_waiting(seconds)
+            self._job.waits.pass_time(seconds)
 
     def exceeded(self) -> str | None:
         """In what respect the time is over, or `None`."""
@@ -89,12 +89,12 @@ class Budget:
         allowed = self.cpu_seconds + _SLACK
         if self._watched <= allowed:
             return None
-        is_seen = self._job.look() and (self._partner is None or self._partner.look())
+        is_seen = self._job.waits.look() and (self._partner is None or self._partner.waits.look())
         for_partner = self._partner_seconds - self._partner_before
-        excused = self._job.waited - self._waited_before + for_partner
+        excused = self._job.waits.seconds - self._waited_before + for_partner
         if is_seen and self._own - excused > allowed:
             return f"{self._watched:.1f} s, most of them asleep"
-        factor, more = _FARTHEST if self._job.waited_is_known else _FARTHEST_UNSEEN
+        factor, more = _FARTHEST if self._job.waits.is_known else _FARTHEST_UNSEEN
         if self._watched - for_partner > factor * self.cpu_seconds + more:
             return f"{self._watched:.1f} s"
         return None
@@ -110,7 +110,7 @@ class Budget:
 
     @property
     def _partner_seconds(self) -> float:
-        return 0.0 if self._partner is None else self._partner.cpu_seconds + self._partner.waited
+        return 0.0 if self._partner is None else self._partner.cpu_seconds + self._partner.waits.seconds
 
 
 class Jointly:

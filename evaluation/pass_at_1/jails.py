@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from .tiers import Tier
+from .waits import Waits
 from .zygote import KILL, READY
 
 _PATIENCE = 30.0  # seconds that a healthy jail never needs to answer, however loaded the machine
 GRACE = 0.5
 """Seconds in which a job that has been hung up on is expected to end by itself, without being killed."""
-_STEP = 0.2  # seconds between two looks at a job's threads
 _LONGEST_MESSAGE = 1 << 16
 _CREDENTIALS = struct.Struct("=iII")
 
@@ -87,7 +87,7 @@ class Jail:
                 start_new_session=True,
             )
         try:
-            self.receive()
+            _, self.pid = self.receive()
         except JailError:
             self.close()
             raise JailError(self._last_words or "it ended without a word") from None
@@ -166,8 +166,7 @@ class Job:
         self._posted = time.monotonic()
         self._pid: int | None = None
         self._cpu_seconds = 0.0
-        self._waits: dict[str, float] = {}  # by thread
-        self._unseen = 0.0
+        self.waits = Waits(jail.pid)
         self._ending: Ending | None = None
 
     def __enter__(self) -> Job:
@@ -193,43 +192,6 @@ class Job:
         return self._cpu_seconds
 
     @property
-    def waited(self) -> float:
-        """Time that its threads, those that have ended too, were ready to run but had no processor, as of the last
-        [`look`]."""
-        return sum(self._waits.values())
-
-    @property
-    def waited_is_known(self) -> bool:
-        """Whether the kernel says it."""
-        return bool(self._waits)
-
-    def look(self) -> bool:
-        """Note what each thread has waited so far. Whether there was something to see: it may have ended just now."""
-        if not self.has_begun:
-            return False
-        folder = f"/proc/{self._pid}/task"
-        is_seen = False
-        with suppress(OSError):
-            for thread in os.listdir(folder):
-                with suppress(OSError):
-                    waited = _waited(f"{folder}/{thread}/schedstat")
-                    self._waits[thread] = max(waited, self._waits.get(thread, 0.0))
-                    is_seen = True
-        return is_seen
-
-    def note_waiting(self, seconds: float) -> None:
-        """Look from time to time: what a thread waited is not known any more when it has ended.
-
-        Args:
-            seconds (`float`):
-                How long the job ran since the last call.
-        """
-        self._unseen += seconds
-        if self._unseen >= _STEP:
-            self._unseen = 0.0
-            self.look()
-
-    @property
     def has_ended(self) -> bool:
         """Whether it is gone."""
         return self._ending is not None or (self.has_begun and self._jail.has_spoken())
@@ -249,7 +211,7 @@ class Job:
         message, pid = self._jail.receive()
         if message != READY:
             raise JailError(f"a job could not be confined: {message!r}")
-        self._pid = pid
+        self._pid = self.waits.job = pid
 
     def end(self, grace: float = 0.0) -> Ending:
         """Kill it if it still runs, and wait until it is gone.
@@ -269,8 +231,3 @@ class Job:
             report = json.loads(self._jail.receive()[0])
             self._ending = Ending(report["status"], report["cpu"], report["peak_kib"] << 10)
         return self._ending
-
-
-def _waited(schedstat: str) -> float:
-    with open(schedstat) as fields:
-        return int(fields.read().split()[1]) / 1e9

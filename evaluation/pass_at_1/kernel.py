@@ -23,7 +23,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 # Mapped by the interpreter and its libraries before the program asks for anything.
 _INTERPRETER = 256 << 20
-_NOTHING = ("CORE", "FSIZE", "MEMLOCK", "MSGQUEUE", "RTPRIO", "NICE")  # FSIZE: pipes and sockets are not files
+_NOTHING = ("CORE", "MEMLOCK", "MSGQUEUE", "RTPRIO", "NICE")
 
 
 def prepared_prctl(option: int, *values: int) -> Callable[[], None]:
@@ -89,8 +89,8 @@ def prepared_death_with_parent() -> Callable[[], None]:
 
 
 def limit_for_good(descriptors: int) -> None:
-    """Set the limits that are the same for all jobs: no files, locked memory, queues or priorities, and few
-    descriptors. The number of processes is not limited, as the kernel counts all that a user has on the machine."""
+    """Set the limits that are the same for all jobs: no core dumps, locked memory, queues or priorities, and few
+    descriptors. The number of threads has a limit of its own, see [`ThreadLimit`]."""
     limits = {**dict.fromkeys(_NOTHING, 0), "NOFILE": descriptors, "SIGPENDING": 64}
     for name, value in limits.items():
         kind = getattr(resource, f"RLIMIT_{name}")
@@ -98,8 +98,8 @@ def limit_for_good(descriptors: int) -> None:
 
 
 def limit(cpu_seconds: float, memory: int) -> None:
-    """Set the limits of a job. The kernel counts processor time in ticks, up to a tenth too much: the exact clock is
-    read from outside, so here is only a backstop.
+    """Set the limits of a job, which writes no files. The kernel counts processor time in ticks, up to a tenth too
+    much: the exact clock is read from outside, so here is only a backstop.
 
     Args:
         cpu_seconds (`float`):
@@ -107,6 +107,7 @@ def limit(cpu_seconds: float, memory: int) -> None:
         memory (`int`):
             Bytes.
     """
+    _limit(resource.RLIMIT_FSIZE, 0, 0)  # pipes and sockets are not files
     _limit(resource.RLIMIT_CPU, int(cpu_seconds * 1.5) + 2, _MOST_CPU)
     _limit(resource.RLIMIT_DATA, memory, _MOST_DATA)
     _limit(resource.RLIMIT_AS, memory + _INTERPRETER, _MOST_SPACE)

@@ -38,7 +38,9 @@ from .seccomp import Filter
 from .stdin_runs import grade_stdin
 from .syscalls import MACHINES
 from .tasks import CallTask, CheckTask, StdinTask, Verdict
+from .threads import MOST_THREADS
 from .tiers import Tier
+from .waits import Waits
 from .wires import Wire
 from .wrapped import run_wrapped
 from .zygote import serve

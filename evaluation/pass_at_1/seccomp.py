@@ -18,7 +18,7 @@ Instruction = tuple[int, int, int, int]
 
 # linux/filter.h and linux/seccomp.h
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_ALLOW, _KILL, _ERRNO, _ASK = 0x7FFF0000, 0x80000000, 0x00050000, 0x7FC00000
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _X32 = 0x40000000  # calls of the x32 interface on x86_64; no processor has numbers this high otherwise
 
@@ -59,6 +59,28 @@ def filter_program(machine: Machine, pid: int) -> list[Instruction]:
         (_JUMP_AT_LEAST, _X32, 0, 1),
         _answer(_KILL),
         *_search(_segments(rules)),
+    ]
+
+
+def announcing_program(machine: Machine) -> list[Instruction]:
+    """A filter that refuses nothing, but lets another process decide whether a thread begins, and know when one ends.
+
+    Args:
+        machine ([`Machine`]):
+            Numbers of the calls.
+    """
+    return [
+        (_LOAD, _ARCHITECTURE, 0, 0),
+        (_JUMP_EQUAL, machine.audit, 1, 0),
+        _answer(_ALLOW),
+        (_LOAD, _NUMBER, 0, 0),
+        (_JUMP_EQUAL, machine.harmless["exit"], 4, 0),
+        (_JUMP_EQUAL, machine.checked["clone"], 1, 0),
+        _answer(_ALLOW),
+        _load(0),
+        (_JUMP_ANY_BIT, _CLONE_THREAD, 0, 1),
+        _answer(_ASK),
+        _answer(_ALLOW),
     ]
 
 

@@ -16,11 +16,14 @@ class Machine:
             Calls allowed whatever their arguments.
         checked (`dict[str, int]`):
             Calls allowed or refused by their arguments.
+        seccomp (`int`):
+            The call that installs a filter.
     """
 
     audit: int
     harmless: dict[str, int]
     checked: dict[str, int]
+    seccomp: int
 
 
 def _numbers(text: str) -> dict[str, int]:
@@ -49,6 +52,7 @@ _X86_64 = Machine(
         open=2 ioctl=16 sendto=44 socketpair=53 clone=56 kill=62 fcntl=72 prctl=157 tgkill=234 openat=257
         prlimit64=302 clone3=435 openat2=437
     """),
+    seccomp=317,
 )
 
 # asm-generic/unistd.h
@@ -71,6 +75,7 @@ _AARCH64 = Machine(
         fcntl=25 ioctl=29 openat=56 kill=129 tgkill=131 prctl=167 socketpair=199 sendto=206 clone=220 prlimit64=261
         clone3=435 openat2=437
     """),
+    seccomp=277,
 )
 
 MACHINES = {"x86_64": _X86_64, "aarch64": _AARCH64}

@@ -34,8 +34,8 @@ class Tier:
         name (`str`):
             `bubblewrap`, `landlock` or `unsafe`.
         required (`tuple[str, ...]`):
-            Of `landlock` and `seccomp`, what a jail of this tier does not start without. Either is used where the
-            kernel has it.
+            Of `landlock`, `seccomp` and `threads`, what a jail of this tier does not start without. Each is used where
+            the kernel has it.
     """
 
     name: str
@@ -57,18 +57,22 @@ class Tier:
     def command(self, control: int) -> list[str]:
         """The command line of a jail that is controlled through this descriptor."""
         runtime = this_runtime()
+        is_apart = self.name == "bubblewrap"
         options = {
             "packages": runtime.packages,
-            "readable": runtime.readable,
+            "readable": [*runtime.readable, _INPUT] if is_apart else runtime.readable,
             "listed": runtime.folders,
             "required": self.required,
+            "input": _INPUT if is_apart else None,
         }
         python = [runtime.interpreter, "-s", "-S", "-B", "-P", "-X", "utf8", "-c", _BOOT]
-        if self.name == "bubblewrap":
-            wrapped = [*_bubblewrap(runtime, self.environment), *python, _INSIDE]
+        nothing = 8 if control == 9 else 9
+        if is_apart:
+            script = f"{_WITH_STACK} {nothing}</dev/null"
+            wrapped = [*_bubblewrap(runtime, self.environment, nothing), *python, _INSIDE]
         else:
-            wrapped = [*python, _HERE]
-        return ["/bin/sh", "-c", _WITH_STACK, "sh", *wrapped, str(control), json.dumps(options)]
+            script, wrapped = _WITH_STACK, [*python, _HERE]
+        return ["/bin/sh", "-c", script, "sh", *wrapped, str(control), json.dumps(options)]
 
 
 _SEPARATED = (
@@ -79,16 +83,29 @@ _DEVICES = (
     "--dir /dev --dev-bind /dev/null /dev/null --dev-bind /dev/urandom /dev/urandom"
     " --ro-bind-try /usr/share/zoneinfo /usr/share/zoneinfo"
 )
+# Programs open their input by name, too. Without /proc that cannot be the descriptor: here it is a file, which the
+# jail fills for each job.
+_INPUT = "/dev/stdin"
+_NAMES = f"--dir /proc/self/fd --symlink {_INPUT} /proc/self/fd/0 --symlink /proc/self/fd /dev/fd"
 
 BUBBLEWRAP = Tier("bubblewrap", ("seccomp",))
 LANDLOCK = Tier("landlock", ("landlock", "seccomp"))
 UNSAFE = Tier("unsafe", ())
 
 
-def _bubblewrap(runtime: Runtime, environment: dict[str, str]) -> list[str]:
-    """The command line up to the program. There is no /proc, no /etc, no home and nothing that can be written to.
+def _bubblewrap(runtime: Runtime, environment: dict[str, str], nothing: int) -> list[str]:
+    """The command line up to the program. There is no /proc, no /etc, no home and nothing that can be written to but
+    the input, for which no program is allowed to.
 
     Root would keep all capabilities without `--cap-drop` and a namespace of users.
+
+    Args:
+        runtime ([`Runtime`]):
+            What Python needs.
+        environment (`dict[str, str]`):
+            All of it.
+        nothing (`int`):
+            A descriptor of an empty file.
     """
     arguments = [shutil.which("bwrap") or "bwrap", *_SEPARATED.split(), *_NOBODY.split()]
     for name, value in environment.items():
@@ -104,5 +121,5 @@ def _bubblewrap(runtime: Runtime, environment: dict[str, str]) -> list[str]:
         arguments += ["--ro-bind", path, path]
     for path in runtime.foreign:
         arguments += ["--remount-ro", path]
-    arguments += ["--ro-bind", _HERE, _INSIDE, *_DEVICES.split()]
+    arguments += ["--ro-bind", _HERE, _INSIDE, *_DEVICES.split(), "--bind-data", str(nothing), _INPUT, *_NAMES.split()]
     return [*arguments, "--dir", _SCRATCH, "--chdir", _SCRATCH, "--remount-ro", "/", "--"]

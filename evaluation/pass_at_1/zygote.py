@@ -27,6 +27,7 @@ from .calls import answer_calls
 from .judge import judge
 from .programs import WARM, run_program
 from .seccomp import Filter
+from .threads import ThreadLimit
 from .wrapped import run_wrapped
 
 KILL = b"K"
@@ -63,8 +64,9 @@ def serve(control: socket.socket, options: dict[str, Any]) -> None:
             Packets. In come a job as JSON with its descriptors, and [`KILL`]; out go a JSON greeting, and per job
             [`READY`] and a JSON report.
         options (`dict`):
-            `readable` and `listed`, for [`restrict`]; `packages`, name → folder; `required`, which of `landlock` and
-            `seccomp` it cannot do without.
+            `readable` and `listed`, for [`restrict`]; `packages`, name → folder; `required`, which of `landlock`,
+            `seccomp` and `threads` it cannot do without; `input`, the file that stands for the input of a program
+            where no name leads to its descriptor, or `None`.
 
     Raises:
         `OSError`: if what is required cannot be had.
@@ -75,16 +77,7 @@ def serve(control: socket.socket, options: dict[str, Any]) -> None:
     site.setquit()
     sys.set_int_max_str_digits(0)  # long numbers are right answers too, and the processor time is limited anyway
     threading.stack_size(_THREAD_STACK)
-    kernel.drop_capabilities()
-    kernel.refuse_tracing()
-    kernel.allow_no_new_privileges()
-    kernel.limit_for_good(_DESCRIPTORS)
-    confine: Callable[[], None] | None = None
-    with _required("landlock", options):
-        landlock.restrict(options["readable"], options["listed"])
-    with _required("seccomp", options):
-        confine = Filter().install
-    die_with_parent = kernel.prepared_death_with_parent()
+    confinement = _Confinement(options)
     random.seed(0)  # programs that draw lots draw the same ones each time, as with the hash seed
     os.dup2(1, 2)  # nobody listens any more
     gc.collect()
@@ -99,10 +92,10 @@ def serve(control: socket.socket, options: dict[str, Any]) -> None:
         job = json.loads(message)
         child = kernel.bare_fork()
         if child == 0:
-            _become(job, descriptors, control, die_with_parent, confine)
+            _become(job, descriptors, control, confinement)
         for descriptor in descriptors:
             os.close(descriptor)
-        _watch(child, control)
+        _watch(child, control, confinement.threads)
         _, status, usage = os.wait4(child, 0)
         report = {"status": status, "cpu": usage.ru_utime + usage.ru_stime, "peak_kib": usage.ru_maxrss}
         control.send(json.dumps(report).encode())
@@ -118,20 +111,58 @@ def _required(what: str, options: dict[str, Any]) -> Iterator[None]:
             raise
 
 
+class _Confinement:
+    """What this process gives up for good, and each child besides.
+
+    Args:
+        options (`dict`):
+            See [`serve`].
+    """
+
+    def __init__(self, options: dict[str, Any]):
+        kernel.drop_capabilities()
+        kernel.refuse_tracing()
+        kernel.allow_no_new_privileges()
+        kernel.limit_for_good(_DESCRIPTORS)
+        self._input = None if options["input"] is None else os.open(options["input"], os.O_RDWR)
+        with _required("landlock", options):
+            landlock.restrict(options["readable"], options["listed"])
+        self._filter: Filter | None = None
+        with _required("seccomp", options):
+            self._filter = Filter()
+        self.threads: ThreadLimit | None = None
+        with _required("threads", options):
+            self.threads = ThreadLimit()
+        self._die_with_parent = kernel.prepared_death_with_parent()
+
+    def enter(self, job: dict[str, Any], descriptors: Sequence[int]) -> None:
+        """In the fresh child."""
+        self._die_with_parent()
+        if self.threads is not None:
+            self.threads.leave()
+        if self._input is not None:
+            _fill(self._input, descriptors[0] if job["role"] in _READERS else None)
+        kernel.limit(job["cpu_seconds"], job["memory"])
+        if self._filter is not None:
+            self._filter.install()
+
+
+def _fill(named: int, given: int | None) -> None:
+    """Make the file that stands for the input hold what `given` does, or nothing, and let go of it."""
+    os.ftruncate(named, 0)
+    size = 0 if given is None else os.fstat(given).st_size
+    while given is not None and (done := os.lseek(named, 0, os.SEEK_END)) < size:
+        os.sendfile(named, given, done, size - done)
+    os.close(named)
+
+
 def _become(
-    job: dict[str, Any],
-    descriptors: Sequence[int],
-    control: socket.socket,
-    die_with_parent: Callable[[], None],
-    confine: Callable[[], None] | None,
+    job: dict[str, Any], descriptors: Sequence[int], control: socket.socket, confinement: _Confinement
 ) -> None:
     """In the fresh child: confine it, say so, play the job's role, and end. Nothing returns from here."""
     code = 1
     try:
-        die_with_parent()
-        kernel.limit(job["cpu_seconds"], job["memory"])
-        if confine is not None:
-            confine()
+        confinement.enter(job, descriptors)
         control.send(READY)
         control.close()
         code = _ROLES[job["role"]](*descriptors)
@@ -139,17 +170,25 @@ def _become(
         os._exit(code)
 
 
-def _watch(child: int, control: socket.socket) -> None:
-    """Return when the child has ended. End it when the host says so; if the host is gone, end this process too."""
+def _watch(child: int, control: socket.socket, threads: ThreadLimit | None) -> None:
+    """Return when the child has ended. Decide about its threads. End it when the host says so; if the host is gone,
+    end this process too."""
     ended = os.pidfd_open(child)
     poll = select.poll()
     poll.register(ended, select.POLLIN)
     poll.register(control, select.POLLIN)
+    if threads is not None:
+        threads.restart()
+        poll.register(threads, select.POLLIN)
     try:
         while True:
             ready = [descriptor for descriptor, _ in poll.poll()]
             if ended in ready:
                 return
+            if threads is not None and threads.fileno() in ready:
+                threads.decide()
+            if control.fileno() not in ready:
+                continue
             if control.recv(len(KILL)) != KILL:
                 os._exit(0)  # the child dies with this process
             os.kill(child, signal.SIGKILL)
@@ -174,6 +213,8 @@ class _Packages(importlib.abc.MetaPathFinder):
         )
 
 
+_READERS = ("process", "lcb", "lcb_published")
+"""Roles whose first descriptor is their input."""
 _ROLES: dict[str, Callable[..., int]] = {
     "process": run_program,
     "lcb": run_wrapped,

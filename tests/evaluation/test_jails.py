@@ -267,12 +267,13 @@ def test_no_worker_is_no_grader() -> None:
         Grader(0)
 
 
-def test_a_control_socket_is_of_use_to_nobody_else() -> None:
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_control_socket_is_of_use_to_nobody_else(tier: Tier) -> None:
     """A candidate has its streams and nothing else open."""
     code = (
         "import os\nopened = []\nfor fd in range(256):\n    try: os.fstat(fd)\n    except OSError: continue\n"
         "    opened.append(fd)\nprint(opened)"
     )
-    with Grader(1, tiers=[LANDLOCK]) as grader:
+    with Grader(1, tiers=[tier]) as grader:
         [verdict] = grader.grade([StdinTask(code, (("", "[0, 1, 2]"),))])
     assert verdict.status == "pass"

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
+import sys
+import termios
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from evaluation.pass_at_1 import clocks, jails, stdin_runs, wires
+from evaluation.pass_at_1 import clocks, jails, stdin_runs, waits, wires
 from evaluation.pass_at_1.clocks import Budget
 from evaluation.pass_at_1.grading import CallTask, CheckTask, Grader, PlusTask, PlusTest, StdinTask, Task
 from evaluation.pass_at_1.jails import Ending, Jail, Job
 from evaluation.pass_at_1.tiers import LANDLOCK
+from evaluation.pass_at_1.waits import Waits
 from evaluation.pass_at_1.wires import Wire
 
 LIMIT = 0.4
@@ -69,7 +74,7 @@ POINTS: list[tuple[Any, str, str]] = [
     (Job, "has_ended", "before"),
     (Job, "has_ended", "after"),
     (Job, "cpu_seconds", "after"),
-    (Job, "look", "after"),
+    (Waits, "look", "after"),
     (Job, "end", "before"),
     (Jail, "start", "after"),
     (Jail, "has_spoken", "after"),
@@ -130,10 +135,14 @@ def test_a_host_that_is_held_up_changes_no_verdict(
 def test_who_waits_until_the_host_takes_what_was_written_does_not_sleep(
     ready: Grader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A host that wakes up as late as it cannot tell from a job that takes its time."""
+    """A host that wakes up when nothing more comes, and so late that it cannot tell that from a job that takes its
+    time."""
 
     def late(poll: Any, nap: float) -> tuple[list[tuple[int, int]], float]:
         events, _ = clocks.watch(poll, nap)
+        there = -1
+        while events and there < (there := sum(map(readable_bytes, events))):
+            time.sleep(0.2)
         return events, nap
 
     monkeypatch.setattr(stdin_runs, "watch", late)
@@ -147,17 +156,27 @@ def test_who_waits_until_the_host_takes_what_was_written_does_not_sleep(
     assert [verdict.status for verdict in ready.grade(asleep)] == ["timeout"] * len(asleep)
 
 
+def readable_bytes(event: tuple[int, int]) -> int:
+    with suppress(OSError):
+        return int.from_bytes(fcntl.ioctl(event[0], termios.FIONREAD, bytes(4)), sys.byteorder)
+    return 0
+
+
 class Clockwork:
     """A job whose clocks a test sets."""
 
     def __init__(self) -> None:
-        self.cpu_seconds = self.waited = 0.0
-        self.has_begun, self.has_ended, self.waited_is_known = True, False, True
+        self.cpu_seconds = self.seconds = 0.0
+        self.has_begun, self.has_ended, self.is_known = True, False, True
+
+    @property
+    def waits(self) -> Clockwork:
+        return self
 
     def look(self) -> bool:
-        return self.waited_is_known and not self.has_ended
+        return self.is_known and not self.has_ended
 
-    def note_waiting(self, seconds: float) -> None:
+    def pass_time(self, seconds: float) -> None:
         pass
 
 
@@ -190,11 +209,11 @@ def test_waiting_for_a_processor_or_a_partner_is_no_sleep_but_not_without_end() 
     job, partner = Clockwork(), Clockwork()
     budget = budget_of(job, partner)
     budget.charge(50.0)
-    job.waited, partner.cpu_seconds, partner.waited = 20.0, 15.0, 14.0
+    job.seconds, partner.cpu_seconds, partner.seconds = 20.0, 15.0, 14.0
     assert budget.exceeded() is None
-    partner.waited = 13.0
+    partner.seconds = 13.0
     assert "asleep" in str(budget.exceeded())
-    job.waited = 1000.0
+    job.seconds = 1000.0
     assert budget.exceeded() is None
     budget.charge(60.0)
     assert budget.exceeded() == "110.0 s"
@@ -202,7 +221,7 @@ def test_waiting_for_a_processor_or_a_partner_is_no_sleep_but_not_without_end() 
 
 def test_where_the_kernel_does_not_say_who_waits_nobody_is_said_to_sleep() -> None:
     job = Clockwork()
-    job.waited_is_known = False
+    job.is_known = False
     budget = budget_of(job)
     budget.charge(8.0)
     assert budget.exceeded() is None
@@ -235,6 +254,8 @@ def test_a_job_that_says_late_that_it_has_begun_is_heard(monkeypatch: pytest.Mon
     """Even if the host looks at the clock much later than at the jail."""
 
     class Slow:
+        pid = 8
+
         def has_spoken(self) -> bool:
             monkeypatch.setattr(jails.time, "monotonic", lambda: 1e9)
             return False
@@ -245,17 +266,19 @@ def test_a_job_that_says_late_that_it_has_begun_is_heard(monkeypatch: pytest.Mon
         job.has_begun  # noqa: B018
 
 
-def test_what_a_thread_waited_counts_after_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    waits = {"1": 2.0, "2": 3.0}
-    job = Job(None)  # type: ignore[arg-type]
-    job._pid = 1
-    monkeypatch.setattr(jails.os, "listdir", lambda folder: list(waits))
-    monkeypatch.setattr(jails, "_waited", lambda path: waits[path.split("/")[-2]])
-    assert job.look()
-    del waits["2"]
-    waits["1"] = 2.5
-    assert job.look()
-    assert job.waited == 5.5
-    waits.clear()
-    assert not job.look()
-    assert (job.waited, job.waited_is_known) == (5.5, True)
+def test_what_a_thread_waited_counts_after_its_end_and_what_the_jail_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = {"/proc/1/task/1/schedstat": (7.0, 2.0), "/proc/1/task/2/schedstat": (9.0, 3.0)}
+    times["/proc/8/schedstat"] = (50.0, 10.0)
+    monkeypatch.setattr(waits.os, "listdir", lambda folder: [path.split("/")[4] for path in times if folder in path])
+    monkeypatch.setattr(waits, "_schedule", times.__getitem__)
+    seen = waits.Waits(8)
+    seen.job = 1
+    assert seen.look()
+    assert seen.seconds == 5.0
+    del times["/proc/1/task/2/schedstat"]
+    times.update({"/proc/1/task/1/schedstat": (8.0, 2.5), "/proc/8/schedstat": (50.25, 10.5)})
+    seen.pass_time(1.0)
+    assert seen.seconds == 6.25
+    del times["/proc/1/task/1/schedstat"]
+    assert not seen.look()
+    assert (seen.seconds, seen.is_known) == (6.25, True)
