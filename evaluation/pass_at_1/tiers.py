@@ -52,7 +52,8 @@ class Tier:
             "TMPDIR": _SCRATCH,
         }
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        return {**environment, **threads, "PYTHONHASHSEED": "0"}
+        # Else each thread takes 64 MiB of what memory it may address, for what it may allocate.
+        return {**environment, **threads, "MALLOC_ARENA_MAX": "1", "PYTHONHASHSEED": "0"}
 
     def command(self, control: int) -> list[str]:
         """The command line of a jail that is controlled through this descriptor."""

@@ -7,24 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.pass_at_1.seccomp import assemble, filter_program
+from evaluation.pass_at_1.seccomp import Instruction, announcing_program, assemble, filter_program
 from evaluation.pass_at_1.syscalls import MACHINES
 
 PID = 4242
-ALLOWED, KILLED = 0x7FFF0000, 0x80000000
+ALLOWED, KILLED, ASKED = 0x7FFF0000, 0x80000000, 0x7FC00000
 HEADERS = {
     "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
     "aarch64": Path("/usr/include/asm-generic/unistd.h"),
 }
 
 
-def decision(machine: str, number: int, arguments: tuple[int, ...] = (), audit: int | None = None) -> int:
+def decision(
+    machine: str,
+    number: int,
+    arguments: tuple[int, ...] = (),
+    audit: int | None = None,
+    program: list[Instruction] | None = None,
+) -> int:
     """What the filter answers: an interpreter of the few instructions that it uses."""
     memory = {0: number, 4: MACHINES[machine].audit if audit is None else audit}
     for position, value in enumerate((*arguments, 0, 0, 0, 0, 0, 0)[:6]):
         memory[16 + 8 * position] = value & 0xFFFFFFFF
         memory[20 + 8 * position] = value >> 32
-    program = filter_program(MACHINES[machine], PID)
+    program = program or filter_program(MACHINES[machine], PID)
     accumulator, position = 0, 0
     while True:
         code, constant, yes, no = program[position]
@@ -112,6 +118,19 @@ def test_what_is_harmless_is_allowed_and_everything_else_refused(machine: str) -
         assert decision(machine, int(pair.partition("=")[2])) == refused(errno.EPERM), pair
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_beginning_and_the_end_of_threads_are_announced_and_nothing_else(machine: str) -> None:
+    known = MACHINES[machine]
+    program = announcing_program(known)
+    clone, leave = known.checked["clone"], known.harmless["exit"]
+    assert decision(machine, clone, (THREAD,), program=program) == ASKED
+    assert decision(machine, clone, (17,), program=program) == ALLOWED  # a process, which is this one's own child
+    assert decision(machine, leave, program=program) == ASKED
+    for number in set(range(600)) - {clone, leave}:
+        assert decision(machine, number, (THREAD,), program=program) == ALLOWED
+    assert decision(machine, clone, (THREAD,), audit=0, program=program) == ALLOWED  # the other filter ends it
+
+
 def test_other_interfaces_of_the_kernel_end_the_process() -> None:
     i386 = 0x40000003
     assert decision("x86_64", 4, audit=i386) == KILLED
@@ -142,6 +161,6 @@ def test_numbers_are_the_kernels(machine: str) -> None:
         words = line.split()
         if len(words) >= 3 and words[0] == "#define" and words[2].isdigit():
             numbers[words[1].removeprefix("__NR_")] = int(words[2])
-    known = MACHINES[machine].harmless | MACHINES[machine].checked
+    known = MACHINES[machine].harmless | MACHINES[machine].checked | {"seccomp": MACHINES[machine].seccomp}
     assert {name: numbers.get(name, number) for name, number in known.items()} == known
     assert len(known.keys() & numbers.keys()) > 80
