@@ -124,6 +124,14 @@ def test_an_answer_must_pass_the_samples_of_its_row(
     assert finding is None or (finding.evidence and "\n" not in finding.evidence)
 
 
+def test_numbers_may_be_longer_than_python_prints_unasked(sample_tests: SampleTests) -> None:
+    digits = "7" * 6000
+    row = {"examples": [{"input": f"{digits}\n", "output": f"{digits}0\n"}]}
+    right, wrong = answer("print(int(input()) * 10)"), answer("print(int(input()) * 100)")
+    findings = sample_tests.judge([row, row], [right, wrong])
+    assert [finding.reason if finding else None for finding in findings] == [None, "failed"]
+
+
 @pytest.mark.parametrize(
     "row",
     [

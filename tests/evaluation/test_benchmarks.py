@@ -28,6 +28,7 @@ from evaluation.pass_at_1.benchmarks import (
 )
 from evaluation.pass_at_1.call_runs import Answer
 from evaluation.pass_at_1.grading import CallTask, Grader, PlusTask, StdinTask
+from evaluation.pass_at_1.references import json_value
 from evaluation.pass_at_1.tiers import LANDLOCK
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -265,3 +266,16 @@ def test_livecodebench_agrees_with_published_verdicts(landlock: Grader) -> None:
             tasks[row["question_id"] + " published"] = replace(task, harness="lcb_published")
     assert len(tasks) > 120
     assert not_passed(landlock, tasks) == {}
+
+
+def test_the_tests_of_functions_may_hold_long_numbers() -> None:
+    """Of more digits than Python reads without being asked."""
+    digits = "7" * 6000
+    number = int(digits[:3000]) * 10**3000 + int(digits[3000:])
+    row = {"public_test_cases": [{"input": f"[{digits}]\n1", "output": digits}], "metadata": {"func_name": "f"}}
+    task = livecodebench_task(row, "code")
+    assert isinstance(task, CallTask)
+    assert task.tests == ((([number], 1), number),)
+    assert json_value(f'{{"a": [-{digits}, 1.5]}}') == {"a": [-number, 1.5]}
+    with pytest.raises(ValueError, match="are JSON, which 'x'"):
+        json_value("x")

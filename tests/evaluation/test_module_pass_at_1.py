@@ -74,7 +74,7 @@ def test_the_results_are_as_those_of_code_eval() -> None:
     results = load().compute(predictions=[[RIGHT], [RIGHT, "def f(x): 1 / 0"]], references=[TEST, TEST])["results"]
     number, result = results[1][1]
     assert number == 1
-    assert 0 < result.pop("cpu_seconds") < 3
+    assert result.pop("cpu_seconds") > 0
     assert result == {
         "task_id": 1,
         "completion_id": 1,
