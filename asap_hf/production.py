@@ -23,7 +23,7 @@ from .pruners.base import Pruning, Sequential
 from .records import Row, Tokens, id_columns
 from .result import ResultWriter
 from .rows import Columns, question_of, trace_of
-from .sft import conditioned_prompt, render_prompt
+from .sft import conditioned_prompt, render_end, render_prompt
 from .sources import Source
 from .tokens import count_tokens, load_tokenizer
 from .trace import Trace
@@ -213,7 +213,7 @@ class Production:
         texts: list[str] = []
         for place, pruning in prunings.items():
             whole, left = pruning.trace.source.reasoning, pruning.trace
-            texts += [whole, left.reasoning, rows[place].prompt, left.closing + left.answer]
+            texts += [whole, left.reasoning, rows[place].prompt, render_end(left)]
         counts = iter(count_tokens(self.tokenizer, texts))
         quadruples = zip(prunings, counts, counts, counts, counts, strict=True)
         ends = 2  # BOS, which not every tokenizer adds, and EOS

@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import UnusableTrace, UsageError
 from .splitting import DEFAULT_SPLITTER
+from .think_tags import without_open_end
 from .trace import Trace
 
 Message = dict[str, str]
@@ -90,8 +91,7 @@ class Columns:
         value = row.get(self.messages or self.prompt or "")
         if isinstance(value, str) and not self.messages:
             # A prompt for a model that is to think may end in the tag, which its completion then lacks.
-            text = value.rstrip()
-            text = text.removesuffix("<think>") if text.endswith("<think>") else value
+            text = without_open_end(value)
             if text.strip():
                 return value if is_rendered(value) else [{"role": "user", "content": text}]
         turns = _turns(value)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import UnusableTrace, UsageError
 from .rows import Message, is_rendered
+from .think_tags import OPENING, canonical, ends_open, without_open_end
 from .trace import Trace
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_THINK = "<think>\n"
 # Templates of models that can also answer at once ask for one of these, and close an empty block without it.
 _THINKING: dict[str, Any] = {"enable_thinking": True, "thinking": True}
 
@@ -44,7 +44,9 @@ def render_prompt(prompt: list[Message] | str, tokenizer: PreTrainedTokenizerBas
     bos = tokenizer.bos_token
     if bos and text.startswith(bos) and tokenizer(text).input_ids[:2] == [tokenizer.bos_token_id] * 2:
         text = text.removeprefix(bos)
-    return text if text.rstrip().endswith("<think>") else text + _THINK
+    if text.rstrip().endswith(OPENING):
+        return text
+    return f"{without_open_end(text) if ends_open(text) else text}{OPENING}\n"
 
 
 def conditioned_prompt(prompt: list[Message] | str, before: str, after: str) -> list[Message]:
@@ -62,4 +64,9 @@ def conditioned_prompt(prompt: list[Message] | str, before: str, after: str) -> 
 
 def render_completion(trace: Trace) -> str:
     """Reasoning, `</think>` and answer: what follows a prompt from `render_prompt`, without the EOS that TRL adds."""
-    return f"{trace.reasoning}{trace.closing}{trace.answer}"
+    return f"{trace.reasoning}{render_end(trace)}"
+
+
+def render_end(trace: Trace) -> str:
+    """What follows the reasoning: `</think>`, in whatever form the source had it, and the answer."""
+    return f"{canonical(trace.closing)}{trace.answer}"

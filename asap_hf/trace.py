@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .errors import UnusableTrace
+from .loops import is_looping
 from .splitting import DEFAULT_SPLITTER, split_steps
+from .think_tags import CLOSING_TAG, OPENING_TAG
 
 # Reasons why a completion is no usable trace, with the sentence that the summary shows for each.
 REASONS = {
@@ -24,11 +26,11 @@ REASONS = {
     "text_before_think": "there is text before <think>",
     "empty_reasoning": "the <think> block is empty",
     "no_answer": "nothing follows </think>",
-    "loop": "the reasoning repeats one run of words over and over",
+    "loop": "the reasoning repeats one span over and over",
 }
 
 # A model that was prompted with "<think>" may write it again: a doubled opening is one opening.
-_OPENING = re.compile(r"\s*(?:<think>\s*)+")
+_OPENING = re.compile(rf"\s*(?:{OPENING_TAG.pattern}\s*)+", OPENING_TAG.flags)
 # Blank lines around the reasoning belong to the tags; the indentation of its first line belongs to the first step.
 _BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)+")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # which json.loads('"\\ud800"') lets in
@@ -59,7 +61,7 @@ class Trace:
         """Read a trace out of `<think> … </think> answer`.
 
         The opening tag may be missing, since templates such as DeepSeek-R1's end the prompt with it; the closing tag
-        may not.
+        may not. Tags are those of `asap_hf.think_tags`: in capitals and with attributes too.
 
         Args:
             question (`str`):
@@ -157,19 +159,19 @@ def _locate(completion: object) -> tuple[str, str, str, str]:
     if not isinstance(completion, str) or not completion.strip():
         raise UnusableTrace("not_text")
     opening = _OPENING.match(completion)
-    if opening is None and "<think>" in completion.split("</think>", 1)[0]:
+    closing = CLOSING_TAG.search(completion)
+    if opening is None and OPENING_TAG.search(completion, 0, closing.start() if closing else len(completion)):
         raise UnusableTrace("text_before_think")
     start = opening.end() if opening else 0
     if opening:  # give the indentation of the first line back to the reasoning
-        start = max(completion.rfind("\n", 0, start) + 1, completion.rfind("<think>", 0, start) + len("<think>"))
+        start = max(completion.rfind("\n", 0, start) + 1, completion.rfind(">", 0, start) + 1)
     start = _after_blank_lines(completion, start)
-    end = completion.find("</think>")
-    if end < 0:
+    if closing is None:
         raise UnusableTrace("unclosed_think" if opening else "no_think")
-    after = end + len("</think>")
-    if "<think>" in completion[start:] or "</think>" in completion[after:]:
+    after = closing.end()
+    if OPENING_TAG.search(completion, start) or CLOSING_TAG.search(completion, after):
         raise UnusableTrace("several_think_tags")
-    reasoning = completion[start:end].rstrip()
+    reasoning = completion[start : closing.start()].rstrip()
     if not reasoning:
         raise UnusableTrace("empty_reasoning")
     answer_at = _after_blank_lines(completion, after)
@@ -183,34 +185,3 @@ def _locate(completion: object) -> tuple[str, str, str, str]:
 def _after_blank_lines(text: str, start: int) -> int:
     blank = _BLANK_LINES.match(text, start)
     return blank.end() if blank else start
-
-
-def is_looping(text: str, run: int = 16, repeats: int = 8) -> bool:
-    """Whether one run of words comes back again and again at one distance, as where a model got stuck.
-
-    A run of `run` words must stand at least `repeats` times, each time the same number of words after the last: the
-    mark of a loop, which repeated self-talk and tables of test cases do not show. The values are ours, not the
-    paper's (it does not treat loops); `tests/test_trace.py` holds them against real traces.
-
-    Args:
-        text (`str`):
-            The reasoning.
-        run (`int`, *optional*, defaults to 16):
-            Words that must repeat.
-        repeats (`int`, *optional*, defaults to 8):
-            How often they must stand there.
-    """
-    words = text.split()
-    last_seen: dict[tuple[str, ...], tuple[int, int, int]] = {}  # run -> (position, distance to the one before, count)
-    for position in range(len(words) - run + 1):
-        words_here = tuple(words[position : position + run])
-        previous = last_seen.get(words_here)
-        if previous is None:
-            last_seen[words_here] = (position, 0, 1)
-            continue
-        distance = position - previous[0]
-        count = previous[2] + 1 if distance == previous[1] else 2
-        if count >= repeats:
-            return True
-        last_seen[words_here] = (position, distance, count)
-    return False

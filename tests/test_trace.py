@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from asap_hf.errors import UnusableTrace
 from asap_hf.splitting import SPLITTERS
-from asap_hf.trace import REASONS, Trace, is_looping
+from asap_hf.think_tags import holds_tag
+from asap_hf.trace import REASONS, Trace
 
 TRACES = Path(__file__).resolve().parents[2] / "shared" / "data" / "traces"
 REAL = ["codeforces_cots_py.jsonl.gz", "qwen3_thinking_humaneval.jsonl.gz"]
@@ -30,12 +31,16 @@ USABLE = {
     "many blank lines at the tags": "<think>\n\n \n\nFirst.\n\nThen.\n\n \n</think>\n\n\n\nIt is 5.",
     "CRLF": "<think>\r\nFirst.\r\n\r\nThen.\r\n</think>\r\n\r\nIt is 5.\r\n",
     "white space after the answer": "<think>\nFirst.\n\nThen.\n</think>\n\nIt is 5. \n\n",
+    "capitals": "<THINK>\nFirst.\n\nThen.\n</Think>\n\nIt is 5.",
+    "attributes": '<think type="deep" budget=5>\nFirst.\n\nThen.\n</think>\n\nIt is 5.',
+    "white space in the tags": "< think >\nFirst.\n\nThen.\n</ think >\n\nIt is 5.",
+    "another opening than the prompt's": "<think>\n<Think mode='slow'>\nFirst.\n\nThen.\n</think>\n\nIt is 5.",
 }
 
 UNUSABLE = {
     "not_text": ["", "  \n", None, 5, ["<think>"], b"<think>a</think>b"],
     "not_encodable": [THINKS + "\ud800", THINKS.replace("First", "\udfff"), json.loads('"<think>a\\ud83d</think>b"')],
-    "no_think": ["It is 5.", "<Think>a</Think>b", "<thinking>a</thinking>b"],
+    "no_think": ["It is 5.", "<thinking>a</thinking>b", "<think about it>a b", "<thinker>a</thinker>b"],
     "unclosed_think": ["<think>\nFirst.", "<think>", "\n<think>\n<think>\n", "<think>a<think>b", "<think>a</think"],
     "several_think_tags": [
         THINKS + "\n<think>\nOnce more.\n</think>\nStill 5.",
@@ -44,8 +49,16 @@ UNUSABLE = {
         "<think>a <think>b</think> c</think> d",
         "<think>a <think>b</think> c",
         "a</think>b</think>c",
+        "a</think>b</THINK>c",
+        "<think>a <THINK>b</think> c",
+        "<think>First. <think type='deep'>Then.</think>It is 5.",
     ],
-    "text_before_think": ["Sure! " + THINKS, "```\n<think>\na\n</think>\nb\n```", "Sure! <think>"],
+    "text_before_think": [
+        "Sure! " + THINKS,
+        "```\n<think>\na\n</think>\nb\n```",
+        "Sure! <think>",
+        "Sure! <Think a=b>a</think>b",
+    ],
     "empty_reasoning": [
         "<think></think>5",
         "<think>\n\n</think>\n\n5",
@@ -98,6 +111,8 @@ PIECES = st.sampled_from(
     [
         "<think>",
         "</think>",
+        "<THINK>",
+        "<think a='b'>",
         "\n",
         "\n\n",
         "\r\n\r\n",
@@ -135,8 +150,8 @@ def test_any_text_is_usable_and_lossless_or_has_a_known_reason(completion: str, 
     assert trace.reasoning.split("\n")[0].strip()
     assert all(trace.texts)
     assert trace.answer.strip()
-    assert "<think>" not in trace.reasoning + trace.answer
-    assert "</think>" not in trace.reasoning + trace.answer
+    assert not holds_tag(trace.reasoning)
+    assert not holds_tag(trace.answer)
 
 
 STEPS = st.lists(
@@ -200,39 +215,6 @@ def test_thousands_of_steps_and_a_very_long_trace() -> None:
 def test_a_trace_survives_pickling() -> None:
     trace = Trace.parse("q", THINKS).select([1])
     assert pickle.loads(pickle.dumps(trace)) == trace
-
-
-PARAGRAPH = "So the answer for this case would be the sum of both halves, and that is what the example says."
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "\n\n".join([PARAGRAPH] * 30),
-        "It begins well. " * 2
-        + "\n\n".join([PARAGRAPH, "Wait, no. That is wrong, is it not?"] * 30)
-        + " And so it ends.",
-        "Wait. " * 100,
-        "x = x + 1\n" * 40,
-    ],
-)
-def test_a_stuck_model_is_seen(text: str) -> None:
-    assert is_looping(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "Wait. " * 8,
-        "\n\n".join([PARAGRAPH] * 7),
-        "\n\n".join(f"Step {number}: add {number * number} to the sum and go on." for number in range(300)),
-        # The same table of a test case after each idea, at other distances.
-        " ".join(PARAGRAPH + f" Idea {number}:" * (number**2 % 7) for number in range(40)),
-    ],
-)
-def test_repeating_oneself_is_not_being_stuck(text: str) -> None:
-    assert not is_looping(text)
 
 
 @pytest.mark.skipif(not TRACES.exists(), reason="needs the shared traces")

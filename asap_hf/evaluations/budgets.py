@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from ..engines.base import FinishReason, Generation
 from ..errors import UsageError
+from ..think_tags import CLOSING, CLOSING_TAG, at_first_closing, begins_open
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-_OPENING, _CLOSING = "<think>", "</think>"
 
 
 def parse_budgets(text: str) -> tuple[int, ...]:
@@ -81,8 +80,8 @@ class Reader:
         are no token ids, the text is tokenised anew, and counts and cuts are as near as that comes."""
         text = self.text(generation)
         ids = generation.token_ids or self._tokens(text, generation.finish_reason)
-        tag = self._tag(ids) if _CLOSING in text else None
-        opened = self._think or text.lstrip().startswith(_OPENING)
+        tag = self._tag(ids) if CLOSING_TAG.search(text) else None
+        opened = self._think or begins_open(text)
         readings = []
         for budget in budgets:
             whole = len(ids) <= budget or budget == max(budgets)
@@ -91,7 +90,7 @@ class Reader:
             said = text if whole else self._decoded(body)
             if tag is not None and tag[1] <= len(body):
                 parts = tag[0], len(body) - tag[1]
-                answer: str | None = said.partition(_CLOSING)[2]
+                answer: str | None = at_first_closing(said)[2]
             else:
                 parts = (len(body), 0) if opened else (0, len(body))
                 answer = None if opened else said
@@ -105,7 +104,7 @@ class Reader:
 
     def _body(self, ids: Sequence[int], finish_reason: FinishReason) -> Sequence[int]:
         """The tokens without the one that ended the generation, which is a special one."""
-        if finish_reason != "stop" or not ids or self._decoded(ids[-1:]) == _CLOSING:
+        if finish_reason != "stop" or not ids or self._decoded(ids[-1:]) == CLOSING:
             return ids
         return ids if self._tokenizer.decode(list(ids[-1:]), skip_special_tokens=True) else ids[:-1]
 
@@ -119,8 +118,8 @@ class Reader:
         low, high = 1, len(ids)
         while low < high:
             middle = (low + high) // 2
-            low, high = (low, middle) if _CLOSING in self._decoded(ids[:middle]) else (middle + 1, high)
+            low, high = (low, middle) if CLOSING_TAG.search(self._decoded(ids[:middle])) else (middle + 1, high)
         start = low - 1
-        while start > 0 and _CLOSING not in self._decoded(ids[start:low]):
+        while start > 0 and not CLOSING_TAG.search(self._decoded(ids[start:low])):
             start -= 1
         return start, low

@@ -13,6 +13,7 @@ from .. import __version__
 from ..benchmarks import Benchmark, Problem
 from ..evaluation.pass_at_1.grading import GRADER_VERSION
 from ..results import RESULTS_FILE
+from ..think_tags import answer_in
 from .answers import to_grade, with_verdicts
 from .grading import grade
 from .samples import SAMPLES_FILE, Sample, Status, check_graded, pass_at_k, samples_table, ungraded
@@ -126,9 +127,4 @@ def _row(sample: ForeignSample, benchmark: Benchmark, problem: Problem | None, n
 
 def _answer(sample: ForeignSample) -> str | None:
     """What follows the reasoning; `None` where that never ends."""
-    reasoning, closed, after = sample.text.partition("</think>")
-    if sample.kind == "solution":
-        return sample.text
-    if closed:
-        return after
-    return None if "<think>" in reasoning else reasoning
+    return sample.text if sample.kind == "solution" else answer_in(sample.text)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..matching import align
 from ..splitting import split_steps
+from ..think_tags import after_last_opening, at_last_closing, begins_open, holds_tag
 from ..trace import Trace
 
 _FENCE = re.compile(r"^```[^\n]*$", re.MULTILINE)
@@ -46,9 +47,9 @@ def without_thinking(answer: str) -> str:
     The opening tag may be missing, as where the prompt ended in it. Of an answer that is one `<think>` block and
     nothing else, what stands in it. Half a surrogate pair, which no file takes, becomes a question mark.
     """
-    block, _, after = answer.encode(errors="replace").decode().rpartition("</think>")
-    text = after if after.strip() else block.rpartition("<think>")[2]
-    return "" if text.lstrip().startswith("<think>") else text
+    block, _, after = at_last_closing(answer.encode(errors="replace").decode())
+    text = after if after.strip() else after_last_opening(block)
+    return "" if begins_open(text) else text
 
 
 def final_answer(answer: str) -> str:
@@ -79,7 +80,7 @@ def read_rewrite(trace: Trace, answer: str, threshold: float, autojunk: bool = F
     if wrapped := _TAGS.match(text):
         text = wrapped[1]
     text = unfenced(text).rstrip().lstrip("\r\n")
-    if "<think>" in text:  # which no reasoning holds, and which `keep_llm_text` must not let in
+    if holds_tag(text):  # which no reasoning holds, and which `keep_llm_text` must not let in
         return Decision(reason="there is a <think> tag within the pruned reasoning")
     steps = split_steps(text, trace.splitter)
     if not steps:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ..generation.base import Completion, Failure, Generator, Request
 from ..prompts import filled, prompt_text
+from ..think_tags import holds_tag
 from ..trace import Trace
 from .anchor_answers import final_answer, unfenced
 from .asking import OnFailure, check_asking, failed, is_final, stop_if_nothing_ever_answers, user_message
@@ -101,7 +102,7 @@ def _rewrite_in(outcome: Completion | Failure, trace: Trace) -> tuple[str, str]:
     if isinstance(outcome, Failure):
         return "", outcome.reason
     text = unfenced(final_answer(outcome.text)).strip()
-    if "<think>" in text:  # which no reasoning holds
+    if holds_tag(text):  # which no reasoning holds
         return "", "there is a <think> tag within the rewritten reasoning"
     if not text:
         return "", "the rewritten reasoning is empty"

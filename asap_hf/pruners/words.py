@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Protocol
 
+from ..think_tags import holds_tag
 from ..tokens import count_tokens
 from ..trace import Trace
 from .base import Pruning
 
 Spelling = Sequence[tuple[int, str]]
 """Position of a step and what stays of its text, in the order of the text; joined, it is what the method says."""
-
-_TAGS = ("<think>", "</think>")
 
 
 class ScoredWords(Protocol):
@@ -90,7 +89,7 @@ def decide(
     text = text_of(spelling)
     if not text.strip():
         return Pruning(trace, "no_words: the model's vocabulary holds nothing of this text", record)
-    if any(tag in text for tag in _TAGS):
+    if holds_tag(text):
         return Pruning(trace, "think_tag: the words that are left spell one", record)
     tokens = count_tokens(tokenizer, [text])[0]
     budget = record.get("budget")

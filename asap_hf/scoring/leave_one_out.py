@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..think_tags import canonical
 from ..trace import Trace
 from .forward import ScoringModel
 from .kept_prefix import KeptPrefix
@@ -44,7 +45,7 @@ def leave_one_out(
     prefix.check(tokenizer.sample_ids)
     limit = model.limit(None)
     # The answer as one more step, and what closes the reasoning as another: found by the same offsets.
-    whole = [replace(trace, steps=(*trace.steps, trace.closing, trace.answer)) for trace in traces]
+    whole = [replace(trace, steps=(*trace.steps, canonical(trace.closing), trace.answer)) for trace in traces]
     for index, tokenised in enumerate(tokenizer(whole)):
         if tokenised is None:
             yield index, ScoringFailure("not_encodable")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..errors import RunError, UsageError
+from ..think_tags import OPENING, ends_open
 from ..trace import Trace
 from .windows import Indexes
 
@@ -24,7 +24,6 @@ _SAMPLE = (
     "def f(a, b):\n    if a  <  b:\n\t\treturn 'é → 数 🙂'\n\n\n    # so far,  so good.\r\n\r\n"
     "Wait , it can 't be .\n\nOK !"
 )
-_THINK = re.compile(r"<think>\s*\Z")
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class TraceTokenizer:
     def prefix(self, question: str) -> str:
         """What stands before the reasoning, without the special tokens that the tokenizer adds by itself."""
         if self._context == "raw":
-            return f"{question}\n<think>\n"
+            return f"{question}\n{OPENING}\n"
         message = [{"role": "user", "content": question}]
         thinking: Any = {"enable_thinking": True, "thinking": True}  # what templates that can do both call it
         try:
@@ -106,8 +105,8 @@ class TraceTokenizer:
             ) from error
         if self.leading:  # else what the template writes is the only one there will be
             prompt = prompt.removeprefix(str(self._tokenizer.decode(self.leading)))
-        if not _THINK.search(prompt):
-            return f"{prompt}<think>\n"
+        if not ends_open(prompt):
+            return f"{prompt}{OPENING}\n"
         return prompt if prompt[-1].isspace() else f"{prompt}\n"
 
     def _locate(self, encoding: Any, prefix_length: int, steps: Sequence[str]) -> TokenisedTrace:
