@@ -15,9 +15,11 @@ from .code_tokens import (
     ASSIGNMENTS,
     HEADERS,
     JOINING,
+    MODIFIERS,
     SIMPLE_STATEMENTS,
     TYPES,
     Token,
+    after_type,
     find,
     goes_on,
     read_as_code,
@@ -47,8 +49,26 @@ _BLOCK_IN_WORDS = re.compile(
 # "chars = set of all characters in s": an assignment with its right side in words.
 _ASSIGNED_WORDS = re.compile(r"[A-Za-z_][\w.\[\]]*\s[-+*/]?=\s[a-z][^=:;→]*(?<![.?!,\s])")
 
-_OUTPUT_CALLS = frozenset(("print", "exit", "quit", "main", "solve", "printf", "scanf", "puts"))
+# What the forms below do not know: directives, a template's head, the clauses of SQL in capitals, the end of a block.
+_FIXED = re.compile(
+    r"#(?:include|define|undef|pragma|ifdef|ifndef|endif)\b|template\s*<|<\?php"
+    r"|SELECT\s+(?:DISTINCT\s+)?(?:\*|[\w.\"`(*]+\s*(?:[(,]|AS\b|FROM\b|$))"
+    r"|INSERT INTO \w|UPDATE \w+ SET\b|DELETE FROM \w"
+    r"|(?:CREATE|ALTER|DROP) (?:OR REPLACE )?(?:TEMP(?:ORARY)? )?(?:UNIQUE )?(?:TABLE|INDEX|VIEW)\b"
+    r"|WITH (?:RECURSIVE )?\w+ AS \("
+    r"|\$[a-z_]\w*\s*(?:[-+.*/]?=[^=]|->|\[)[^$]*(?:\$[a-z_]\w*\b[^$]*)*;$|(?:echo|export|throw)\s[^.]*;$"
+    r"|def \w+[?!]?(?:\(.*\))?$|type [A-Za-z_]\w*\s*(?:struct\b|interface\b|func\b|map\b|[\[=*])"
+    r"|(?:data|sealed|abstract|open|enum|public|static|final|export|pub) (?:class|interface|object|struct|enum) \w+"
+)
+_DOUBTFUL = re.compile(
+    r"(?:FROM|WHERE|(?:(?:LEFT|RIGHT|INNER|FULL|CROSS|OUTER) )*JOIN|GROUP BY|ORDER BY|HAVING|LIMIT|UNION(?: ALL)?"
+    r"|VALUES)\b.*[^.?!]$|(?:public|private|protected|default|case \w+)\s*:$|\}|/\*|\*/|--\s|end$|<\?php"
+    r"|(?:else|do|try|finally|begin)$|[\w.]+\s+do\s*\||puts\s"
+)
+_OUTPUT_CALLS = frozenset(("print", "println", "exit", "quit", "main", "solve", "printf", "scanf", "puts"))
 _CONSTANTS = frozenset(("True", "False", "None", "true", "false", "null", "infinity", "inf"))
+_COMPLETE_ALONE = frozenset(("break", "continue", "pass"))
+_IMPORTS = frozenset(("import", "from", "using", "use", "package"))
 _PUNCTUATION = frozenset(("(", ")", "[", "]", "{", "}", ",", ";", ":", ".", "-", "..."))
 
 
@@ -70,14 +90,21 @@ def classify(line: str) -> Kind:
             The line with its indentation; a line break at its end does no harm.
     """
     text = line.strip()
-    if _LIST_ITEM.match(text) or _SENTENCE.match(line):
-        return Kind.PROSE
-    if text.startswith("#include"):
+    if _FIXED.match(text):
         return Kind.CODE
+    if _LIST_ITEM.match(text):
+        return Kind.PROSE
+    if _DOUBTFUL.match(text):
+        return Kind.CODE if text[-1] == "{" else Kind.DOUBTFUL
+    if _SENTENCE.match(line):
+        may_declare = text[0].isupper() and (";" in text or "{" in text)
+        return _declaration(tokenize(text)) if may_declare else Kind.PROSE
     tokens = tokenize(text)
     if not tokens or text.startswith(('"""', "'''")):
         return Kind.DOUBTFUL  # nothing but a comment, or a docstring
     last = tokens[-1]
+    if last.text == "!" and len(tokens) > 1 and tokens[-2].text == ")":
+        tokens, last = tokens[:-1], tokens[-2]  # Swift's sign for a value that is there
     if last.text != "..." and last.text[-1] in ".?!":
         kind = Kind.PROSE  # a sentence, however much it looks like code: "cnt_leq = split."
         in_words = tokens[0].text in HEADERS and _line(tokens[:-1]) is not Kind.PROSE
@@ -98,37 +125,76 @@ def _line(tokens: list[Token]) -> Kind:
         return Kind.CODE
     statements = [statement for statement in split(tokens, {";"}) if statement]
     ended = tokens[-1].text == ";"
-    kinds = {Kind.CODE if ended and _declares(statement) else _statement(statement) for statement in statements}
+    kinds = {_statement(statement, ended) for statement in statements}
     if Kind.PROSE in kinds:
         return Kind.PROSE
     return Kind.CODE if Kind.CODE in kinds else Kind.DOUBTFUL
 
 
+def _declaration(tokens: list[Token]) -> Kind:
+    """The kind of a line that begins as a sentence does: `Scanner in = …;` and `Node build(int low) {` are code,
+    `Node next;` could be either."""
+    name = after_type(tokens)
+    rest = tokens[name:-1]
+    if not name or tokens[-1].text not in (";", "{") or not read_as_code(rest):
+        return Kind.PROSE
+    if any(after.text in JOINING and before.text != "." for before, after in pairwise(rest)):
+        return Kind.PROSE  # "Int n is given;", but System.in is a name
+    applied = name + 1 < len(tokens) and tokens[name + 1].text in ("=", "(", "[", ",")
+    return Kind.CODE if applied else Kind.DOUBTFUL if tokens[-1].text == ";" else Kind.PROSE
+
+
 def _declares(tokens: list[Token]) -> bool:
     """Whether something that ended with a semicolon may be `string s`, `cin >> n` or `vector<int> a(n)`."""
-    in_words = tokens[0].text in HEADERS or any(token.text in JOINING for token in tokens)
-    return len(tokens) > 1 and not in_words and read_as_code(tokens[1:])
+    if tokens[0].text in HEADERS and tokens[0].text not in MODIFIERS:
+        return False
+    if (name := after_type(tokens)) and read_as_code(tokens[name:]):
+        return True
+    return len(tokens) > 1 and read_as_code(tokens[1:]) and not any(token.text in JOINING for token in tokens)
 
 
-def _statement(tokens: list[Token]) -> Kind:
+def _statement(tokens: list[Token], ended: bool = False) -> Kind:
+    """The kind of one statement; `ended`: a semicolon follows it somewhere in the line."""
     first = tokens[0].text
-    if first in HEADERS:
-        return _header(tokens)
+    if first in HEADERS and not (ended and first in MODIFIERS):
+        return _header(tokens, ended)
+    if first in _COMPLETE_ALONE or (first in _IMPORTS and _imports(tokens)):
+        return _simple_statement(tokens, ended)
+    if ended and _declares(tokens):
+        return Kind.CODE
+    if (first in TYPES or first == "val") and (name := after_type(tokens)) and read_as_code(tokens[name:]):
+        return _typed(tokens, name)
     if not read_as_code(tokens):
         return Kind.PROSE
-    if first in SIMPLE_STATEMENTS:
-        return _simple_statement(tokens)
+    if first in SIMPLE_STATEMENTS and first not in _IMPORTS:
+        return Kind.CODE if len(tokens) > 1 or first in ("return", "yield") else Kind.PROSE
     if first in ("@", "++", "--") or tokens[-1].text in ("++", "--"):
         return Kind.CODE
     return _call(tokens) if find(tokens, ASSIGNMENTS) is None else _assignment(tokens)
 
 
-def _header(tokens: list[Token]) -> Kind:
-    """`if …:`, `for … in …:`, `else:`, also with a statement or words after the colon; `if (…)`."""
+def _typed(tokens: list[Token], name: int) -> Kind:
+    """`int main()`, `var n int`, `let best = 0`: code where it says a type or a function, else as an assignment is."""
+    if tokens[-1].text == ")" or find(tokens, ASSIGNMENTS) is None:
+        return Kind.CODE if len(tokens) > name + 1 else Kind.DOUBTFUL
+    return _assignment(tokens[name:])
+
+
+def _header(tokens: list[Token], ended: bool = False) -> Kind:
+    """`if …:`, `for … in …:`, `else:`, also with a statement or words after the colon; `if (…)`, `if (…) x = 1;`."""
+    if tokens[0].text == "else" and ended and len(tokens) > 1:
+        return _statement(tokens[1:], ended)
     colon = find(tokens, {":"})
+    closed = next((place for place, token in enumerate(tokens) if token.text == ")" and token.depth == 0), None)
+    if closed and tokens[1].text == "(" and (ended or colon is None):
+        body = tokens[closed + 1 :]
+        if not read_as_code(tokens[: closed + 1]) or closed < 3:
+            return Kind.PROSE
+        if body and body[0].kind in ("word", "keyword") and body[0].text not in JOINING:
+            return _statement(body, ended)
+        return Kind.CODE if tokens[-1].text == ")" and read_as_code(tokens) else Kind.PROSE
     if colon is None:
-        in_brackets = len(tokens) > 3 and tokens[1].text == "(" and tokens[-1].text == ")"
-        return Kind.CODE if in_brackets and read_as_code(tokens) else Kind.PROSE
+        return Kind.PROSE
     head, tail = tokens[1:colon], tokens[colon + 1 :]
     words = [token.text for token in head]
     well_formed = {
@@ -146,15 +212,26 @@ def _header(tokens: list[Token]) -> Kind:
     return Kind.CODE if complete else Kind.DOUBTFUL
 
 
-def _simple_statement(tokens: list[Token]) -> Kind:
-    """`break`, `return x`, `import x`, `from x import y`."""
+def _imports(tokens: list[Token]) -> bool:
+    """Whether `import`, `use` and the like begin a statement here, and are no names as in `use = 5` and `use(x)`."""
+    brackets = ("(", "{", "*") if tokens[0].text in ("import", "from") else ("{",)
+    return len(tokens) > 1 and (tokens[1].kind != "operator" or tokens[1].text in brackets)
+
+
+def _simple_statement(tokens: list[Token], ended: bool) -> Kind:
+    """`break`, `import x`, `from x import y`, `import java.util.*;`, `using System;`."""
     first = tokens[0].text
-    if first in ("break", "continue", "pass"):
+    star = tokens[-1].text == "*" and len(tokens) > 2 and tokens[-2].text in (".", "::", "import")
+    if not read_as_code(tokens[: -2 if tokens[-2:-1] and tokens[-2].text != "import" else -1] if star else tokens):
+        return Kind.PROSE
+    if first in _COMPLETE_ALONE:
         complete = len(tokens) == 1
     elif first == "from":
         complete = any(token.text == "import" for token in tokens)
+    elif first in ("using", "use", "package"):
+        complete = len(tokens) > 1 and (ended or (first == "package" and len(tokens) == 2))
     else:
-        complete = len(tokens) > 1 or first in ("return", "yield")
+        complete = len(tokens) > 1
     return Kind.CODE if complete else Kind.PROSE
 
 

@@ -24,12 +24,20 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-HEADERS = _words("if elif else for while def class with try except finally switch do struct async")
-SIMPLE_STATEMENTS = _words("return break continue pass import from raise del assert global nonlocal yield using")
+HEADERS = _words("if elif else for foreach while def class with try except finally catch switch do struct async")
+SIMPLE_STATEMENTS = _words(
+    "return break continue pass import from raise del assert global nonlocal yield using use package"
+)
 JOINING = _words("and or not in is lambda await as")
 TYPES = _words(
-    "new const int long char bool float double void auto unsigned static let var namespace public private template "
-    "typename inline function func"
+    "new const int long char bool float double void auto unsigned static let var mut namespace public private "
+    "protected template typename inline function func boolean"
+)
+# What may stand before a declaration, in any order.
+MODIFIERS = _words(
+    "public private protected internal static final abstract override virtual readonly const constexpr extern inline "
+    "export default pub unsigned signed long short volatile synchronized sealed typedef struct enum let var val mut "
+    "async typename"
 )
 ASSIGNMENTS = _words("= += -= *= /= //= %= **= |= &= ^= <<= >>= :=")
 _KEYWORDS = HEADERS | SIMPLE_STATEMENTS | JOINING | TYPES
@@ -42,6 +50,7 @@ _ENDINGS = SIMPLE_STATEMENTS | TYPES | _OPENING | _words("; \\ ++ --")  # may en
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
     |(?P<string>[fFrRbBuU]{0,2}(?:"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?))
+    |(?P<template>`(?:(?<=[(=,+\[]`)|(?<=[(=,+\[][ ]`))[^`]*`?)
     |(?P<number>\d[\w.]*(?:(?<=\d[eE])[-+]\d+)?)
     |(?P<word>[^\W\d]\w*)
     |(?P<operator>\.\.\.|\*\*=|//=|>>=|<<=|[-+*/%&|^:@]=|[=!<>]=|[-=]>|\*\*|//|<<|>>|\+\+|--|&&|\|\||::|.)""",
@@ -63,6 +72,8 @@ def tokenize(text: str) -> list[Token]:
             continue
         if piece in _KEYWORDS:
             kind = "keyword"
+        elif kind == "template":
+            kind = "string"
         depth -= piece in _CLOSING
         tokens.append(Token(kind, piece, depth))
         depth += piece in _OPENING
@@ -86,15 +97,16 @@ def split(tokens: list[Token], texts: frozenset[str] | set[str]) -> list[list[To
 
 
 def read_as_code(tokens: list[Token]) -> bool:
-    """Whether no two operands stand side by side, brackets close what was opened, and every sign is one of code's."""
-    after_operand, before = False, ""
+    """Whether no two operands stand side by side, brackets close what was opened, and every sign is one of code's.
+    Empty square brackets belong to a type, as in `int[] a` and `[]Edge`: a name may follow them."""
+    after_operand, before, pair = False, "", ""
     for token in tokens:
         kind, text, depth = token
         operand = kind in ("word", "number", "string") or text == "..."
-        crowded = (after_operand and operand) or (text == "(" and before[:1].isdigit())
+        crowded = (after_operand and operand and pair != "[]") or (text == "(" and before[:1].isdigit())
         if depth < 0 or crowded or not _is_sound(token):
             return False
-        after_operand, before = operand or text in _CLOSING, text
+        after_operand, pair, before = operand or text in _CLOSING, before + text, text
     return not tokens or after_operand or before in _ENDINGS or tokens[-1].depth > 0
 
 
@@ -103,9 +115,49 @@ def goes_on(tokens: list[Token]) -> bool:
     return bool(tokens) and (tokens[-1].depth > 0 or tokens[-1].text in _OPENING)
 
 
+def after_type(tokens: list[Token]) -> int:
+    """Position of the name that is declared, after modifiers and a type: `long[][] dp`, `Map<String, Integer> counts`,
+    `const std::string& s`, `Node *next`; 0 where there is no type with a name after it."""
+    start = next((at for at, token in enumerate(tokens) if token.text not in MODIFIERS), len(tokens))
+    for place in (start, start - 1):  # `long` is a type by itself, too
+        if 0 <= place < len(tokens) and (tokens[place].kind == "word" or tokens[place].text in TYPES):
+            name = _after_marks(tokens, _after_arguments(tokens, _after_path(tokens, place)))
+            if name < len(tokens) and tokens[name].kind == "word":
+                return name
+    return 0
+
+
+def _after_path(tokens: list[Token], place: int) -> int:
+    """After `name`, `a::b` or `a.b` that begins at `place`."""
+    place += 1
+    while place + 1 < len(tokens) and tokens[place].text in ("::", ".") and tokens[place + 1].kind == "word":
+        place += 2
+    return place
+
+
+def _after_arguments(tokens: list[Token], place: int) -> int:
+    """After the arguments of a type, `<…>`, that may begin at `place`."""
+    open_brackets = 0
+    for at in range(place, len(tokens)):
+        text = tokens[at].text
+        open_brackets += {"<": 1, ">": -1, ">>": -2}.get(text, 0)
+        if not open_brackets:
+            return at + 1 if at > place else place
+        if text not in ("<", ",", ".", "::", "?", "*", "&", "[", "]") and tokens[at].kind == "operator":
+            break
+    return place
+
+
+def _after_marks(tokens: list[Token], place: int) -> int:
+    """After `[]`, `*`, `&` and `?`, as they follow a type."""
+    while place < len(tokens) and tokens[place].text in ("[", "]", "*", "&", "&&", "?", "**"):
+        place += 1
+    return place
+
+
 def _is_sound(token: Token) -> bool:
     if token.kind == "operator":
         return token.text.isascii() and token.text not in _NOT_CODE
     if token.kind == "number":
         return _NUMBER.fullmatch(token.text) is not None
-    return token.kind != "string" or (len(token.text) > 1 and token.text[-1] in "\"'")
+    return token.kind != "string" or (len(token.text) > 1 and token.text[-1] in "\"'`")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import groupby
+from itertools import groupby, pairwise
 
-from .code_lines import Kind, announces_block, classify, indentation
+from .code_lines import Kind
+from .code_runs import kinds_in_context
+from .fences import find_blocks
 
 # A line break, then at least one line with nothing on it: SplitStepsByBlankLine of Algorithms 1 and 2.
 _BLANK_LINES = re.compile(r"\r?\n(?:[^\S\n]*\n)+")
-
-# A fence may stand in a list item or a quotation; the name after backticks holds no backtick ("```x```" is no fence).
-_FENCE = re.compile(r"[ \t]*(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]*)?(`{3,}(?=[^`]*$)|~{3,})")
 
 DEFAULT_SPLITTER = "code"
 
@@ -40,62 +39,44 @@ def split_code(text: str) -> tuple[str, ...]:
 
     Not in the paper. DeepSeek-R1 writes its draft programs with a blank line between any two lines and no fence, so
     that many of the paper's steps are single lines out of the middle of a program: `bench/split.py` counts them, and
-    measures this splitter against boundaries labelled by hand. A program is one step however long it is, and an
-    unclosed fence reaches to the end of the text.
+    measures this splitter against boundaries labelled by hand. A program is one step however long it is. Where fences
+    do not pair up, `asap_hf.fences` says which of them are: a stray one belongs to the code beside it.
     """
     paragraphs = split_paper(text)
-    lines = [
-        (position, line)
-        for position, paragraph in enumerate(paragraphs)
-        for line in paragraph.split("\n")
-        if line.strip()
-    ]
-    blocks = _blocks([line for _, line in lines])
+    owners = [at for at, paragraph in enumerate(paragraphs) for _ in range(paragraph.count("\n"))]
+    owners.append(len(paragraphs) - 1)  # of what follows the last line break
+    lines = text.split("\n")
+    filled = [number for number, line in enumerate(lines) if line.strip()]
+    blocks = _blocks(lines, filled)
     cuts = [
-        after
-        for (before, _), (after, _), block, following in zip(lines, lines[1:], blocks, blocks[1:], strict=False)
-        if before != after and (block is None or block != following)
+        owners[after]
+        for before, after in pairwise(filled)
+        if owners[before] != owners[after] and (blocks[before] is None or blocks[before] != blocks[after])
     ]
     starts, ends = [0, *cuts], [*cuts, len(paragraphs)]
     return tuple("".join(paragraphs[start:end]) for start, end in zip(starts, ends, strict=True) if start < end)
 
 
-def _blocks(lines: list[str]) -> list[int | None]:
-    """For each non-blank line where the fenced block or the run of code that holds it begins, `None` for prose."""
-    blocks = _fences(lines)
-    kinds = [Kind.PROSE if fenced is not None else _kind(lines, at) for at, fenced in enumerate(blocks)]
-    start = 0
-    for is_prose, group in groupby(kinds, key=lambda kind: kind is Kind.PROSE):
+def _blocks(lines: list[str], filled: list[int]) -> dict[int, int | None]:
+    """For each line that is not blank where the fenced block or run of code that holds it begins, `None` for prose.
+
+    Args:
+        lines (`list[str]`):
+            All lines.
+        filled (`list[int]`):
+            Numbers of those that are not blank.
+    """
+    blocks: dict[int, int | None] = dict.fromkeys(filled)
+    for block in find_blocks(lines):
+        blocks.update(dict.fromkeys(range(block.start, block.end), block.start))
+    bare = [number for number in filled if blocks[number] is None]
+    kinds = dict(zip(bare, kinds_in_context([lines[number] for number in bare]), strict=True))
+    for is_prose, group in groupby(filled, key=lambda number: kinds.get(number, Kind.PROSE) is Kind.PROSE):
         run = list(group)
-        if not is_prose and Kind.CODE in run:  # doubtful lines alone, such as the values of an example, are prose
-            blocks[start : start + len(run)] = [start] * len(run)
-        start += len(run)
+        # Doubtful lines alone, such as the values of an example, are prose.
+        if not is_prose and Kind.CODE in map(kinds.get, run):
+            blocks.update(dict.fromkeys(run, run[0]))
     return blocks
-
-
-def _fences(lines: list[str]) -> list[int | None]:
-    """For each line where the fenced block that holds it begins; the lines of the fence itself belong to it."""
-    blocks: list[int | None] = []
-    start, marks = None, ""
-    for at, line in enumerate(lines):
-        if start is not None:
-            blocks.append(start)
-            closing = line.strip().lstrip("> \t")
-            if len(closing) >= len(marks) and closing == marks[0] * len(closing):
-                start = None
-            continue
-        opening = _FENCE.match(line)
-        if opening:
-            start, marks = at, opening[1]
-        blocks.append(start)
-    return blocks
-
-
-def _kind(lines: list[str], at: int) -> Kind:
-    """What the line at `at` is; one that opens a block in words is doubtful if the next line is indented deeper."""
-    kind = classify(lines[at])
-    opens = kind is Kind.PROSE and at + 1 < len(lines) and announces_block(lines[at])
-    return Kind.DOUBTFUL if opens and indentation(lines[at + 1]) > indentation(lines[at]) else kind
 
 
 SPLITTERS: dict[str, Callable[[str], tuple[str, ...]]] = {"paper": split_paper, "code": split_code}
