@@ -190,11 +190,12 @@ def _least_contradicted(text: _Lines, marks: list[_Mark]) -> list[tuple[int, _Ma
         best[at] = stray + _between(text, marks, at) + best[at + 1]
         if mark.opens is None:
             continue
-        for end in closings.of(at):
+        endings = closings.of(at)
+        for end in endings:
             cost = mark.opens + _inside(text, marks, at, end, closings) + _between(text, marks, end) + best[end + 1]
             if cost <= best[at]:
                 best[at], choice[at] = cost, end
-        if not closings.strict(at) and (cost := mark.opens + _unclosed(text, mark)) < best[at]:
+        if not closings.strict(at) and (cost := mark.opens + _unclosed(text, mark) + bool(endings)) < best[at]:
             best[at], choice[at] = cost, len(marks)
     blocks: list[tuple[int, _Mark | None]] = []
     at = 0

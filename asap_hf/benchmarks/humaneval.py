@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterator
+from itertools import takewhile
 
+from ..code_forms import bare_text
 from ..evaluation.pass_at_1.benchmarks import humaneval_task
 from ..evaluation.pass_at_1.grading import Task
 from ..programs import program_in
@@ -51,9 +54,7 @@ class HumanEval(Benchmark):
         given, entry_point = problem.row["prompt"], problem.row["entry_point"]
         code = program_in(answer, entry_point)
         if code is None:
-            body = answer.strip("\n")
-            whole = f"{given}\n{body}"
-            return whole if body[:1].isspace() and compiles(whole) else None
+            return next(filter(compiles, (f"{given}\n{body}" for body in _bodies(answer))), None)
         helpers = re.split(rf"^def {re.escape(entry_point)}\b", given, maxsplit=1, flags=re.MULTILINE)[0]
         module = after(helpers, code)
         if compiles(code):  # alone: after the helpers a body would be the rest of the last of them
@@ -65,3 +66,15 @@ class HumanEval(Benchmark):
         if not compiles(problem.row["test"]):
             raise UnreadableProblem(f"the test of {problem.task_id} is no Python program: get the file again")
         return humaneval_task(problem.row, program)
+
+
+def _bodies(answer: str) -> Iterator[str]:
+    """What a function's body may be in an answer without a fence: all of it, or its first lines that are indented; as
+    deep as it stands, or as the prompt's docstring."""
+    text = bare_text(answer).strip("\r\n")
+    if not text[:1].isspace():
+        return
+    indented = "\n".join(takewhile(lambda line: not line.strip() or line[:1].isspace(), text.split("\n")))
+    for body in (text, indented):
+        yield body
+        yield textwrap.indent(textwrap.dedent(body), "    ")

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import __version__
 from ..benchmarks import Benchmark, Problem
+from ..code_forms import parse
 from ..evaluation.pass_at_1.grading import GRADER_VERSION
 from ..results import RESULTS_FILE
 from ..think_tags import answer_in
@@ -102,8 +103,10 @@ def _rows(samples: Sequence[ForeignSample], benchmark: Benchmark) -> list[Sample
 def _row(sample: ForeignSample, benchmark: Benchmark, problem: Problem | None, number: int) -> Sample:
     """A row; where the problem cannot be read, what was said stands for the program that it would have become."""
     answer = _answer(sample)
-    if sample.kind == "solution" or problem is None:
+    if problem is None:
         program = answer if answer and answer.strip() else None
+    elif sample.kind == "solution":
+        program = _solution(sample.text, benchmark, problem)
     else:
         program = None if answer is None else benchmark.program(problem, answer)
     status: Status = "infra"
@@ -123,6 +126,13 @@ def _row(sample: ForeignSample, benchmark: Benchmark, problem: Problem | None, n
         program=program or "",
         **dict.fromkeys(_UNKNOWN),
     )
+
+
+def _solution(text: str, benchmark: Benchmark, problem: Problem) -> str | None:
+    """A whole program, as it is; the one within it where it is no Python, but an answer with one in a fence."""
+    if not text.strip():
+        return None
+    return text if parse(text) is not None else benchmark.program(problem, text) or text
 
 
 def _answer(sample: ForeignSample) -> str | None:
