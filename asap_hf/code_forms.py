@@ -13,7 +13,8 @@ from itertools import takewhile
 from typing import Any
 
 from .code_lines import Kind, classify
-from .fences import SPECIAL, find_blocks, is_fence
+from .fence_marks import SPECIAL, is_fence
+from .fences import find_blocks
 
 _SPECIALS_AT_END = re.compile(rf"(?:\s*{SPECIAL.pattern})+\s*\Z")
 _TAG_LINE = re.compile(rf"\s*(?:(?:{SPECIAL.pattern}|</?[A-Za-z][^<>\n]*>)\s*)+")

@@ -26,6 +26,7 @@ from .code_tokens import (
     split,
     tokenize,
 )
+from .language_forms import CODE_FORMS, DOUBTFUL_FORMS
 
 
 class Kind(Enum):
@@ -49,22 +50,6 @@ _BLOCK_IN_WORDS = re.compile(
 # "chars = set of all characters in s": an assignment with its right side in words.
 _ASSIGNED_WORDS = re.compile(r"[A-Za-z_][\w.\[\]]*\s[-+*/]?=\s[a-z][^=:;→]*(?<![.?!,\s])")
 
-# What the forms below do not know: directives, a template's head, the clauses of SQL in capitals, the end of a block.
-_FIXED = re.compile(
-    r"#(?:include|define|undef|pragma|ifdef|ifndef|endif)\b|template\s*<|<\?php"
-    r"|SELECT\s+(?:DISTINCT\s+)?(?:\*|[\w.\"`(*]+\s*(?:[(,]|AS\b|FROM\b|$))"
-    r"|INSERT INTO \w|UPDATE \w+ SET\b|DELETE FROM \w"
-    r"|(?:CREATE|ALTER|DROP) (?:OR REPLACE )?(?:TEMP(?:ORARY)? )?(?:UNIQUE )?(?:TABLE|INDEX|VIEW)\b"
-    r"|WITH (?:RECURSIVE )?\w+ AS \("
-    r"|\$[a-z_]\w*\s*(?:[-+.*/]?=[^=]|->|\[)[^$]*(?:\$[a-z_]\w*\b[^$]*)*;$|(?:echo|export|throw)\s[^.]*;$"
-    r"|def \w+[?!]?(?:\(.*\))?$|type [A-Za-z_]\w*\s*(?:struct\b|interface\b|func\b|map\b|[\[=*])"
-    r"|(?:data|sealed|abstract|open|enum|public|static|final|export|pub) (?:class|interface|object|struct|enum) \w+"
-)
-_DOUBTFUL = re.compile(
-    r"(?:FROM|WHERE|(?:(?:LEFT|RIGHT|INNER|FULL|CROSS|OUTER) )*JOIN|GROUP BY|ORDER BY|HAVING|LIMIT|UNION(?: ALL)?"
-    r"|VALUES)\b.*[^.?!]$|(?:public|private|protected|default|case \w+)\s*:$|\}|/\*|\*/|--\s|end$|<\?php"
-    r"|(?:else|do|try|finally|begin)$|[\w.]+\s+do\s*\||puts\s"
-)
 _OUTPUT_CALLS = frozenset(("print", "println", "exit", "quit", "main", "solve", "printf", "scanf", "puts"))
 _CONSTANTS = frozenset(("True", "False", "None", "true", "false", "null", "infinity", "inf"))
 _COMPLETE_ALONE = frozenset(("break", "continue", "pass"))
@@ -90,11 +75,11 @@ def classify(line: str) -> Kind:
             The line with its indentation; a line break at its end does no harm.
     """
     text = line.strip()
-    if _FIXED.match(text):
+    if CODE_FORMS.match(text):
         return Kind.CODE
     if _LIST_ITEM.match(text):
         return Kind.PROSE
-    if _DOUBTFUL.match(text):
+    if DOUBTFUL_FORMS.match(text):
         return Kind.CODE if text[-1] == "{" else Kind.DOUBTFUL
     if _SENTENCE.match(line):
         may_declare = text[0].isupper() and (";" in text or "{" in text)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from .code_lines import Kind, announces_block, classify, indentation
-from .fences import is_fence
+from .fence_marks import is_fence
 
 _LONGEST = 100  # lines of a comment or a docstring; one that does not end by then is none
 _TRIPLE = ('"""', "'''")

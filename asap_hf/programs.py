@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 
 from .code_forms import bare_text, forms_of, mended, parse
-from .fences import SPECIAL, Block, find_blocks
+from .fence_marks import SPECIAL
+from .fences import Block, find_blocks
 from .think_tags import answer_in, begins_open
 
 _PYTHON = re.compile(r"(?:py(?:thon|py)?|c?python|ipython)[\d.]*|.*\.py", re.IGNORECASE)
@@ -97,13 +98,16 @@ def _chosen(codes: list[str], entry_point: str | None) -> str | None:
 
 
 def _is_whole(code: str) -> bool:
-    """Whether code that may have been cut off is a program with its last statement: half a word is a statement too."""
+    """Whether code that may have been cut off is a program with its last statement; half a word, which is a statement
+    too, and a `return` of nothing look cut off."""
     tree = parse(code)
     if not _does_something(tree) or tree is None:
         return False
     last: ast.AST = tree
     while inner := getattr(last, "orelse", None) or getattr(last, "body", None):
         last = inner[-1] if isinstance(inner, list) else inner
+    if isinstance(last, ast.Return):
+        return last.value is not None
     return not (isinstance(last, ast.Expr) and isinstance(last.value, (ast.Name, ast.Attribute)))
 
 

@@ -16,6 +16,7 @@ from ..evaluations.lines import disk_errors
 from ..folder_lock import hold_folder, release_folder
 from ..output import RUN_FILE
 from ..progress import Progress, tick
+from ..splitting import SPLITTING_VERSION
 from ..trace import Trace
 from .conditions import Condition
 from .layout import as_markdown
@@ -55,7 +56,8 @@ class Comparison:
     def settings(self) -> dict[str, Any]:
         """What every result depends on, whichever pruner made it."""
         tokenizer = Path(self.tokenizer).name if Path(self.tokenizer).exists() else self.tokenizer
-        return {**self.judge.settings, "tokenizer": tokenizer, "splitter": self.splitter}
+        told = {"splitter": self.splitter, "splitting_version": SPLITTING_VERSION}
+        return {**self.judge.settings, "tokenizer": tokenizer, **told}
 
     def run(self, folder: Path, processes: int = 1, overwrite: bool = False) -> list[Result]:
         """Measure what `folder` does not hold yet.

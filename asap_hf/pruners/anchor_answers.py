@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..fences import find_blocks
 from ..matching import align
 from ..splitting import split_steps
 from ..think_tags import after_last_opening, at_last_closing, begins_open, holds_tag
@@ -66,6 +67,10 @@ def unfenced(text: str) -> str:
     A bare fence comes first inside only where the text begins with one block and ends with another.
     """
     stripped = text.strip()
+    lines = stripped.split("\n")
+    match find_blocks(lines):
+        case [block] if block.closed and block.end - block.start == len(lines):
+            return "\n".join(block.content)
     fences = list(_FENCE.finditer(stripped))
     if len(fences) < 2 or fences[0].start() > 0 or fences[-1].end() < len(stripped) or fences[-1][0].strip() != "```":
         return text

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
+from ..fences import find_blocks
 from ..selection import select_by_budget
 from ..trace import Trace
 from .base import Pruner, Pruning
 
-_FENCED = re.compile(r"^(```|~~~)[^\n]*\n(.*?)^\1", re.DOTALL | re.MULTILINE)
 _WORD = re.compile(r"[^\W\d]\w*|\d+")
 _WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 
@@ -35,7 +35,7 @@ class AnswerAnchorPruner(Pruner):
 
     keep: float = 0.25
 
-    version = "1"
+    version = "2"  # 2: fences in lists and quotations, and such as do not pair up
 
     def __post_init__(self) -> None:
         if not 0 < self.keep <= 1:
@@ -68,7 +68,8 @@ def answer_overlap(trace: Trace) -> list[float]:
 
 def answer_code(answer: str) -> str:
     """The fenced code of an answer, blocks joined; the whole answer where it has no fence."""
-    return "\n".join(body for _, body in _FENCED.findall(answer)) or answer
+    blocks = [block.content for block in find_blocks(answer.split("\n")) if block.closed]
+    return "\n".join("".join(f"{line}\n" for line in content) for content in blocks) or answer
 
 
 def _count_words_and_signs(texts: Sequence[str]) -> list[int]:

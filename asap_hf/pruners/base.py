@@ -12,7 +12,7 @@ from numpy import empty
 
 from ..errors import UnusableTrace, UsageError
 from ..rows import Columns, trace_of
-from ..splitting import DEFAULT_SPLITTER, SPLITTERS
+from ..splitting import DEFAULT_SPLITTER, SPLITTERS, SPLITTING_VERSION
 from ..trace import Trace
 
 
@@ -97,11 +97,11 @@ class Pruner(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         state = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
-        return {**state, "version": self.version}
+        return {**state, "version": self.version, "splitting_version": SPLITTING_VERSION}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
-            if name != "version":
+            if name not in ("version", "splitting_version"):
                 object.__setattr__(self, name, value)
 
 
