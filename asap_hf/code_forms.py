@@ -19,6 +19,7 @@ from .fences import find_blocks
 _SPECIALS_AT_END = re.compile(rf"(?:\s*{SPECIAL.pattern})+\s*\Z")
 _TAG_LINE = re.compile(rf"\s*(?:(?:{SPECIAL.pattern}|</?[A-Za-z][^<>\n]*>)\s*)+")
 _ELEMENT = re.compile(r"<(pre|code|answer|solution|python|program)\b[^<>]*>(.*?)</\1>", re.DOTALL | re.IGNORECASE)
+_TAGS_AROUND = re.compile(r"\A\s*<[^<>\n]*>|</[^<>\n]*>\s*\Z")
 _ENVIRONMENT = re.compile(
     r"\\begin\{(verbatim|lstlisting|minted|python|code)\*?\}(?:\[[^\]\n]*\]|\{[^}\n]*\})*(.*?)\\end\{\1\*?\}",
     re.DOTALL,
@@ -76,7 +77,7 @@ def forms_of(answer: str) -> Iterator[str]:
     text = bare_text(answer)
     yield text
     for elements in (_ELEMENT, _ENVIRONMENT):
-        yield from (found[2] for found in reversed(list(elements.finditer(answer))))
+        yield from (_TAGS_AROUND.sub("", found[2]) for found in reversed(list(elements.finditer(answer))))
     yield from _within_words(text)
     yield from (found[1] for found in _BOXED.finditer(answer))
     if _PROMPT.search(answer):

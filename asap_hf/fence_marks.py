@@ -56,9 +56,13 @@ class Lines:
         self.given = lines
         self.lines = [line.rstrip() for line in lines]
         self.kinds = [classify(line) if line else None for line in self.lines]
+        self._filled = [0, *accumulate(map(bool, self.lines))]
         self._code = [0, *accumulate(kind is Kind.CODE for kind in self.kinds)]
         self._said = [0, *accumulate(map(_is_sentence, self.lines, self.kinds))]
         self._quotes = [0, *accumulate(len(_TRIPLE.findall(line)) for line in self.lines)]
+
+    def filled(self, start: int, end: int) -> int:
+        return self._filled[end] - self._filled[start]
 
     def code(self, start: int, end: int) -> int:
         return self._code[end] - self._code[start]

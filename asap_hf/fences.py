@@ -60,16 +60,17 @@ def _least_contradicted(text: Lines, marks: list[Mark]) -> list[tuple[int, Mark 
     choice: list[int | None] = [None] * (len(marks) + 1)  # the closing mark; len(marks): none; None: stray
     for at in range(len(marks) - 1, -1, -1):
         mark = marks[at]
-        stray = mark.stray if mark.closes is not None or not closings.strict(at) else max(mark.stray, 1.5)
+        strict = closings.strict(at)
+        stray = mark.stray if mark.closes is not None or not strict else max(mark.stray, 1.5)
         best[at] = stray + _between(text, marks, at) + best[at + 1]
         if mark.opens is None:
             continue
-        endings = closings.of(at)
+        endings = closings.of(at, strict)
         for end in endings:
             cost = mark.opens + _inside(text, marks, at, end, closings) + _between(text, marks, end) + best[end + 1]
             if cost <= best[at]:
                 best[at], choice[at] = cost, end
-        if not closings.strict(at) and (cost := mark.opens + _unclosed(text, mark) + bool(endings)) < best[at]:
+        if not strict and (cost := mark.opens + _unclosed(text, mark) + bool(endings)) < best[at]:
             best[at], choice[at] = cost, len(marks)
     blocks: list[tuple[int, Mark | None]] = []
     at = 0
@@ -104,7 +105,7 @@ def _inside(text: Lines, marks: list[Mark], at: int, end: int, closings: _Closin
 def _unclosed(text: Lines, mark: Mark) -> float:
     """What it costs that a block is never closed: nothing much where what follows may be the rest of a program."""
     start, end = mark.line + 1, len(text.lines)
-    filled = sum(map(bool, text.lines[start:end]))
+    filled = text.filled(start, end)
     return 0.25 if 10 * text.sentences(start, end) <= filled and filled else 6.0
 
 
@@ -132,10 +133,10 @@ class _Closings:
                 found += places[first : first + _FAR]
         return [end for end in sorted(found)[:_FAR] if self._marks[end].indent <= mark.deepest]
 
-    def of(self, at: int) -> list[int]:
-        """The marks that may close this one: the first that does so by rule and is not within a string of the program,
-        and those before it that break the rule."""
-        mark, strict = self._marks[at], self.strict(at)
+    def of(self, at: int, strict: list[int]) -> list[int]:
+        """The marks that may close this one: the first of `strict`, which do so by rule, that is in no string of the
+        program, and those before it that break the rule."""
+        mark = self._marks[at]
         outside = [end for end in strict if not self._text.in_string(mark.line + 1, self._marks[end].line)]
         first = (outside or strict)[:1]
         start = bisect_left(self._loose, at + 1)

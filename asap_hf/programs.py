@@ -50,7 +50,7 @@ def program_in(answer: str, entry_point: str | None = None) -> str | None:
     blocks = [block for block in find_blocks(_apart(text).split("\n")) if "".join(block.content).strip()]
     codes = _python(block for block in blocks if block.closed)
     chosen = _chosen(codes, entry_point)
-    if chosen is not None and (_suits(chosen, entry_point) or not entry_point):
+    if chosen is not None and (_defines(parse(chosen), entry_point) if entry_point else parse(chosen) is not None):
         return chosen
     unclosed = _python(block for block in blocks if not block.closed)
     cut = _chosen([code for code in unclosed if _is_whole(code) and _suits(code, entry_point)], entry_point)
@@ -61,6 +61,7 @@ def program_in(answer: str, entry_point: str | None = None) -> str | None:
         return chosen
     whole = bare_text(text)
     if not blocks and _does_something(parse(whole)):
+        whole = mended(whole)
         return _without_words_at_end(whole) if entry_point else whole
     return next((form for form in map(mended, forms_of(text)) if _suits(form, entry_point)), chosen)
 
@@ -74,7 +75,12 @@ def _python(blocks: Iterable[Block]) -> list[str]:
     """The code of the blocks that say that they are Python, or else of those that do not say what they are."""
     blocks = list(blocks)
     said = [block for block in blocks if _says_python(block)]
-    return [mended("".join(f"{line}\n" for line in block.content)) for block in said or filter(_says_nothing, blocks)]
+    return [mended(_code(block)) for block in said or filter(_says_nothing, blocks)]
+
+
+def _code(block: Block) -> str:
+    code = "".join(f"{line}\n" for line in block.content)
+    return code if block.closed else f"{code.rstrip()}\n"
 
 
 def _says_python(block: Block) -> bool:

@@ -49,6 +49,41 @@ using namespace std;
 x = a > b ? a : b;
 System.out.println(total);
 const total = rows.map(row => row.size);
+Scanner sc = new Scanner(System.in);
+Integer best = null;
+Node cur = head;
+ListNode dummy = new ListNode(0);
+Map<String, List<Integer>> rows = new HashMap<>();
+int[] a = new int[n];
+long[][] dp = new long[n][2];
+String[] parts = line.split(" ");
+std::vector<int>& rows = table[0];
+Node *next = nullptr;
+import java.util.*;
+import static java.lang.Math.max;
+using System.Linq;
+use std::io::{self, Read};
+package main
+template <typename T>
+int main()
+public static void main(String[] args) throws IOException {
+private static final int MOD = 1_000_000_007;
+for (int i = 0; i < n; i++) a[i] = sc.nextInt();
+if (low > high) swap(low, high);
+else best = 4;
+let mut best = 0;
+let n: usize = s.trim().parse().unwrap();
+val n = readLine()!!.toInt()
+let n = Int(readLine()!)!
+var n int
+type Node struct {
+type Graph = Map<number, Edge[]>;
+console.log(`${best}`);
+data class Point(val x: Int, val y: Int)
+SELECT u.name, COUNT(*) AS orders
+CREATE TABLE users (
+#define MAX 100
+def solve(a)
 """.strip().splitlines()
 
 DOUBTFUL = """
@@ -70,6 +105,13 @@ update(i, x)
 chars = set of all letters in s
 if x > current: invalid.
 \"\"\"The largest row.
+Node next;
+FROM users u
+public:
+case 1:
+end
+/* add them up
+} Node;
 """.strip("\n").splitlines()
 
 PROSE = """
@@ -111,6 +153,19 @@ break the tie
 import this idea
 it's a[i] = 2 * 3 here
 ## Plan
+Int n is given;
+First sort the array;
+so x = 5;
+then x = 5;
+using dp
+use dp
+Let n = 5
+Node A is visited
+String s = "abc" for example
+Then we have S = {
+SELECT is a keyword.
+Type A: the first
+$n$ is odd;
     3 4 5
     Now the other half
 """.strip("\n").splitlines()

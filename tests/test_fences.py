@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from markdown_it import MarkdownIt
@@ -11,6 +12,7 @@ from asap_hf.fences import find_blocks
 
 WORDS = "\n\n".join(f"Step {n}: I look at case {n} of the list and see that it holds for it too." for n in range(9))
 CODE = "x = sum(a)\nprint(x)"
+DOCUMENTED = "def f(a):\n    Return the largest of all the numbers.\n    It is never empty as we know.\n    return a"
 
 
 def blocks_of(text: str) -> list[tuple[str, str]]:
@@ -52,15 +54,7 @@ UNPAIRED: dict[str, tuple[str, list[tuple[str, str]]]] = {
     ),
     "within a line": (f"Use ```x``` here.\n\n{WORDS}\n\n```x```\n\n{WORDS}", []),
     "a text of sentences": (f"Statement:\n\n```\n{WORDS}\n```\n\n{WORDS}", [("", WORDS)]),
-    "a program that is mostly docstring": (
-        f"```\ndef f(a):\n    Return the largest of all the numbers.\n    It is never empty as we know.\n    return a\n```\n\n{WORDS}",
-        [
-            (
-                "",
-                "def f(a):\n    Return the largest of all the numbers.\n    It is never empty as we know.\n    return a",
-            )
-        ],
-    ),
+    "a program that is mostly docstring": (f"```\n{DOCUMENTED}\n```\n\n{WORDS}", [("", DOCUMENTED)]),
 }
 
 
@@ -102,12 +96,12 @@ def test_fences_that_pair_up_are_commonmarks(seed: int) -> None:
 
 
 HOSTILE = {
-    "fences": ["```", ""] * 30_000,
-    "languages": ["```python", ""] * 30_000,
+    "fences": ["```", ""] * 10_000,
+    "languages": ["```python", ""] * 10_000,
     "longer and longer": ["`" * count for count in range(3, 700)],
     "shorter and shorter": ["`" * count for count in range(700, 3, -1)],
-    "a quote in each": ["```", '"""'] * 30_000,
-    "at line ends": ["x = 1```"] * 30_000,
+    "a quote in each": ["```", '"""'] * 10_000,
+    "at line ends": ["x = 1```"] * 10_000,
     "in lists": ["- " * 2000 + "```"] * 20,
     "quotations": ["> " * 2000 + "```"] * 20,
     "indented": [" " * 100_000 + "```"],
@@ -119,4 +113,4 @@ HOSTILE = {
 def test_hostile_text_is_read_in_the_end(lines: list[str]) -> None:
     blocks = find_blocks(lines)
     assert all(0 <= one.start < one.end <= len(lines) for one in blocks)
-    assert all(one.end <= other.start for one, other in zip(blocks, blocks[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(blocks))

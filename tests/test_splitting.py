@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from asap_hf.splitting import SPLITTERS, split_code, split_paper, split_steps
 
+from .draft_programs import PROGRAMS
+
 BENCH = runpy.run_path(str(Path(__file__).resolve().parents[1] / "bench" / "split.py"))
 needs_traces = pytest.mark.skipif(not BENCH["REAL"].exists(), reason="needs the shared traces")
 
@@ -139,6 +141,50 @@ def test_other_languages_join() -> None:
     assert split_code(f"In C++:\n\n{program}\n\nDone.") == ("In C++:\n\n", f"{program}\n\n", "Done.")
 
 
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("line_by_line", [True, False])
+def test_a_program_in_any_language_is_one_step(name: str, line_by_line: bool) -> None:
+    program = apart(PROGRAMS[name]) if line_by_line else PROGRAMS[name].strip().replace("\n}\n", "\n}\n\n")
+    program = "\n".join(line for line in program.split("\n")).replace("\n\n\n", "\n\n")
+    steps = split_code(f"I read n.\n\nLet me write it down.\n\n{program}\n\nThat looks right.\n\nSo I am done.")
+    assert steps[2].strip() == program.strip()
+    assert len(steps) == 5
+
+
+def test_a_docstring_belongs_to_its_program() -> None:
+    program = apart("""
+        def solve(a):
+            '''
+            Return the largest number.
+            1. It is never empty.
+            ```
+            solve([1, 2])
+            ```
+            '''
+            return max(a)
+    """)
+    assert split_code(f"{program}\n\nThat is it.") == (f"{program}\n\n", "That is it.")
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        "x = sum(a)\n```",
+        "```python\nx = sum(a)\nprint(x)```",
+        "```\nx = sum(a)\nprint(x)",
+        "```python\n\nx = sum(a)\n\nprint(x)",
+        '```python\ndef f(a):\n    """Use:\n    ```\n    f([1])\n    """\n    return sum(a)\n```',
+        "x = sum(a)\n~~~",
+        "```",
+        "x = 1\n```\n\ny = 2\n```\n\nz = 3\n```",
+    ],
+)
+def test_a_stray_fence_leaves_what_follows_apart(draft: str) -> None:
+    words = [f"Case {number}: I look at number {number} and see that it holds for it too." for number in range(20)]
+    steps = split_code("\n\n".join([f"I start.\n\n{draft}", *words]))
+    assert [step.strip() for step in steps[-20:]] == words
+
+
 def test_a_block_announced_in_words_keeps_its_header() -> None:
     block = apart("""
         For each num in a:
@@ -189,8 +235,8 @@ def test_words_in_the_paragraph_of_a_fence_stay_with_it() -> None:
     assert split_code("Here:\n```\na\n\nb\n```\nThere.\n\nBye.") == ("Here:\n```\na\n\nb\n```\nThere.\n\n", "Bye.")
 
 
-def test_an_unclosed_fence_reaches_to_the_end() -> None:
-    assert split_code("Here:\n\n```\none\n\nTwo.\n\nThree.") == ("Here:\n\n", "```\none\n\nTwo.\n\nThree.")
+def test_a_fence_that_was_cut_off_reaches_to_the_end_of_its_program() -> None:
+    assert split_code("Here:\n\n```\nx = 1\n\n3 4\n\nfor i in") == ("Here:\n\n", "```\nx = 1\n\n3 4\n\nfor i in")
 
 
 def test_two_fences_and_code_next_to_them_are_separate_steps() -> None:

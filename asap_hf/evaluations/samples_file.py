@@ -30,8 +30,9 @@ class ForeignSample:
         task_id (`str`):
             The problem that it answers.
         kind (`str`):
-            `solution`: a whole program, taken as it is. `completion`: code, or what goes on from the benchmark's own
-            prompt. `response`: what the model said. The last two may hold `</think>` and fences.
+            `solution`: a whole program, taken as it is; of one that is no Python, the program within it. `completion`:
+            code, or what goes on from the benchmark's own prompt. `response`: what the model said.
+            The last two may hold `</think>` and fences.
         text (`str`):
             The answer.
     """
