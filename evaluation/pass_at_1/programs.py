@@ -23,7 +23,8 @@ WARM = (
     " datetime decimal enum fractions functools hashlib heapq inspect io itertools logging math numbers operator queue"
     " random re statistics string struct textwrap time timeit types typing warnings"
 )
-_BUILTINS = dict(vars(builtins))
+# What programs replace for all modules. To put all builtins back takes longer than many a program.
+_REPLACED = {name: getattr(builtins, name) for name in ("input", "open", "print")}
 
 
 def run_program(*descriptors: int) -> int:
@@ -61,6 +62,7 @@ class _Loader:
 def _new_main() -> ref[_Loader]:
     main = ModuleType("__main__")
     main.__file__ = sys.argv[0] = "main.py"
+    main.__builtins__ = builtins  # type: ignore[attr-defined]
     main.__loader__ = loader = _Loader()  # type: ignore[assignment]
     sys.modules["__main__"] = main
     return ref(loader)
@@ -82,7 +84,7 @@ def _finish(loader: ref[_Loader]) -> None:
     if gc.isenabled():
         gc.collect()  # puts those who hold others before them, so that their finalizers run first
     sys.modules.pop("__main__", None)
-    vars(builtins).update(_BUILTINS)
+    vars(builtins).update(_REPLACED)
     for name in ("stdin", "stdout", "stderr"):
         setattr(sys, name, getattr(sys, f"__{name}__", None))
     gc.collect()
@@ -93,6 +95,7 @@ def _finish(loader: ref[_Loader]) -> None:
 
 
 def _flush(stream: Any) -> None:
+    """Flush what stands for a stream, which need not know whether it is closed."""
     with suppress(AttributeError):
         if stream is None or stream.closed:
             return

@@ -78,6 +78,8 @@ def _collect(job: Job, budget: Budget, out: int, err: int, most_output: int) -> 
         poll.register(pipe, select.POLLIN)
     while stopped is None:
         has_ended = job.has_ended  # asked before the look: all that it wrote is in the pipes by now
+        if has_ended and not full:
+            break
         events, seconds = watch(poll, 0.0 if has_ended else budget.nap)
         ready = [descriptor for descriptor, _ in events if descriptor in full]
         is_held_up = False

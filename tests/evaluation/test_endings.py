@@ -32,6 +32,7 @@ PROGRAMS = {
     "another writer, not flushed": KEEPS + "out = Kept()\nout.write(str(sum(map(int, input().split()))))",
     "another writer that print uses": KEEPS + "import builtins\nout = Kept()\nbuiltins.print = "
     "lambda one: out.write(str(one))\n" + ADDS,
+    "another print": "real = print\n__builtins__.print = lambda *all: real(*all, flush=True)\n" + ADDS,
     "a text that nobody prints": "import io, sys\nsys.stdout = io.StringIO()\n" + ADDS,
     "a text printed by an exit handler": "import atexit, io, sys\nsys.stdout = io.StringIO()\n"
     "atexit.register(lambda: sys.__stdout__.write(sys.stdout.getvalue()))\n" + ADDS,
