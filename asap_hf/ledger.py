@@ -3,7 +3,6 @@ finished."""
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -19,14 +18,13 @@ from typing import Any
 
 from .cache_folder import cache_folder
 from .errors import RunError
+from .shared_file import SharedFile, is_read_only
 
 logger = logging.getLogger(__name__)
 
 # Taken apart by hand because reading every value only to find the keys made opening a large ledger several times
 # slower.
 _LINE = re.compile(rb'([0-9a-f]{8}) (\{"key": ("[^"\\]*"), "value": (.*)\})\n?', re.DOTALL)
-# What the system says of a file that may be read but not written: a read-only file system, another user's folder.
-_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def ledger_key(*parts: Any) -> str:
@@ -73,7 +71,7 @@ def _folder() -> Path | None:
     return cache_folder() / "ledger"
 
 
-class Ledger:
+class Ledger(SharedFile):
     """An append-only file of entries, `crc32 {"key": …, "value": …}` one a line, that any number of processes and
     threads may read and write at once. The first value under a key stays: later work may rest on it.
 
@@ -94,12 +92,9 @@ class Ledger:
     """
 
     def __init__(self, path: str):
-        self.path = path
         self._reported = self._reported_unkept = False
         self._lock = Lock()
-        self._fd: int | None = None
-        self._writable = False
-        self._start_over()
+        super().__init__(path)
 
     def get(self, key: str) -> Any | None:
         """The value stored under `key` by this or any other process, or `None`."""
@@ -149,7 +144,7 @@ class Ledger:
         try:
             self.put_all(values)
         except RunError as error:
-            if not _is_read_only(error.__cause__):
+            if not is_read_only(error.__cause__):
                 raise
             if not self._reported_unkept:
                 self._reported_unkept = True
@@ -168,7 +163,7 @@ class Ledger:
             try:
                 self._descriptor(to_write=True)
             except OSError as error:
-                if not _is_read_only(error):
+                if not is_read_only(error):
                     raise
                 raise RunError(
                     f"the ledger {self.path} can only be read, and an LLM's answers, which may be paid for, would be "
@@ -196,13 +191,9 @@ class Ledger:
         self._start_over()
 
     def _start_over(self) -> None:
-        """Forget the file: it is another one, or its content changed under us."""
+        super()._start_over()
         self._places: dict[str, tuple[int, int]] = {}
-        self._end = 0  # bytes indexed so far
         self.damaged = 0
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
 
     def _catch_up(self) -> None:
         """Index what other processes appended, if anything. The lock is taken even to read, as otherwise a line that
@@ -213,47 +204,6 @@ class Ledger:
                     self._index(fd)
             except FileNotFoundError:  # nor can it be made: nothing is stored
                 self._start_over()
-
-    def _stale(self, fd: int) -> bool:
-        """Whether the file was removed, replaced or cut since we opened it."""
-        ours = os.fstat(fd)
-        try:
-            there = os.stat(self.path)
-        except FileNotFoundError:
-            return True
-        return (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino) or ours.st_size < self._end
-
-    @contextmanager
-    def _locked(self, mode: int) -> Iterator[int]:
-        """The descriptor of the file that now has our path, under `flock`."""
-        while True:
-            fd = self._descriptor(to_write=mode == fcntl.LOCK_EX)
-            try:
-                fcntl.flock(fd, mode)
-                if not self._stale(fd):
-                    yield fd
-                    return
-            finally:
-                fcntl.flock(fd, fcntl.LOCK_UN)
-            self._start_over()
-
-    def _descriptor(self, to_write: bool) -> int:
-        """The open file. To be read it may be one that cannot be written; what is known of it is then kept when
-        writing fails, and void when it can be written again."""
-        if self._fd is None or (to_write and not self._writable):
-            fd, writable = self._open(to_write)
-            self._start_over()
-            self._fd, self._writable = fd, writable
-        return self._fd  # type: ignore[return-value]
-
-    def _open(self, to_write: bool) -> tuple[int, bool]:
-        try:
-            os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            return os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), True
-        except OSError as error:
-            if to_write or not _is_read_only(error):
-                raise
-        return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC), False
 
     def _index(self, fd: int) -> None:
         """Note the places of the entries after `_end`. A last line without its newline counts if its checksum is
@@ -277,20 +227,6 @@ class Ledger:
         offset, length = self._places[key]
         entry = _entry(os.pread(self._fd, length, offset))
         return json.loads(entry[1]) if entry is not None and json.loads(entry[0]) == key else None
-
-    def _append(self, fd: int, lines: bytes) -> None:
-        """Write whole lines or, if the disk is full, nothing."""
-        size = os.fstat(fd).st_size
-        if size and os.pread(fd, 1, size - 1) != b"\n":  # a writer was killed inside a line
-            lines = b"\n" + lines
-        try:
-            written = os.write(fd, lines)
-            while written < len(lines):
-                written += os.write(fd, lines[written:])
-        except OSError:
-            if os.fstat(fd).st_size > size:
-                os.ftruncate(fd, size)
-            raise
 
     @contextmanager
     def _explained(self, verb: str) -> Iterator[None]:
@@ -320,10 +256,6 @@ class _Off(Ledger):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Off, (self.path,)
-
-
-def _is_read_only(error: BaseException | None) -> bool:
-    return isinstance(error, OSError) and error.errno in _READ_ONLY
 
 
 def _line(key: str, value: Any) -> bytes:
