@@ -9,7 +9,7 @@ from .errors import UsageError
 from .joining import join_configs
 from .output import DatasetWriter
 from .production import finish_with
-from .rebudget import former_run
+from .result_folder import former_run
 
 
 def write_baselines(folders: Mapping[str, Path], output_dir: Path, overwrite: bool = False) -> None:
@@ -35,6 +35,6 @@ def write_baselines(folders: Mapping[str, Path], output_dir: Path, overwrite: bo
     if any(source != sources[0] for source in sources):
         raise UsageError(f"the results of {', '.join(folders)} are not of one source: prune them from the same rows")
     told = {name: {"settings": run["settings"], "summary": run["summary"]} for name, run in whole.items()}
-    with DatasetWriter(output_dir, overwrite) as writer:
+    with DatasetWriter(output_dir, overwrite, list(folders.values())) as writer:
         join_configs(writer, folders)
         finish_with(writer, {**sources[0], "runs": told})

@@ -1,4 +1,4 @@
-"""One process at a time writes an output folder."""
+"""A file that one process at a time holds; the lock goes with the process, however it ends."""
 
 from __future__ import annotations
 
@@ -8,41 +8,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from .errors import UsageError
+Lock = Callable[[IO[str], int], None]
+"""How to lock: `fcntl.flock`, or `fcntl.lockf` where the process forks others, which would hold a `flock` after its
+death."""
 
 
-def hold_folder(output_dir: Path, lock: Callable[[IO[str], int], None] = fcntl.flock) -> IO[str]:
-    """Hold the output folder for this process; the lock goes with the process, however it ends.
-
-    Args:
-        output_dir (`Path`):
-            The folder that will be written. The lock is a hidden file beside it.
-        lock (`Callable`, *optional*, defaults to `fcntl.flock`):
-            How to lock. `fcntl.lockf` where the process forks others, which would hold a `flock` after its death.
+def hold_file(path: Path, lock: Lock = fcntl.flock) -> IO[str] | None:
+    """Make and hold a file; nothing is written to it.
 
     Returns:
-        The locked file, for [`release_folder`].
+        The locked file; `None` if it, or its folder, was taken away meanwhile: whoever held it has just ended.
 
     Raises:
-        [`UsageError`]: if another process holds it.
+        `BlockingIOError`: if another process holds it.
     """
-    path = output_dir.parent / f".{output_dir.name}.lock"
-    while True:
-        held = path.open("w")
-        try:
-            lock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            held.close()
-            raise UsageError(
-                f"another process is writing {str(output_dir)!r}; wait for it or choose another folder"
-            ) from error
-        if path.exists() and os.fstat(held.fileno()).st_ino == path.stat().st_ino:
-            return held
-        held.close()  # whoever held it has just removed the file: lock the one that is there now
-
-
-def release_folder(held: IO[str]) -> None:
-    """Let the next process in; a second time does nothing."""
-    if not held.closed:
-        Path(held.name).unlink(missing_ok=True)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except FileNotFoundError:
+        return None
+    held = os.fdopen(descriptor, "r+")
+    try:
+        lock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError) as error:  # systems differ in which one they raise
         held.close()
+        raise BlockingIOError(*error.args) from error
+    if path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino:
+        return held
+    held.close()
+    return None

@@ -51,7 +51,7 @@ def open_ledger(kind: str) -> Ledger:
         kind (`str`):
             `llm` for completions, `scores` for the scores of steps.
     """
-    folder = _folder()
+    folder = ledger_folder()
     if folder is None:
         return _OFF
     return _shared(os.path.abspath(folder / f"{kind}.jsonl"))
@@ -59,10 +59,11 @@ def open_ledger(kind: str) -> Ledger:
 
 def ledger_is_kept() -> bool:
     """Whether anything is stored and found: not with `ASAP_HF_LEDGER=off`."""
-    return _folder() is not None
+    return ledger_folder() is not None
 
 
-def _folder() -> Path | None:
+def ledger_folder() -> Path | None:
+    """Where the ledgers lie; `None` where nothing is to be stored."""
     named = os.environ.get("ASAP_HF_LEDGER", "")
     if named.lower() == "off":
         return None

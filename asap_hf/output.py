@@ -8,20 +8,20 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import RunError, UsageError
-from .folder_lock import hold_folder, release_folder
+from .errors import RunError
+from .output_folder import OutputFolder
+from .result_folder import DATASET, RUN_FILE, file_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from datasets import Features
 
-RUN_FILE = "run.json"
 # Rows that wait in memory before they become a Parquet row group; long traces make a record of some 100 KB.
 _ROW_GROUP = 256
 _DISK_ERRORS = {
@@ -34,6 +34,11 @@ _DISK_ERRORS = {
     errno.EEXIST,
     errno.ENOTDIR,
     errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.EBUSY,
+    errno.EXDEV,
+    errno.ELOOP,
+    errno.EIO,
 }
 _MAX_SHARD_BYTES = 500 * 1024 * 1024  # what `datasets` uses for its own shards
 
@@ -44,25 +49,21 @@ class DatasetWriter:
     Args:
         output_dir (`Path`):
             Where the dataset will stand.
-        overwrite (`bool`):
-            Replace what stands there. Until `finish`, the old dataset stays untouched.
+        overwrite (`bool`, *optional*, defaults to `False`):
+            Replace the dataset that stands there. Until `finish` it stays untouched.
+        inputs (`Collection[Path]`, *optional*):
+            Folders that the rows come from, which are not to be replaced.
 
     Raises:
-        `UsageError`: if `output_dir` holds something and `overwrite` is false, or another process is writing it.
+        `UsageError`: if `output_dir` may not be written ([`asap_hf.own_folders.refuse_to_replace`]), or another
+            process is writing it.
     """
 
-    def __init__(self, output_dir: Path, overwrite: bool = False):
+    def __init__(self, output_dir: Path, overwrite: bool = False, inputs: Collection[Path] = ()):
         self.output_dir = output_dir
-        refuse_to_replace(output_dir, overwrite)
-        self.partial = output_dir.parent / f".{output_dir.name}.partial"
-        self._old = output_dir.parent / f".{output_dir.name}.old"
         with _disk_errors():
-            output_dir.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = hold_folder(output_dir)
-            shutil.rmtree(self.partial, ignore_errors=True)  # left by a killed run: the ledger has what it paid for
-            if self._old.exists() and not output_dir.exists():  # killed between the two renames of `finish`
-                os.rename(self._old, output_dir)
-            self.partial.mkdir()
+            self._folder = OutputFolder(output_dir, DATASET, overwrite, inputs)
+            self.partial = self._folder.begin()
         self._tables: dict[tuple[str, str], _Table] = {}
 
     def table(self, config: str, split: str, features: Features) -> _Table:
@@ -88,19 +89,18 @@ class DatasetWriter:
         with _disk_errors():
             for table in self._tables.values():
                 table.close()
-            (self.partial / RUN_FILE).write_text(
-                json.dumps(run, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
             self._write_readme(card)
-            self._put_in_place()
+            told = {**run, "files": file_sizes(self.partial)}
+            text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+            (self.partial / RUN_FILE).write_text(text, encoding="utf-8")
+            self._folder.put_in_place()
         self.close()
 
     def close(self) -> None:
         """Give up what is not finished; nothing happens after `finish`."""
         for table in self._tables.values():
             table.abandon()
-        shutil.rmtree(self.partial, ignore_errors=True)
-        release_folder(self._lock)
+        self._folder.close()
 
     def __enter__(self) -> DatasetWriter:
         return self
@@ -132,21 +132,6 @@ class DatasetWriter:
         DatasetInfosDict(infos).to_dataset_card_data(data)
         MetadataConfigs(configs).to_dataset_card_data(data)
         DatasetCard(f"---\n{data}\n---\n\n{card}").save(self.partial / "README.md")
-
-    def _put_in_place(self) -> None:
-        shutil.rmtree(self._old, ignore_errors=True)
-        if self.output_dir.exists():
-            os.rename(self.output_dir, self._old)
-        os.rename(self.partial, self.output_dir)
-        shutil.rmtree(self._old, ignore_errors=True)
-
-
-def refuse_to_replace(output_dir: Path, overwrite: bool) -> None:
-    """Raises:
-    `UsageError`: if `output_dir` holds something and `overwrite` is false.
-    """
-    if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())) and not overwrite:
-        raise UsageError(f"{str(output_dir)!r} exists and is not empty; pass --overwrite to replace it")
 
 
 class _Table:

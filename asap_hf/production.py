@@ -216,10 +216,7 @@ class Production:
             texts += [whole, left.reasoning, rows[place].prompt, render_end(left)]
         counts = iter(count_tokens(self.tokenizer, texts))
         quadruples = zip(prunings, counts, counts, counts, counts, strict=True)
-        ends = 2  # BOS, which not every tokenizer adds, and EOS
-        return {
-            place: Tokens(before, after, prompt + answer + ends) for place, before, after, prompt, answer in quadruples
-        }
+        return {place: Tokens.of(*four) for place, *four in quadruples}
 
     def _scorer_told(self) -> dict[str, Any]:
         """Which commit of which model scored, and in what numbers."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UsageError
-from .output import RUN_FILE, DatasetWriter, table_files
+from .errors import UnusableTrace, UsageError
+from .output import DatasetWriter, table_files
 from .production import Finished, finish
 from .pruners.base import Pruning
 from .pruners.budget import budget_in_tokens
 from .pruners.iterative import overshoot, selection_record
 from .records import RESERVED, Row, Tokens, recorded_stages, source_trace
 from .result import FILTERED_FILE, ResultWriter
+from .result_folder import former_run
+from .retokenizing import Retokenizing
 from .selection import Selection, removals_within, select_by_budget
 from .tokens import count_tokens
 
@@ -31,7 +32,7 @@ class Rebudget:
 
     Args:
         tokenizer (`str`):
-            Whose tokens the budget counts, as in the former run.
+            Whose tokens the budget counts.
         max_tokens (`int`, *optional*):
             The new budget in tokens; either this or `ratio`.
         ratio (`float`, *optional*):
@@ -40,6 +41,8 @@ class Rebudget:
             The score that decides; the former run's where `stored_score` is the same.
         stored_score (`str`):
             The score that the stored order of removal came from.
+        recount (`bool`, *optional*, defaults to `False`):
+            Whether the stored lengths are another tokenizer's.
     """
 
     tokenizer: str
@@ -47,6 +50,7 @@ class Rebudget:
     score: str
     max_tokens: int | None = None
     ratio: float | None = None
+    recount: bool = False
 
     def prune(self, record: Mapping[str, Any]) -> Pruning:
         """The new decision about one row.
@@ -58,11 +62,15 @@ class Rebudget:
         stages = recorded_stages(record)
         trace = source.select(record["coarse_kept"])
         fine = stages[-1]
-        budget = budget_in_tokens(self.max_tokens, self.ratio, record["tokens_before"])
+        before = record["tokens_before"]
+        if self.recount:
+            before, given = count_tokens(self.tokenizer, [source.reasoning, trace.reasoning])
+            fine |= {"tokens_before": given, "tokens": given}
+        budget = budget_in_tokens(self.max_tokens, self.ratio, before)
         failed = [stage["reason"] for stage in stages[:-1] if stage.get("reason")]
         if not fine.get("scores"):
             reason = fine["reason"] or "scoring: not scored in the former run"
-            stages[-1] = {**fine, "kept": list(trace.kept), "reason": reason}
+            stages[-1] = {**fine, "kept": list(trace.kept), "budget": budget, "reason": reason}
             return Pruning(trace, "; ".join([*failed, reason]), {"stages": stages})
         selection = self._select(trace.steps, fine, budget)
         pruned = trace.select(selection.kept)
@@ -77,7 +85,7 @@ class Rebudget:
         return Pruning(pruned, "; ".join(filter(None, [*failed, reason])), {"stages": stages})
 
     def _select(self, steps: tuple[str, ...], fine: Mapping[str, Any], budget: int) -> Selection:
-        if self.score == self.stored_score:
+        if self.score == self.stored_score and not self.recount:
             order, lengths = tuple(fine["order"]), tuple(fine["lengths"])
             count = removals_within(lengths, budget)
             return Selection(tuple(sorted(order[count:])), order, lengths, lengths[count])
@@ -129,15 +137,6 @@ def _table(folder: Path, config: str, split: str) -> Dataset | None:
     return Dataset.from_parquet(files) if files else None
 
 
-def former_run(folder: Path) -> dict[str, Any] | None:
-    """What `run.json` of a result says; `None` where the folder is no result of this tool."""
-    path = folder / RUN_FILE
-    if not path.is_file():
-        return None
-    run = json.loads(path.read_text(encoding="utf-8"))
-    return run if isinstance(run, dict) and "asap_hf" in run else None
-
-
 def count_scored(folder: Path, run: Mapping[str, Any], rebudget: Rebudget) -> tuple[int, int]:
     """How many rows of a former result, whose run.json is `run`, hold scores, and how many usable ones hold none.
 
@@ -156,23 +155,33 @@ def rewrite_result(
     folder: Path,
     run: Mapping[str, Any],
     output_dir: Path,
-    rebudget: Rebudget,
+    rebudget: Rebudget | None,
     settings: Mapping[str, Any],
     overwrite: bool = False,
+    retokenizing: Retokenizing | None = None,
 ) -> dict[str, Any]:
-    """Write a former result, whose run.json is `run`, anew under another budget; returns the summary."""
+    """Write a former result, whose run.json is `run`, anew; returns the summary.
+
+    Args:
+        folder (`Path`), run (`Mapping`):
+            The former result, and what its run.json says.
+        output_dir (`Path`), overwrite (`bool`, *optional*, defaults to `False`):
+            Where the new one goes, and whether it replaces one.
+        rebudget ([`Rebudget`], *optional*):
+            The new decision; `None`: the same as in the former run.
+        settings (`Mapping`):
+            What the new run.json tells.
+        retokenizing ([`Retokenizing`], *optional*):
+            Another tokenizer. The rows that no pruner could work on stay as they are.
+    """
     started = time.monotonic()
     former = FormerResult.open(folder, run)
-    with DatasetWriter(output_dir, overwrite) as writer:
+    with DatasetWriter(output_dir, overwrite, [folder]) as writer:
         result = ResultWriter(writer, former.ids)
         for training, messages, record in zip(former.train, former.messages, former.records, strict=True):
-            pruning = rebudget.prune(record)
             ids = {name: training[name] for name in former.ids}
-            turns = messages["messages"][:-1]
-            row = Row(training["row"], ids, training["prompt"], record["question"], turns)
-            around = record["tokens_in_all"] - record["tokens_after"]
-            tokens = Tokens(record["tokens_before"], pruning.record["stages"][-1]["tokens"], around)
-            result.add(row, pruning, tokens)
+            row = Row(training["row"], ids, training["prompt"], record["question"], messages["messages"][:-1])
+            _write_anew(result, row, record, rebudget, retokenizing)
         for row in former.unusable or ():
             ids = {name: row[name] for name in former.ids}
             result.add_unusable(Row(row["row"], ids, row["prompt"]), row["completion"], row["reason"])
@@ -182,6 +191,32 @@ def rewrite_result(
         source = {name: run[name] for name in ("source", "source_revision", "source_license")}
         finish(writer, source, settings, account)
     return account
+
+
+def _write_anew(
+    result: ResultWriter,
+    row: Row,
+    record: Mapping[str, Any],
+    rebudget: Rebudget | None,
+    retokenizing: Retokenizing | None,
+) -> None:
+    if retokenizing is not None:
+        try:
+            row = retokenizing.row(row)
+        except UnusableTrace as error:
+            return result.add_unusable(replace(row, prompt=""), source_trace(record).completion, error.reason)
+    pruning = rebudget.prune(record) if rebudget is not None else _as_before(record)
+    if retokenizing is not None:
+        tokens = retokenizing.tokens(row, pruning.trace)
+    else:
+        around = record["tokens_in_all"] - record["tokens_after"]
+        tokens = Tokens(record["tokens_before"], pruning.record["stages"][-1]["tokens"], around)
+    return result.add(row, pruning, tokens)
+
+
+def _as_before(record: Mapping[str, Any]) -> Pruning:
+    trace = source_trace(record).select(record["kept"])
+    return Pruning(trace, record["reason"], {"stages": recorded_stages(record)})
 
 
 class FinishedRows(Mapping[int, Finished]):
@@ -219,14 +254,15 @@ def finished_rows(folder: Path, settings: Mapping[str, Any]) -> tuple[FinishedRo
     run = former_run(folder)
     if run is None:
         raise UsageError(f"there is no result in {folder.name!r} whose failed rows could be redone")
-    changed = {name for name in {*run["settings"], *settings} if run["settings"].get(name) != settings.get(name)}
-    if changed - _MAY_CHANGE:
-        names = ", ".join(sorted(changed - _MAY_CHANGE))
+    if changed := changed_settings(run["settings"], settings) - {"limit"}:
+        names = ", ".join(sorted(changed))
         raise UsageError(f"--retry_failed needs the settings of the former run; these differ: {names}")
     former = FormerResult.open(folder, run)
     attempts = [count for count, ok in zip(former.records["attempts"], former.train["ok"], strict=True) if not ok]
     return FinishedRows(former), max(attempts, default=0)
 
 
-# Settings that say how hard to try, not what to make.
-_MAY_CHANGE = {"max_attempts", "anchor_backend", "on_failure", "scorer_revision", "dtype", "limit"}
+def changed_settings(former: Mapping[str, Any], settings: Mapping[str, Any]) -> set[str]:
+    """Names of the settings that differ, but for those that say how hard to try, not what to make."""
+    changed = {name for name in {*former, *settings} if former.get(name) != settings.get(name)}
+    return changed - {"max_attempts", "anchor_backend", "on_failure", "scorer_revision", "dtype"}

@@ -72,6 +72,12 @@ class Tokens:
     around: int
     """Of prompt, `</think>`, answer, BOS and EOS."""
 
+    @classmethod
+    def of(cls, before: int, after: int, prompt: int, answer: int) -> Tokens:
+        """From the lengths of the whole reasoning, of what is left of it, of the prompt, and of `</think>` and answer.
+        Two more are counted: BOS, which not every tokenizer adds, and EOS."""
+        return cls(before, after, prompt + answer + 2)
+
 
 def training_row(row: Row, pruning: Pruning, tokens: Tokens) -> dict[str, Any]:
     """What `trl sft` trains on, small scalar columns beside it."""

@@ -13,6 +13,8 @@ from typing import Any
 from . import __version__
 from .errors import UsageError
 from .markdown import is_hub_id
+from .own_folders import read_mark
+from .whole_file import write_whole
 
 RESULTS_FILE = "summary.json"
 # Names in the records, and what the paper calls them (§4.1).
@@ -112,11 +114,17 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def write_results(results: Sequence[BenchmarkResult], folder: Path) -> Path:
-    """Write the records to `summary.json` in a folder, which is made if need be; returns the file."""
+    """Write the records to `summary.json` in a folder, which is made if need be; returns the file.
+
+    Raises:
+        `UsageError`: if a file of that name is there that this tool did not write.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     told = {"asap_hf": __version__, "results": [asdict(result) for result in results]}
     path = folder / RESULTS_FILE
-    path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if path.exists() and read_mark(path) is None:
+        raise UsageError(f"{str(path)!r} was not written by asap-hf: choose another folder")
+    write_whole(path, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     return path
 
 

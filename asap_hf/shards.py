@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from typing import Any
 from . import hub
 from .generation.run_account import RunAccount, account_folder, run_account
 from .joining import join_shards
-from .output import RUN_FILE, DatasetWriter
+from .output import DatasetWriter
 from .processes import Process
 from .production import Production, finish, refuse_nothing
+from .result_folder import RUN_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +125,8 @@ def write_in_shards(
     key = shards_key(production, settings, count)
     branch, folder = f"shards-{key}", output_dir.parent / f".{output_dir.name}.shards-{key}"
     store = HubShards(staging, branch) if staging else None
-    here, on_hub = {int(path.name) for path in folder.glob("[0-9]*")}, store.done() if store else set()
+    here = {number for number in range(count) if (folder / str(number) / RUN_FILE).exists()}
+    on_hub = store.done() if store else set()
     todo = production.source.shards(count, here | on_hub)
     with run_account(account_folder(output_dir), removes=process.rank == 0) as account:
         if process.rank != 0:
@@ -151,7 +154,10 @@ def write_in_shards(
             refuse_nothing(summary, production.source.label)
             first = json.loads((folder / "0" / RUN_FILE).read_text(encoding="utf-8"))
             finish(writer, production.source.told, first["settings"], summary)
-        shutil.rmtree(folder)
+        for number in range(count):
+            shutil.rmtree(folder / str(number))
+        with suppress(OSError):  # somebody put something else there
+            folder.rmdir()
     return summary
 
 

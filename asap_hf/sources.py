@@ -114,7 +114,7 @@ def open_source(
         name (`str`):
             Path or Hub id.
         config (`str`, *optional*):
-            Config of a folder or a Hub dataset.
+            Config of a folder or a Hub dataset; a file has none.
         split (`str`, *optional*, defaults to `"train"`):
             Its split.
         limit (`int`, *optional*):
@@ -126,7 +126,7 @@ def open_source(
 
     Raises:
         `UsageError`: if it does not exist, cannot be read, has no such split, or holds no rows; if a revision is asked
-            for of a file or folder.
+            for of a file or folder, or a config or split of a file.
     """
     path = Path(name)
     if revision is not None and path.exists():
@@ -135,6 +135,9 @@ def open_source(
     how: dict[str, Any] = {"label": name, "split": split, "streaming": streaming}
     if path.is_file() and not path.stat().st_size:
         raise UsageError(f"{name!r} is empty: it holds no rows")
+    if path.is_file() and (config is not None or split != "train"):
+        flag = "dataset_split" if config is None else "dataset_config"
+        raise UsageError(f"--{flag} is for folders and Hub datasets, and {name!r} is a file: leave it out")
     if path.is_file():
         commit = _sha256(path)
         dataset = _load(_builder(path), **how | {"split": "train"}, data_files=str(path))

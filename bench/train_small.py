@@ -35,6 +35,7 @@ from asap_hf.rows import Columns, trace_of
 from asap_hf.tokens import count_tokens, load_tokenizer
 from asap_hf.training.checkpoints import last_checkpoint
 from asap_hf.training.efficiency import read_efficiency
+from asap_hf.whole_file import write_whole as write_file
 
 ROOT = Path(__file__).resolve().parents[1]
 TRACES = ROOT.parent / "shared" / "data" / "traces"
@@ -104,9 +105,9 @@ def run(*command: str) -> float:
 
 
 def write_whole(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        sys.exit(f"{path} holds something else: name another --output_dir")
+    write_file(path, text)
 
 
 # The rows.

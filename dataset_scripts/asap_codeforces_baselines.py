@@ -22,8 +22,9 @@ from asap_hf.commands.prune import main as prune
 from asap_hf.commands.prune_arguments import option
 from asap_hf.errors import UsageError
 from asap_hf.generation.run_account import account_folder, run_account
-from asap_hf.output import refuse_to_replace
+from asap_hf.own_folders import refuse_to_replace
 from asap_hf.processes import is_first_process
+from asap_hf.result_folder import DATASET
 
 
 @dataclass
@@ -39,7 +40,7 @@ class BaselinesArguments(DatasetScriptArguments):
 def build(arguments: BaselinesArguments) -> None:
     """Prune with every pruner into a folder beside the output, put the folders together, and publish."""
     names = arguments.pruners.split(",")
-    refuse_to_replace(Path(arguments.output_dir), arguments.overwrite)
+    refuse_to_replace(Path(arguments.output_dir), DATASET, arguments.overwrite)
     if len(set(names)) != len(names):
         raise UsageError(f"each pruner once: {arguments.pruners}")
     runs = Path(f"{arguments.output_dir}.runs")
@@ -47,7 +48,7 @@ def build(arguments: BaselinesArguments) -> None:
     with run_account(account_folder(Path(arguments.output_dir)), removes=is_first_process()):
         for name in names:
             print(f"\n{name}\n")
-            one = replace(arguments, pruner=name, output_dir=str(runs / name), overwrite=True)  # type: ignore[arg-type]
+            one = replace(arguments, pruner=name, output_dir=str(runs / name))  # type: ignore[arg-type]
             summary = prune(one, arguments.staging)
             branches += [summary["shards"][1]] if "shards" in summary else []
         if summary:

@@ -135,7 +135,7 @@ def test_the_baselines_are_the_same_rows_in_a_config_each(hub: Hub, traces: Path
 BAD = [
     ([PRUNED, "--push_to_hub"], "--repo_id"),
     ([PRUNED, "--source", "nowhere.jsonl", *OFFLINE, "--output_dir", "{tmp}/o"], "no file or folder 'nowhere.jsonl'"),
-    ([PRUNED, "--source", "{traces}", *OFFLINE, "--output_dir", "{tmp}"], "--overwrite"),
+    ([PRUNED, "--source", "{traces}", *OFFLINE, "--output_dir", "{tmp}"], "is not a pruned dataset"),
     (
         [BASELINES, "--source", "{traces}", *OFFLINE, "--output_dir", "{tmp}/o", "--pruners", "asap,asap"],
         "each pruner once",

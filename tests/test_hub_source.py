@@ -43,6 +43,15 @@ def test_the_commit_and_the_licence_are_on_record(hub: Hub, tmp_path: Path, how:
     assert told["source_revision"] in card
 
 
+def test_another_state_of_the_dataset_can_be_asked_for(hub: Hub, tmp_path: Path) -> None:
+    repo = hub.repo("dataset", "me/traces")
+    assert repo is not None
+    empty = next(commit["oid"] for commit in repo["commits"] if commit["title"] == "initial commit")
+    for revision, code in ((repo["branches"]["main"], 0), (empty, 2)):
+        asked = [*PRUNE, "--dataset_revision", revision, "--output_dir", tmp_path / revision]
+        assert asap_hf(hub.env, *asked).returncode == code
+
+
 def test_what_is_made_from_it_carries_its_licence_on(hub: Hub, tmp_path: Path) -> None:
     assert asap_hf(hub.env, *PRUNE, "--output_dir", tmp_path / "out").returncode == 0
     done = asap_hf(hub.env, "publish", "dataset", tmp_path / "out", "--repo_id", "org/pruned", "--private")

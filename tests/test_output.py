@@ -13,7 +13,8 @@ import pytest
 from datasets import Features, List, Value, load_dataset
 
 from asap_hf.errors import RunError, UsageError
-from asap_hf.output import RUN_FILE, DatasetWriter
+from asap_hf.output import DatasetWriter
+from asap_hf.result_folder import RUN_FILE
 
 FEATURES = Features({"row": Value("int64"), "completion": Value("string")})
 STEPS = Features({"row": Value("int64"), "scores": List(Value("float64"))})
@@ -32,7 +33,10 @@ def test_both_configs_load_and_the_default_one_is_default(tmp_path: Path) -> Non
     steps = load_dataset(str(tmp_path / "out"), "steps", split="train")
     assert train["completion"] == ["a", "b\n\nc"]
     assert steps["scores"][0] == [1.5, None]
-    assert json.loads((tmp_path / "out" / RUN_FILE).read_text()) == {"asap_hf": "test"}
+    told = json.loads((tmp_path / "out" / RUN_FILE).read_text())
+    written = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.name != RUN_FILE]
+    files = {path.relative_to(tmp_path / "out").as_posix(): path.stat().st_size for path in written}
+    assert told == {"asap_hf": "test", "files": files}
 
 
 def test_streams_and_loads_with_the_network_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,11 +90,19 @@ def test_the_old_result_stands_until_the_new_one_is_whole(tmp_path: Path) -> Non
     assert sorted(path.name for path in (tmp_path / "out" / "default").iterdir()) == before
 
 
-def test_a_folder_with_something_in_it_is_not_overwritten_unasked(tmp_path: Path) -> None:
+def test_a_result_is_not_overwritten_unasked(tmp_path: Path) -> None:
+    write(tmp_path / "out", ["old"])
+    with pytest.raises(UsageError, match="replace it with --overwrite"):
+        DatasetWriter(tmp_path / "out")
+    assert load_dataset(str(tmp_path / "out"), split="train")["completion"] == ["old"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_of_something_else_is_never_overwritten(tmp_path: Path, overwrite: bool) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("years of work")
-    with pytest.raises(UsageError, match="--overwrite"):
-        DatasetWriter(tmp_path / "out")
+    with pytest.raises(UsageError, match=r"holds 'thesis.tex': choose another --output_dir$"):
+        DatasetWriter(tmp_path / "out", overwrite)
     assert (tmp_path / "out" / "thesis.tex").read_text() == "years of work"
 
 
@@ -119,7 +131,10 @@ def test_two_processes_do_not_write_one_folder_and_a_killed_one_leaves_nothing_i
 
 def test_killed_between_the_two_renames_the_old_result_comes_back(tmp_path: Path) -> None:
     write(tmp_path / "out", ["old"])
-    os.rename(tmp_path / "out", tmp_path / ".out.old")
+    killed = tmp_path / ".out.partial"
+    (killed / "new").mkdir(parents=True)
+    (killed / "asap-hf.lock").touch()
+    os.rename(tmp_path / "out", killed / "old")
     DatasetWriter(tmp_path / "out", overwrite=True).close()
     assert load_dataset(str(tmp_path / "out"), split="train")["completion"] == ["old"]
 

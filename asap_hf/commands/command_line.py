@@ -43,6 +43,7 @@ def parse(arguments: Any, argv: list[str], program: str) -> Any:
     """Flags, and the YAML file that `--config` names, into a dataclass.
 
     The first word may stand bare: it is the first field. Where a class names its `POSITIONAL` fields, as many may.
+    What is returned says which flags were `typed`, not read from the file.
 
     Raises:
         `UsageError`: for a YAML file that is missing or holds a name that is no flag.
@@ -59,4 +60,6 @@ def parse(arguments: Any, argv: list[str], program: str) -> Any:
         (parsed,) = parser.parse_args_and_config(argv, fail_with_unknown_args=True)
     except (ValueError, OSError, YAMLError) as error:
         raise UsageError(" ".join(str(error).split()) or type(error).__name__) from error
+    words = {word.split("=", 1)[0].lstrip("-").replace("-", "_") for word in argv if word.startswith("--")}
+    parsed.typed = frozenset(words | {word.removeprefix("no_") for word in words})  # the others stand in the file
     return parsed

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .prune_arguments import option
+from .unused_flags import Rule, refuse_unused
 
 if TYPE_CHECKING:
     from ..comparison.comparison import Comparison
@@ -20,7 +21,7 @@ class CompareArguments:
         metadata={"help": "folders that `asap-hf evaluate` or a training wrote; a run goes by its folder's name"}
     )
     output_dir: str = option("", "folder for the report, the pictures, and the same as Markdown and JSON")
-    overwrite: bool = option(False, "write over what an earlier comparison left in output_dir")
+    overwrite: bool = option(False, "replace an earlier comparison in output_dir, once the new one is whole")
     baseline: str | None = option(
         None, "test every other run against this one; none: the first run against every other"
     )
@@ -39,21 +40,30 @@ class CompareArguments:
 
 
 ARGUMENTS = CompareArguments
+_OF_EVALUATIONS = ("baseline", "budget", "benchmark", "common_problems", "base_model")
 
 
 def main(arguments: CompareArguments) -> None:
     """Print the tables and tests; with `output_dir`, write the report and what goes with it. Trainings are set beside
     trainings, evaluations beside evaluations."""
     from ..comparison import efficiency, files, terminal
-    from ..output import refuse_to_replace
+    from ..own_folders import refuse_to_replace
     from ..training.efficiency import holds_training, read_efficiency
 
-    output_dir = Path(arguments.output_dir)
+    output_dir, folders = Path(arguments.output_dir), [Path(folder) for folder in arguments.runs]
     if arguments.output_dir:
-        refuse_to_replace(output_dir, arguments.overwrite)
-    folders = [Path(folder) for folder in arguments.runs]
+        refuse_to_replace(output_dir, files.COMPARISON, arguments.overwrite, folders)
     trainings = [folder for folder in folders if holds_training(folder)]
     evaluations = [folder for folder in folders if folder not in trainings]
+    refuse_unused(
+        arguments,
+        [
+            Rule(["overwrite"], lambda given: bool(given.output_dir), "with --output_dir"),
+            Rule(["original"], lambda _: bool(trainings), "where trainings are compared"),
+            Rule(_OF_EVALUATIONS, lambda _: bool(evaluations), "where evaluations are compared"),
+            Rule(["base_model"], lambda given: given.paper, "with --paper"),
+        ],
+    )
     costs = [read_efficiency(folder) for folder in trainings]
     table = efficiency.efficiency_table(costs, arguments.original, arguments.paper) if costs else None
     comparison = _comparison(arguments, evaluations) if evaluations else None
@@ -62,13 +72,12 @@ def main(arguments: CompareArguments) -> None:
     if table:
         print("\n" * bool(comparison) + efficiency.on_terminal(table))
     if arguments.output_dir:
+        written = files.comparison_files(comparison) if comparison else {}
+        written |= efficiency.efficiency_files(table) if table else {}
+        files.write_files(written, output_dir, arguments.overwrite, folders)
         print()
-        if comparison:
-            files.write_comparison(comparison, output_dir)
-            print(f"written to {arguments.output_dir}: open {output_dir / 'report.html'}")
-        if table:
-            efficiency.write_efficiency_table(table, output_dir)
-            print(f"written to {arguments.output_dir}: open {output_dir / 'training.html'}")
+        for name in (one for one in ("report.html", "training.html") if one in written):
+            print(f"written to {arguments.output_dir}: open {output_dir / name}")
 
 
 def _comparison(arguments: CompareArguments, folders: list[Path]) -> Comparison:

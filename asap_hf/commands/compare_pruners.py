@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from .methods import METHODS, pruner_of, settings_of
 from .prune_arguments import PruneArguments, option
+from .pruner_flags import refuse_unused_of_prune
 from .stages import tokenizer_of
+from .unused_flags import Rule, refuse_unused
 
 if TYPE_CHECKING:
     from ..pruner_table.comparing import Comparison
@@ -21,10 +23,14 @@ if TYPE_CHECKING:
 
 # Flags of `asap-hf prune` that mean nothing where many pruners meet many budgets and no dataset comes out.
 _ELSEWHERE = (
-    *("pruner", "max_tokens", "ratio", "keep_columns", "sample_tests", "decontaminate"),
+    *("pruner", "max_tokens", "ratio", "keep_columns", "sample_tests", "decontaminate", "decontaminate_n"),
     *("num_shards", "retry_failed", "dry_run"),
 )
 _ANSWER_ALONE = "wo_fine"
+_RULES = (
+    Rule(["overwrite"], lambda given: bool(given.output_dir), "with --output_dir"),
+    Rule(["ledger_dir"], lambda given: given.anchor_model is not None, "with an LLM: what is scored is timed"),
+)
 
 
 @dataclass
@@ -35,7 +41,7 @@ class ComparePrunersArguments(PruneArguments):
     output_dir: str = option(
         "", "folder for results.jsonl, table.md and run.json; the same command goes on from there"
     )
-    overwrite: bool = option(False, "give up results in output_dir that were measured with other settings")
+    overwrite: bool = option(False, "begin anew where output_dir holds results of other settings; those are kept")
     ratios: str = option("0.5,0.25,0.125", "budgets as shares of the original's tokens, comma-separated")
     pruners: str = option(
         "", "only these, comma-separated, original and nothing among them; none: all that can be run"
@@ -53,6 +59,8 @@ class ComparePrunersArguments(PruneArguments):
         for one in fields(self):
             if one.name in _ELSEWHERE and getattr(self, one.name) != one.default:
                 raise UsageError(f"--{one.name} is not for compare-pruners: see --pruners, --ratios and --traces")
+        refuse_unused_of_prune(self)
+        refuse_unused(self, _RULES)
         for name in ("traces", "max_tokens_trace", "processes"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -82,6 +90,7 @@ def main(arguments: ComparePrunersArguments) -> None:
     from ..generation.run_account import account_folder, run_account
     from ..pruner_table.comparing import write_tables
     from ..pruner_table.layout import on_terminal
+    from ..pruner_table.results import refuse_foreign
     from ..pruner_table.table import tables_of
     from .prune import quiet_libraries
 
@@ -89,6 +98,8 @@ def main(arguments: ComparePrunersArguments) -> None:
     quiet_libraries()
     if arguments.ledger_dir is not None:
         os.environ["ASAP_HF_LEDGER"] = arguments.ledger_dir
+    if arguments.output_dir:
+        refuse_foreign(Path(arguments.output_dir))
     comparison, told = _comparison(arguments, _conditions(arguments))
     with TemporaryDirectory() as scratch:
         folder = Path(arguments.output_dir or scratch)

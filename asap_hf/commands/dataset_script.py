@@ -4,17 +4,39 @@ pruned folder to the Hub."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
 from ..hub import refuse_no_ref, refuse_no_repo_id
+from ..rebudget import changed_settings
+from ..result_folder import former_run
 from ..shards import Staging
 from .command_line import guarded, parse
+from .methods import settings_of
 from .prune_arguments import PruneArguments, option
 from .publish import DatasetArguments, publish_dataset
+from .unused_flags import Rule, refuse_unused
+
+_RULES = (
+    Rule(
+        ["private", "tag", "create_pr", "replace_foreign", "license"],
+        lambda given: given.push_to_hub,
+        "with --push_to_hub",
+    ),
+    Rule(
+        ["repo_id"],
+        lambda given: given.push_to_hub or given.output_dir in ("", _name(given.repo_id)),
+        "with --push_to_hub, or in place of --output_dir",
+    ),
+    Rule(["dataset_config"], lambda given: not given.source, "without --source"),
+)
+
+
+def _name(repo_id: str | None) -> str:
+    return (repo_id or "").rpartition("/")[2]
 
 
 @dataclass
@@ -36,26 +58,34 @@ class DatasetScriptArguments(PruneArguments):
 
     def check(self) -> None:
         """Refuse what cannot work, and fill in what follows from the rest. The same command again goes on with what a
-        killed one left, so a folder that a run of this tool wrote may be written anew.
+        killed one left, so what the same command wrote may be written anew.
 
         Raises:
             `UsageError`: with what to change.
         """
-        from ..rebudget import former_run
-
         if self.push_to_hub and not self.repo_id:
             raise UsageError("say where the dataset goes with --repo_id")
         if self.repo_id:
             refuse_no_repo_id(self.repo_id, "repo_id")
         if self.tag is not None:
             refuse_no_ref(self.tag, "tag")
+        refuse_unused(self, _RULES)
         if self.source:
             self.dataset_name, self.dataset_config = self.source, None
         if self.anchor_model == "none":
             self.anchor_model = None
-        self.output_dir = self.output_dir or (self.repo_id or "").rpartition("/")[2]
-        self.overwrite = self.overwrite or former_run(Path(self.output_dir)) is not None
+        self.output_dir = self.output_dir or _name(self.repo_id)
         super().check()
+        former = former_run(Path(self.output_dir)) if self.output_dir else None
+        self.overwrite = self.overwrite or (former is not None and self._is_mine(former))
+
+    def _is_mine(self, former: Mapping[str, Any]) -> bool:
+        """Whether a result was made from this source with these settings."""
+        label = Path(self.dataset_name).name if Path(self.dataset_name).exists() else self.dataset_name
+        runs = former.get("runs") or {self.pruner: former}
+        settings = {name: settings_of(replace(self, pruner=name)) for name in runs}
+        changed = [name for name, run in runs.items() if changed_settings(run["settings"], settings[name])]
+        return former.get("source") == label and not changed
 
     @property
     def staging(self) -> Staging | None:

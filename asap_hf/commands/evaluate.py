@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..errors import UsageError
 from .prune_arguments import option
+from .unused_flags import Rule, refuse_unused
 
 if TYPE_CHECKING:
     from ..benchmarks import Benchmark
@@ -70,11 +71,46 @@ class EvaluateArguments:
             raise UsageError("--temperature is 0 or more, --top_p over 0 and at most 1")
         if self.samples > 1 and self.temperature == 0:
             raise UsageError(f"--samples {self.samples} would be one answer again and again: set a --temperature")
+        refuse_unused(self, [_SAMPLING, *_engine_rules()])
+
+
+_SAMPLING = Rule(["top_p", "seed"], lambda given: given.temperature > 0, "where the --temperature is over 0")
+
+
+def _engines() -> dict[str, type[Engine]]:
+    from ..engines.endpoint import EndpointEngine
+    from ..engines.transformers import TransformersEngine
+    from ..engines.vllm import VLLMEngine
+
+    return {one.kind: one for one in (VLLMEngine, TransformersEngine, EndpointEngine)}
+
+
+def _engine_rules() -> list[Rule]:
+    """A rule for each flag that not every engine has."""
+    engines = {name: {one.name for one in fields(engine)} for name, engine in _engines().items()}
+    having = {
+        one.name: [name for name, theirs in engines.items() if one.name in theirs] for one in fields(EvaluateArguments)
+    }
+    return [
+        Rule(
+            [flag],
+            lambda given, names=names: given.engine in names,  # type: ignore[misc]
+            f"with --engine {' or '.join(names)}",
+            "engine",
+        )
+        for flag, names in having.items()
+        if names and len(names) < len(engines)
+    ]
 
 
 def main(arguments: EvaluateArguments) -> None:
     """Evaluate, or say what it would take."""
+    from ..evaluations.workspace import EVALUATION
+    from ..own_folders import refuse_to_replace
+
     arguments.check()
+    if not arguments.dry_run:
+        refuse_to_replace(Path(arguments.output_dir), EVALUATION, arguments.overwrite)
     _quiet_transformers()
     evaluation = evaluation_of(arguments)
     if arguments.dry_run:
@@ -136,12 +172,7 @@ def _benchmarks(arguments: EvaluateArguments) -> list[Benchmark]:
 
 
 def _engine(arguments: EvaluateArguments) -> Engine:
-    from ..engines.endpoint import EndpointEngine
-    from ..engines.transformers import TransformersEngine
-    from ..engines.vllm import VLLMEngine
-
-    kinds: dict[str, type[Engine]] = {one.kind: one for one in (VLLMEngine, TransformersEngine, EndpointEngine)}
-    chosen = kinds[arguments.engine]
+    chosen = _engines()[arguments.engine]
     given = {one.name: getattr(arguments, one.name) for one in fields(chosen) if hasattr(arguments, one.name)}
     return chosen(**given)
 

@@ -29,7 +29,7 @@ _LARGE = 100 << 20
 
 def main(arguments: ExploreArguments) -> None:
     """Write the page, and say how large it is."""
-    from ..explore.page import write_page
+    from ..explore.page import is_page, write_page
     from ..explore.results import open_results
 
     output = Path(arguments.output)
@@ -37,6 +37,8 @@ def main(arguments: ExploreArguments) -> None:
         raise UsageError(f"--limit is 1 or more; got {arguments.limit}")
     if output.is_dir():
         raise UsageError(f"{arguments.output!r} is a folder: name the page with --output, explore.html for example")
+    if output.exists() and not (output.is_file() and is_page(output)):
+        raise UsageError(f"{arguments.output!r} is no page of asap-hf explore: name another file with --output")
     if output.exists() and not arguments.overwrite:
         raise UsageError(f"{arguments.output!r} exists; pass --overwrite to replace it")
     results = open_results(Path(arguments.folder), [Path(folder) for folder in arguments.compare])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from .prune_arguments import option
+from .unused_flags import Rule, refuse_unused
 
 
 @dataclass
@@ -31,6 +32,7 @@ class GradeArguments:
 
 def main(arguments: GradeArguments) -> None:
     """Grade, and say what came of it."""
+    refuse_unused(arguments, [Rule(["overwrite"], lambda given: bool(given.output_dir), "with --output_dir")])
     print(_again(arguments) if Path(arguments.file).is_dir() else _elsewhere(arguments))
     if arguments.output_dir:
         print(f"\nwritten to {arguments.output_dir}")
@@ -45,7 +47,11 @@ def _elsewhere(arguments: GradeArguments) -> str:
     from ..benchmarks import open_benchmark
     from ..evaluations.elsewhere import grade_file
     from ..evaluations.tables import graded_table
+    from ..evaluations.workspace import GRADED
+    from ..own_folders import refuse_to_replace
 
+    if arguments.output_dir:
+        refuse_to_replace(Path(arguments.output_dir), GRADED, arguments.overwrite)
     benchmark = open_benchmark(arguments.benchmark, arguments.path)
     graded = grade_file(
         Path(arguments.file),
@@ -68,7 +74,11 @@ def _again(arguments: GradeArguments) -> str:
     from ..benchmarks import open_benchmark
     from ..evaluations.regrading import Finished, regrade
     from ..evaluations.tables import changes, report_table
+    from ..evaluations.workspace import EVALUATION
+    from ..own_folders import refuse_to_replace
 
+    if arguments.output_dir:
+        refuse_to_replace(Path(arguments.output_dir), EVALUATION, arguments.overwrite, [Path(arguments.file)])
     former = Finished.read(Path(arguments.file))
     paths = _paths(arguments.path, former.benchmarks)
     report = regrade(

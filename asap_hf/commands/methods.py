@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 _L_MAX = {"max_tokens": 4096}  # Appendix A
 _HALF = {"ratio": 0.5}  # Appendix A, "Baseline Details"
 _SCORER = ("scorer", "scorer_revision", "context", "dtype", "max_context")
+_WHOLE = tuple(name for name in _SCORER if name != "max_context")  # a trace is not cut into windows
+_ASKING = (
+    *("anchor_base_url", "anchor_provider", "anchor_api_key_env", "anchor_structured", "anchor_max_model_len"),
+    *("anchor_gpu_memory", "anchor_max_tokens", "max_concurrency", "timeout"),
+    *("prompt_price", "completion_price", "max_cost"),
+)
 _LLM = ("anchor_model", "anchor_backend", "max_attempts", "on_failure")
 _COMPRESSOR = ("compressor", "forced_words")
 _COLUMNS = ("prompt_column", "completion_column", "keep_columns")
@@ -70,14 +76,27 @@ METHODS: Mapping[str, Method] = {
     "llmlingua2": Method(classified_words, _COMPRESSOR, {}),
     "tokenskip": Method(ratio_told, (*_COMPRESSOR, "seed"), {}),
     "spirit_own": Method(own_perplexity, _SCORER, _HALF, "perplexity"),
-    "spirit_loo": Method(left_out, (*_SCORER, "loo_window"), _HALF, "spirit_loo"),
-    "pir": Method(answer_perplexity, (*_SCORER, "loo_window"), _HALF, "pir"),
+    "spirit_loo": Method(left_out, (*_WHOLE, "loo_window"), _HALF, "spirit_loo"),
+    "pir": Method(answer_perplexity, (*_WHOLE, "loo_window"), _HALF, "pir"),
     "step_entropy": Method(entropy_of_steps, _SCORER, _HALF, "step_entropy"),
     "random": Method(random_removal, ("seed",), _HALF, "random"),
     "keep_last": Method(last_steps, (), _HALF, "position"),
     "c3ot": Method(shortened, _LLM),
     "c3ot_long": Method(whole_and_marked),
 }
+
+
+def flags_of(pruner: str) -> set[str]:
+    """Names of the flags that have an effect on what this pruner does, each at least in some combination."""
+    method = METHODS[pruner]
+    flags = set(method.settings)
+    flags |= {"max_batch_tokens"} if "scorer" in flags else set()
+    flags |= {"device", "deterministic"} if method.has_scorer else set()
+    flags |= set(_ASKING) if "anchor_model" in flags else set()
+    flags |= {"answer_keep"} if "anchor_mode" in flags else set()
+    flags |= {"score", "all_scores"} if method.score == FIRST_TOKEN else set()
+    flags |= {"selector"} if method.score is not None else set()
+    return flags | ({"max_tokens", "ratio"} if method.budget is not None else set())
 
 
 def method_of(arguments: PruneArguments) -> Method:

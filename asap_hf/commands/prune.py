@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..summary import summary_table
-from .methods import budget_of, pruner_of, settings_of
+from .former_result import refuse_what_is_settled, rewrite, what_it_takes
+from .methods import pruner_of, settings_of
 from .prune_arguments import PruneArguments
+from .pruner_flags import refuse_unused_of_prune
 from .stages import filters_of, tokenizer_of
 
 if TYPE_CHECKING:
     from ..filtering.filters import Filter
     from ..production import Production
-    from ..rebudget import Rebudget
     from ..rows import Columns
     from ..shards import Staging
     from ..sources import Source
@@ -35,19 +35,22 @@ def main(arguments: PruneArguments, staging: Staging | None = None) -> dict[str,
     Returns:
         `dict`: the summary; empty after a dry run, and in every process but the first.
     """
+    from ..result_folder import former_run
+
     arguments.check()
+    former = former_run(Path(arguments.dataset_name))
+    if former is None:
+        refuse_unused_of_prune(arguments)
+    else:
+        refuse_what_is_settled(arguments, former)
     quiet_libraries()
     if arguments.ledger_dir is not None:
         os.environ["ASAP_HF_LEDGER"] = arguments.ledger_dir
-    from ..rebudget import former_run
-
-    former = former_run(Path(arguments.dataset_name))
-    if former is not None and "settings" not in former:
-        raise UsageError(f"{arguments.dataset_name!r} holds the runs of several pruners: prune the traces anew")
     if arguments.dry_run:
         _tell(arguments, former)
         return {}
-    summary = _prune(arguments, staging) if former is None else _rebudget(arguments, former)
+    refuse_to_lose(arguments)
+    summary = _prune(arguments, staging) if former is None else rewrite(arguments, former)
     if summary:
         print(summary_table(summary))
         print(f"\nwritten to {arguments.output_dir}")
@@ -55,15 +58,30 @@ def main(arguments: PruneArguments, staging: Staging | None = None) -> dict[str,
     return summary
 
 
+def refuse_to_lose(arguments: PruneArguments) -> None:
+    """Before anything is opened or spent: see that the result may go where it is to go.
+
+    Raises:
+        `UsageError`: if something of the user's would be lost, or read and written would mix.
+    """
+    from ..ledger import ledger_folder
+    from ..own_folders import real_folder, refuse_to_replace
+    from ..result_folder import DATASET
+
+    output_dir, source = Path(arguments.output_dir), Path(arguments.dataset_name)
+    inputs = [*([source] if source.exists() else []), *filter(None, [ledger_folder()])]
+    refuse_to_replace(output_dir, DATASET, arguments.overwrite or arguments.retry_failed, inputs)
+    if source.is_dir() and real_folder(output_dir).is_relative_to(real_folder(source)):
+        raise UsageError(
+            f"{arguments.output_dir!r} lies in {arguments.dataset_name!r}, which is read whole: choose an --output_dir"
+            " beside it, or the result would be among the traces next time"
+        )
+
+
 def _tell(arguments: PruneArguments, former: Mapping[str, Any] | None) -> None:
     if former is None:
         return _estimate(arguments)
-    from ..rebudget import count_scored
-
-    rebudget, _ = _rebudget_of(arguments, former)
-    scored, unscored = count_scored(Path(arguments.dataset_name), former, rebudget)
-    left = f"; {unscored:,} rows that were not scored stay as they are" if unscored else ""
-    return print(f"{scored:,} rows with stored scores: a new budget needs no model and no LLM{left}")
+    return print(what_it_takes(arguments, former))
 
 
 def _open(arguments: PruneArguments) -> tuple[Source, Columns]:
@@ -131,65 +149,6 @@ def _production(arguments: PruneArguments, filters: tuple[Filter, ...]) -> Produ
         batch_size=arguments.batch_size,
         finished=finished,
     )
-
-
-def _rebudget(arguments: PruneArguments, former: dict[str, Any]) -> dict[str, Any]:
-    from ..rebudget import rewrite_result
-
-    rebudget, settings = _rebudget_of(arguments, former)
-    folders = Path(arguments.dataset_name), Path(arguments.output_dir)
-    return rewrite_result(folders[0], former, folders[1], rebudget, settings, arguments.overwrite)
-
-
-def _rebudget_of(arguments: PruneArguments, former: Mapping[str, Any]) -> tuple[Rebudget, dict[str, Any]]:
-    """What is asked for of a former result, and the settings of the new one.
-
-    Raises:
-        `UsageError`: if that result cannot be re-budgeted so.
-    """
-    from ..rebudget import Rebudget
-
-    settings = former["settings"]
-    _refuse_what_is_settled(arguments)
-    if settings.get("keep_llm_text"):
-        raise UsageError("a result with keep_llm_text cannot be re-budgeted: its records hold the original steps")
-    if "score" not in settings:
-        raise UsageError(f"{arguments.dataset_name!r} holds no scores: stage 2 was left out when it was made")
-    if selector := settings.get("selector"):
-        raise UsageError(
-            f"a result of --selector {selector} has no order of removal: prune the traces anew, the scores are stored"
-        )
-    budget = budget_of(arguments)
-    score = arguments.score or settings["score"]
-    rebudget = Rebudget(
-        tokenizer=arguments.tokenizer or settings["tokenizer"],
-        stored_score=settings["score"],
-        score=score,
-        **budget,
-    )
-    changed: dict[str, Any] = {}
-    for name, value in settings.items():
-        changed |= budget if name in ("max_tokens", "ratio") else {name: value}
-    return rebudget, {**changed, "score": score}
-
-
-def _refuse_what_is_settled(arguments: PruneArguments) -> None:
-    """A former result settles everything but the budget, the score, and where the new one goes."""
-    open_to_change = {
-        "dataset_name",
-        "output_dir",
-        "overwrite",
-        "max_tokens",
-        "ratio",
-        "score",
-        "tokenizer",
-        "ledger_dir",
-        "dry_run",
-    }
-    for one in fields(arguments):
-        if one.name not in open_to_change and getattr(arguments, one.name) != one.default:
-            made = f"was settled when {arguments.dataset_name!r} was made"
-            raise UsageError(f"--{one.name} {made}: prune the traces anew to change it")
 
 
 def _estimate(arguments: PruneArguments) -> None:

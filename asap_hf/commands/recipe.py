@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..errors import UsageError
+from ..errors import RunError, UsageError
 from ..recipes import recipe_kinds, recipe_names, recipe_path
+from ..whole_file import write_whole
 from .prune_arguments import option
 
 
@@ -32,7 +33,7 @@ class CopyArguments(ShowArguments):
     POSITIONAL: ClassVar = ("name", "target")
 
     target: str = option("", "file to write, ./my.yaml for example")
-    overwrite: bool = option(False, "replace the file if it is there")
+    overwrite: bool = option(False, "replace a recipe that is there, unless it was changed")
 
 
 def list_recipes(arguments: ListArguments) -> None:
@@ -60,17 +61,28 @@ def copy(arguments: CopyArguments) -> None:
     target = Path(arguments.target)
     if not arguments.target or target.is_dir():
         raise UsageError(f"name a file to copy to, ./my.yaml for example; got {arguments.target!r}")
+    if target.exists() and not _is_recipe(target):
+        raise UsageError(f"{arguments.target!r} is there already, and no recipe of ours: name another file")
     if target.exists() and not arguments.overwrite:
         raise UsageError(f"{arguments.target!r} is there already: name another file, or replace it with --overwrite")
     text = _chosen(arguments).read_text(encoding="utf-8")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, text)
+    except OSError as error:
+        raise RunError(f"cannot write to {arguments.target!r} ({error.strerror}): name another file") from error
     print(f"written to {arguments.target}")
 
 
 def _chosen(arguments: ShowArguments) -> Path:
     kinds = recipe_kinds(arguments.name)
     return recipe_path(arguments.name, arguments.kind or (kinds[0] if len(kinds) == 1 else "train"))
+
+
+def _is_recipe(path: Path) -> bool:
+    """Whether a file is a recipe as it comes with the tool: once changed, it is the user's."""
+    recipes = (recipe_path(name, kind) for name in recipe_names() for kind in recipe_kinds(name))
+    return path.is_file() and path.read_bytes() in [one.read_bytes() for one in recipes]
 
 
 def _about(path: Path) -> tuple[str, str]:

@@ -17,8 +17,10 @@ from ..errors import UsageError
 from ..markdown import is_hub_id
 from ..publications.training_run import write_record
 from ..recipes import recipe_kinds, recipe_path
+from ..training.output import refuse_to_train_over
 from .check_sft import CheckArguments, check_or_refuse, read
 from .prune_arguments import option
+from .unused_flags import Rule, refuse_unused
 
 
 @dataclass
@@ -37,6 +39,7 @@ def run(argv: list[str]) -> int:
     environment = dict(os.environ)  # the check leaves settings of its own behind
     checked = check_or_refuse(flags, arguments)
     asked, output_dir = checked.asked, checked.asked["output_dir"] or "trainer_output"  # as transformers has it
+    refuse_to_train_over(Path(output_dir), checked.read)
     flags = resumed(flags, output_dir)
     program = _trl()
     print(f"\n{shlex.join([_spelt(program), 'sft', *flags])}", flush=True)
@@ -61,6 +64,7 @@ def flags_of(arguments: TrainArguments, flags: Sequence[str]) -> list[str]:
         elif flag == "--accelerate_config" and value in recipe_kinds("accelerate"):
             flags[place] = str(recipe_path("accelerate", value))
     if arguments.recipe is None:
+        refuse_unused(arguments, [Rule(["kind"], lambda _: False, "with --recipe")])
         return flags
     if "--config" in flags:
         raise UsageError("--recipe and --config both name a file: give one of them")

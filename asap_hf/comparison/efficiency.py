@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
-from pathlib import Path
 from textwrap import fill
 
 from .. import __version__
-from ..errors import RunError, UsageError
+from ..errors import UsageError
 from ..markdown import code, table, text
 from ..paper import TRAINING_EFFICIENCY
 from ..pictures import DARK, LIGHT
@@ -126,19 +125,10 @@ def as_json(told: EfficiencyTable) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def write_efficiency_table(told: EfficiencyTable, output_dir: Path) -> None:
-    """Write `training.html`, `training.md` and `training.json`; the same bytes for the same runs.
-
-    Raises:
-        `RunError`: if a file cannot be written.
-    """
+def efficiency_files(told: EfficiencyTable) -> dict[str, bytes]:
+    """`training.html`, `training.md` and `training.json`, by name; the same bytes for the same runs."""
     content = {"training.html": page(told), "training.md": on_card(told), "training.json": as_json(told)}
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        for name, words in content.items():
-            (output_dir / name).write_text(words, encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"cannot write the comparison to {str(output_dir)!r}: {error.strerror}") from error
+    return {name: words.encode() for name, words in content.items()}
 
 
 def _cells(

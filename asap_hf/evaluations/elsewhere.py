@@ -19,7 +19,7 @@ from .answers import to_grade, with_verdicts
 from .grading import grade
 from .samples import SAMPLES_FILE, Sample, Status, check_graded, pass_at_k, samples_table, ungraded
 from .samples_file import ForeignSample, read_samples
-from .workspace import Workspace
+from .workspace import GRADED, Workspace
 
 _AGAIN = "mend what it says, then run the same command again"
 _UNKNOWN = (
@@ -71,7 +71,7 @@ def grade_file(
         "benchmark": benchmark.name,
         "benchmark_revision": benchmark.revision,
     }
-    with Workspace(output_dir, settings, overwrite) as space:
+    with Workspace(output_dir, settings, overwrite, GRADED) as space:
         verdicts = grade(benchmark, to_grade(rows), space.verdicts.records, space.verdicts.add, workers)
         samples = with_verdicts(rows, verdicts)
         check_graded(samples, benchmark.name, _AGAIN)

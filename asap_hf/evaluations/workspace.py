@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import fcntl
 import json
-import shutil
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..folder_lock import hold_folder, release_folder
-from ..output import refuse_to_replace
+from ..output_folder import OutputFolder
+from ..own_folders import Kind, read_mark
+from ..results import RESULTS_FILE
 from .lines import Lines, disk_errors, told_apart
+from .samples import GENERATIONS_FILE, SAMPLES_FILE
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+logger = logging.getLogger(__name__)
+
 _SETTINGS = "settings.json"
+_LINES = ("generations.jsonl", "sessions.jsonl", "verdicts.jsonl")
+
+
+def _known(folder: Path) -> Collection[str] | None:
+    told = read_mark(folder / RESULTS_FILE)
+    return (RESULTS_FILE, SAMPLES_FILE, GENERATIONS_FILE) if told and "run" in told else None
+
+
+def _known_if_graded(folder: Path) -> Collection[str] | None:
+    # What was generated here was paid for: a grading of samples from elsewhere is no reason to give it up.
+    return None if (folder / GENERATIONS_FILE).exists() else _known(folder)
+
+
+EVALUATION = Kind("an evaluation", _known)
+GRADED = Kind("graded samples", _known_if_graded)
 
 
 class Workspace:
@@ -29,32 +48,30 @@ class Workspace:
         settings (`Mapping[str, Any]`):
             What decides about the generations, as JSON has it.
         overwrite (`bool`):
-            Replace what stands in `output_dir`, at the end; and an unfinished evaluation with other settings, now.
+            Replace what stands in `output_dir`, at the end; and move an unfinished evaluation with other settings
+            aside, now.
+        kind ([`Kind`], *optional*, defaults to `EVALUATION`):
+            What comes about, or `GRADED`.
 
     Raises:
-        [`UsageError`]: if `output_dir` holds something and `overwrite` is false, if an unfinished evaluation has other
-            settings, or if another process is writing it.
+        [`UsageError`]: if an unfinished evaluation has other settings; and as [`asap_hf.output_folder.OutputFolder`].
         [`RunError`]: if the disk does not take it.
     """
 
-    def __init__(self, output_dir: Path, settings: Mapping[str, Any], overwrite: bool = False):
+    def __init__(
+        self, output_dir: Path, settings: Mapping[str, Any], overwrite: bool = False, kind: Kind = EVALUATION
+    ):
         self.output_dir = output_dir
-        parent, name = output_dir.parent, output_dir.name
-        self.folder = parent / f".{name}.partial"
-        self._old = parent / f".{name}.old"
         with disk_errors():
-            parent.mkdir(parents=True, exist_ok=True)
             # Not `flock`, which an engine's forked processes would hold on to after this one was killed.
-            self._lock = hold_folder(output_dir, fcntl.lockf)
+            known = (_SETTINGS, f"{_SETTINGS}.new", *_LINES)
+            self._space = OutputFolder(output_dir, kind, overwrite, known=known, lock=fcntl.lockf)
+        self.folder = self._space.working
         try:
-            with disk_errors():
-                if self._old.exists() and not output_dir.exists():  # killed between the two renames of `finish`
-                    self._old.rename(output_dir)
-            refuse_to_replace(output_dir, overwrite)
             with disk_errors():
                 self._settle(json.loads(json.dumps(settings)), overwrite)
         except BaseException:
-            release_folder(self._lock)
+            self._space.close()
             raise
         self.generations = Lines(self.folder / "generations.jsonl")
         self.sessions = Lines(self.folder / "sessions.jsonl")
@@ -75,20 +92,14 @@ class Workspace:
         """
         import pyarrow.parquet as pq
 
-        result = self.folder / "result"
         with disk_errors():
-            shutil.rmtree(result, ignore_errors=True)
-            result.mkdir()
+            result = self._space.begin()
             for name, table in tables.items():
                 pq.write_table(table, result / name)
             for name, text in texts.items():
                 (result / name).write_text(text, encoding="utf-8")
-            shutil.rmtree(self._old, ignore_errors=True)
-            if self.output_dir.exists():
-                self.output_dir.rename(self._old)
-            result.rename(self.output_dir)
-        shutil.rmtree(self._old, ignore_errors=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+            self._space.put_in_place()
+            self._forget()
 
     def __enter__(self) -> Workspace:
         return self
@@ -97,8 +108,8 @@ class Workspace:
         for lines in (self.generations, self.sessions, self.verdicts):
             lines.close()
         if not self.generations.records and not self.verdicts.records:  # nothing to go on with, only to be in the way
-            shutil.rmtree(self.folder, ignore_errors=True)
-        release_folder(self._lock)
+            self._forget()
+        self._space.close()
 
     def _settle(self, settings: dict[str, Any], overwrite: bool) -> None:
         """Make the folder, or see that what it holds was made in the same way."""
@@ -111,10 +122,30 @@ class Workspace:
                 raise UsageError(
                     f"an unfinished evaluation for {str(self.output_dir)!r} was begun with other settings "
                     f"({told_apart(former, settings)}): take those to go on with it, choose another folder, or pass "
-                    "--overwrite to begin anew"
+                    "--overwrite to begin anew; what is there is moved aside"
                 )
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
+            self._move_aside()
+        self._forget()
         written = self.folder / f"{_SETTINGS}.new"
         written.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         written.rename(path)
+
+    def _move_aside(self) -> None:
+        """Keep what was generated under other settings: it was paid for."""
+        place, number = self._space.place, 1
+        while (aside := place.with_name(f"{place.name}.unfinished-{number}")).exists():
+            number += 1
+        aside.mkdir()
+        for name in (*_LINES, _SETTINGS):
+            if (self.folder / name).exists():
+                (self.folder / name).rename(aside / name)
+        logger.warning(
+            "the unfinished evaluation with other settings is kept in %s; to go on with it, move it to %s",
+            aside,
+            self.folder,
+        )
+
+    def _forget(self) -> None:
+        """Remove what was kept to go on with: the settings first, without which nothing is taken for that."""
+        for name in (_SETTINGS, f"{_SETTINGS}.new", *_LINES):
+            (self.folder / name).unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -16,6 +15,7 @@ from typing import Any
 from .. import __version__
 from ..errors import RunError
 from ..pictures import DARK, LIGHT
+from ..whole_file import write_whole
 from .entries import line_of, trace_of
 from .results import Result, side_by_side
 
@@ -49,14 +49,18 @@ def write_page(results: Sequence[Result], output: Path, limit: int | None = None
     if not book.lines:
         raise RunError(f"no row of {results[0].name!r} can be shown: it holds none")
     page = _render(_about(results), book)
-    partial = output.with_name(f".{output.name}.partial")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(page, encoding="utf-8")
-        os.replace(partial, output)
+        write_whole(output, page)
     except OSError as error:
         raise RunError(f"cannot write the page to {str(output)!r}: {error.strerror}") from error
     return {"traces": len(book.lines), "alone": book.alone, "bytes": output.stat().st_size}
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page that `write_page` wrote."""
+    with path.open("rb") as file:
+        return b'<meta name="generator" content="asap-hf ' in file.read(1000)
 
 
 class _Book:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UnusableTrace, UsageError
-from ..output import RUN_FILE, table_files, table_rows
-from ..rebudget import former_run
+from ..output import table_files, table_rows
+from ..result_folder import RUN_FILE, former_run
 from ..splitting import DEFAULT_SPLITTER
 from ..trace import Trace
 

@@ -92,12 +92,14 @@ def run_account(folder: Path, removes: bool = True) -> Iterator[RunAccount]:
             processes one does.
 
     Raises:
+        [`UsageError`]: if the folder is somebody else's.
         [`RunError`]: from whatever spends, if the folder cannot be written.
     """
     if outer := _run_store():
         yield RunAccount(outer, begun=False)
         return
     store = shared_store(folder.absolute())
+    store.refuse_foreign()
     spent = store.usage.cost
     if removes and spent:
         logger.info(

@@ -5,16 +5,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from ..errors import RunError
+from ..errors import RunError, UsageError
 from .account_store import AccountStore, State, Usage
 
 
@@ -79,10 +78,30 @@ class SharedAccountStore(AccountStore):
                 path.unlink()
 
     def remove(self) -> None:
-        """Remove the account: the run is over."""
-        with self._lock:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.leave()
+        """Remove the account: the run is over. What else lies in the folder stays."""
+        with self._lock, suppress(OSError):
+            for path in self.folder.iterdir():
+                if _is_ours(path):
+                    path.unlink()
+            self.folder.rmdir()
+        self.leave()
+
+    def refuse_foreign(self) -> None:
+        """See that the folder, if it is there, is an account's.
+
+        Raises:
+            [`UsageError`]: if something else bears its name.
+        """
+        if not self.folder.exists() and not self.folder.is_symlink():
+            return
+        inside = (
+            list(self.folder.iterdir()) if self.folder.is_dir() and not self.folder.is_symlink() else [self.folder]
+        )
+        if foreign := sorted(path.name for path in inside if not _is_ours(path)):
+            raise UsageError(
+                f"{str(self.folder)!r}, where the account of this run would be kept, is somebody's ({foreign[0]!r}): "
+                "move it elsewhere, or choose another --output_dir"
+            )
 
     def leave(self) -> None:
         """Have no part in the account any more, as if this process had ended; what is done next joins it again."""
@@ -129,6 +148,10 @@ class SharedAccountStore(AccountStore):
                 f"cannot keep the account of what this run spends in {self.folder}: {what}. Mend that, or remove the"
                 " folder to begin a new account"
             ) from error
+
+
+def _is_ours(path: Path) -> bool:
+    return path.name in ("lock", "state.json", "state.partial") or path.suffix == ".process"
 
 
 def _is_over(path: Path) -> bool:

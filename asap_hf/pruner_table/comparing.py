@@ -13,20 +13,19 @@ from typing import Any
 from .. import __version__
 from ..comparison.statistics import CONFIDENCE, RESAMPLES, SEED
 from ..evaluations.lines import disk_errors
-from ..folder_lock import hold_folder, release_folder
-from ..output import RUN_FILE
+from ..output_folder import WorkingFolder
 from ..progress import Progress, tick
+from ..result_folder import RUN_FILE
 from ..splitting import SPLITTING_VERSION
 from ..trace import Trace
+from ..whole_file import write_whole
 from .conditions import Condition
 from .layout import as_markdown
 from .measuring import Meter
-from .results import Result, Results
+from .results import TABLE_FILE, Result, Results, refuse_foreign
 from .retention import Judge
 from .table import Table
 from .workers import Job, measure_all
-
-TABLE_FILE = "table.md"
 
 
 @dataclass(frozen=True)
@@ -69,16 +68,14 @@ class Comparison:
             [`UsageError`]: if the folder holds results of other settings, or another process writes it.
         """
         with disk_errors():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = hold_folder(folder)
-        try:
+            working = WorkingFolder(folder)
+        with working:
+            refuse_foreign(folder)
             results = Results(folder, self.settings, overwrite)
             results.refuse_others({(one.name, one.ratio): one.identity for one in self.conditions}, self.traces)
             self._measure(results, processes)
             results.close()
             return results.about(self.traces)
-        finally:
-            release_folder(lock)
 
     def _measure(self, results: Results, processes: int) -> None:
         missing: list[Job] = []
@@ -122,6 +119,4 @@ def write_tables(folder: Path, tables: Sequence[Table], told: Mapping[str, Any])
     }
     with disk_errors():
         for name, content in texts.items():
-            partial = folder / f".{name}.partial"
-            partial.write_text(content, encoding="utf-8")
-            partial.replace(folder / name)
+            write_whole(folder / name, content)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
 from ..evaluations.lines import Lines, disk_errors, told_apart
+from ..result_folder import RUN_FILE
 
-RESULTS_FILE = "results.jsonl"
+logger = logging.getLogger(__name__)
+
+RESULTS_FILE, TABLE_FILE = "results.jsonl", "table.md"
 
 Result = dict[str, Any]
 Key = tuple[str, str, float | None]
@@ -18,6 +23,32 @@ Key = tuple[str, str, float | None]
 def key_of(result: Mapping[str, Any]) -> Key:
     """Trace, pruner, ratio."""
     return result["trace"], result["pruner"], result["ratio"]
+
+
+def refuse_foreign(folder: Path) -> None:
+    """See that what a comparison writes into a folder takes the place of nothing but an earlier comparison's.
+
+    Raises:
+        [`UsageError`]: if a file of one of those names is somebody else's.
+    """
+    path = folder / RESULTS_FILE
+    if path.exists() and not _is_ours(path):
+        raise UsageError(f"{str(path)!r} was not written by compare-pruners: choose another --output_dir")
+    if not path.exists() and (foreign := [name for name in (TABLE_FILE, RUN_FILE) if (folder / name).exists()]):
+        raise UsageError(f"{str(folder)!r} holds a {foreign[0]} of something else: choose another --output_dir")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the file is empty, as a kill leaves it, or its first line holds settings."""
+    if not path.is_file():
+        return False
+    with disk_errors(), path.open("rb") as file:
+        first = file.readline()
+    try:
+        told = json.loads(first or b'{"settings": {}}')
+    except ValueError:
+        return False
+    return isinstance(told, dict) and "settings" in told
 
 
 class Results:
@@ -30,10 +61,10 @@ class Results:
         settings (`Mapping[str, Any]`):
             What every result depends on, as JSON has it.
         overwrite (`bool`, *optional*, defaults to `False`):
-            Give up what was measured with other settings.
+            Begin anew where results were measured with other settings; those are kept in a file beside.
 
     Raises:
-        [`UsageError`]: if the file holds results of other settings, or something else.
+        [`UsageError`]: if the file holds results of other settings.
         [`RunError`]: if the disk does not take it.
     """
 
@@ -48,7 +79,7 @@ class Results:
         elif former != settings:
             raise UsageError(
                 f"{str(self.path)!r} holds results of other settings ({told_apart(former, settings)}): take those, "
-                "choose another --output_dir, or pass --overwrite to give them up"
+                "choose another --output_dir, or pass --overwrite to begin anew beside them"
             )
         if not self._lines.records:
             self._lines.add({"settings": dict(settings)})
@@ -74,7 +105,7 @@ class Results:
             if not self._overwrite:
                 raise UsageError(
                     f"{str(self.path)!r} holds results of {name!r} at ratio {ratio} with other settings or of another "
-                    "version: take those, choose another --output_dir, or pass --overwrite to give them up"
+                    "version: take those, choose another --output_dir, or pass --overwrite to measure anew"
                 )
             del self._of[key_of(result)]
 
@@ -96,7 +127,12 @@ class Results:
         self._lines.close()
 
     def _start_over(self) -> None:
+        """Begin a new file, and keep the former one beside it: its results took hours."""
         self._lines.close()
+        number = 1
+        while (aside := self.path.with_name(f"results-{number}.jsonl")).exists():
+            number += 1
         with disk_errors():
-            self.path.unlink()
+            self.path.rename(aside)
+        logger.warning("the results of other settings are kept in %s", aside)
         self._lines = Lines(self.path)

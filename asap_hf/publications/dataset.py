@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..output import RUN_FILE
-from ..rebudget import former_run
 from ..result import FILTERED_FILE
+from ..result_folder import RUN_FILE, former_run
 
 if TYPE_CHECKING:
     from ..hub.publication import Publication

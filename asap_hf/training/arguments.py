@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import UsageError
@@ -90,6 +91,13 @@ class SftArguments:
     asked: dict[str, Any]
     given: dict[str, Any]
     processes: int | None
+
+    @property
+    def read(self) -> list[Path]:
+        """Files and folders that the training reads: its data, and a model or a checkpoint that it begins with."""
+        named = [self.script.dataset_name, self.model.model_name_or_path, self.asked.get("config")]
+        named += [one.path for one in self.mixture.datasets]
+        return [Path(one) for one in named if isinstance(one, str) and Path(one).exists()]
 
 
 def read_arguments(argv: Sequence[str], output_dir: str) -> SftArguments:

@@ -85,8 +85,8 @@ def _foreign_prompt(arguments: SftArguments, preparation: Preparation) -> str:
     known = marks_answers(preparation.tokenizer)
     other = ", or train on the messages config with assistant_only_loss: true" if known else ""
     return (
-        f"the prompt was not written with the chat template of {model}: prune with --tokenizer {model}, which writes "
-        f"it so{other}"
+        f"the prompt was not written with the chat template of {model}: prune with --tokenizer {model}, the result "
+        f"itself or the traces, which writes it so{other}"
     )
 
 

@@ -56,9 +56,13 @@ def test_copy_writes_a_file_and_its_folder(tmp_path: Path) -> None:
 def test_copy_replaces_only_what_it_is_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "my.yaml"
     target.write_text("learning_rate: 1.0\n")
-    assert main(["recipe", "copy", "smollm2-135m", str(target)]) == 2
-    assert f"{str(target)!r} is there already" in capsys.readouterr().err
+    for asked in ([], ["--overwrite"]):
+        assert main(["recipe", "copy", "smollm2-135m", str(target), *asked]) == 2
+        assert f"{str(target)!r} is there already, and no recipe of ours" in capsys.readouterr().err
     assert target.read_text() == "learning_rate: 1.0\n"
+    target.write_bytes(recipe_path("r1-distill-qwen-7b").read_bytes())
+    assert main(["recipe", "copy", "smollm2-135m", str(target)]) == 2
+    assert "replace it with --overwrite" in capsys.readouterr().err
     assert main(["recipe", "copy", "smollm2-135m", str(target), "--overwrite"]) == 0
     assert target.read_bytes() == recipe_path("smollm2-135m").read_bytes()
 

@@ -32,7 +32,9 @@ from types import SimpleNamespace
 from asap_hf.commands import train
 program = sys.argv.pop(1)
 asked = {"use_cpu": True, "output_dir": str(Path(program).with_name("out"))}
-train.check_or_refuse = lambda flags, options: SimpleNamespace(asked=asked, given=asked, processes=None)
+train.check_or_refuse = lambda flags, options: SimpleNamespace(
+    asked=asked, given=asked, processes=None, read=[]
+)
 train._trl = lambda: program
 sys.exit(train.run(sys.argv[1:]))
 """

@@ -74,9 +74,12 @@ def test_a_folder_gets_report_pictures_markdown_and_json(
     assert told["paper"]["base_model"] == ""
 
     assert compare(*runs, "--output_dir", out, "--baseline", "original") == 2
-    assert "is not empty; pass --overwrite to replace it" in capsys.readouterr().err
-    (out / "mine.txt").write_text("stays")
+    assert "holds a comparison already" in capsys.readouterr().err
     assert compare(*runs, "--output_dir", out, "--baseline", "original", "--overwrite") == 0
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == files
+    (out / "mine.txt").write_text("stays")
+    assert compare(*runs, "--output_dir", out, "--baseline", "original", "--overwrite") == 2
+    assert "holds 'mine.txt', which asap-hf did not write" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in out.iterdir()} == files | {"mine.txt": b"stays"}
 
 
@@ -100,7 +103,7 @@ REFUSED: list[tuple[Callable[[Path], list[object]], str]] = [
     (lambda results: [results / "asap", "--budget", "4096"], "has no results on humaneval with 4,096 tokens"),
     (lambda results: [results / "asap", "--benchmark", "mbpp"], "there is no benchmark 'mbpp'"),
     (lambda results: [results / "asap", "--paper", "--base_model", "x"], "the paper has no results for 'x'"),
-    (lambda results: [results / "asap", "--output_dir", results], "is not empty; pass --overwrite"),
+    (lambda results: [results / "asap", "--output_dir", results], "what this run reads"),
     (lambda results: [results / "asap", "--bugdet", "4096"], "--bugdet"),
 ]
 

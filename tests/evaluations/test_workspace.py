@@ -16,10 +16,16 @@ from asap_hf.errors import RunError, UsageError
 from asap_hf.evaluations.lines import Lines
 from asap_hf.evaluations.workspace import Workspace
 
+from ..killing import kills
+
 SETTINGS = {"model": "m", "benchmarks": {"humaneval": {"budget": 8}}}
 
 
-def finish(space: Workspace, text: str = "{}") -> None:
+NEW = '{"asap_hf": "2", "run": {}, "results": []}'
+OLD = '{"asap_hf": "1", "run": {}, "results": []}'
+
+
+def finish(space: Workspace, text: str = OLD) -> None:
     space.finish({"samples.parquet": pa.table({"a": [1]})}, {"summary.json": text})
 
 
@@ -86,49 +92,52 @@ def test_other_settings_are_named_and_refused_unless_told_to_begin_anew(tmp_path
         assert len(space.generations.records) == 1
     with Workspace(tmp_path / "out", other, overwrite=True) as space:
         assert space.generations.records == []
+        finish(space)
+    aside = tmp_path / "out.unfinished-1"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.unfinished-1"]
+    aside.rename(tmp_path / ".out.partial")  # as the warning says
+    with Workspace(tmp_path / "out", SETTINGS, overwrite=True) as space:
+        assert space.generations.records == [{"benchmark": "humaneval"}]
 
 
 def test_a_result_is_replaced_only_when_the_new_one_is_whole(tmp_path: Path) -> None:
     with Workspace(tmp_path / "out", SETTINGS) as space:
-        finish(space, "old")
+        finish(space)
     with pytest.raises(UsageError, match="--overwrite"):
         Workspace(tmp_path / "out", SETTINGS)
     with Workspace(tmp_path / "out", SETTINGS, overwrite=True) as space:
-        assert (tmp_path / "out" / "summary.json").read_text() == "old"
+        assert (tmp_path / "out" / "summary.json").read_text() == OLD
         finish(space, "new")
     assert (tmp_path / "out" / "summary.json").read_text() == "new"
     assert hidden(tmp_path) == []
 
 
-def test_killed_between_the_two_renames_the_old_result_comes_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class KilledError(BaseException):
-        pass
+def test_killed_at_every_moment_of_the_end_either_result_stands_there_and_no_answer_is_lost(tmp_path: Path) -> None:
+    def replace_it() -> None:
+        with Workspace(tmp_path / "out", SETTINGS, overwrite=True) as space:
+            if not space.generations.records:
+                space.generations.add({"benchmark": "humaneval"})
+            finish(space, NEW)
 
     with Workspace(tmp_path / "out", SETTINGS) as space:
-        finish(space, "old")
-    rename = Path.rename
-
-    def second_rename_kills(self: Path, target: Path) -> Path:
-        if self.name == "result":
-            raise KilledError
-        return rename(self, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", second_rename_kills)
-        with pytest.raises(KilledError), Workspace(tmp_path / "out", SETTINGS, overwrite=True) as space:
-            finish(space, "new")
-    assert not (tmp_path / "out").exists()
-    with Workspace(tmp_path / "out", SETTINGS, overwrite=True) as space:
-        assert (tmp_path / "out" / "summary.json").read_text() == "old"
-        finish(space, "new")
-    assert (tmp_path / "out" / "summary.json").read_text() == "new"
-    assert hidden(tmp_path) == []
+        finish(space, OLD)
+    killed = 0
+    for moment in kills(replace_it):
+        killed += 1
+        generations = tmp_path / ".out.partial" / "generations.jsonl"
+        answered = generations.exists() and generations.read_bytes().endswith(b"\n")
+        with Workspace(tmp_path / "out", SETTINGS, overwrite=True) as space:
+            there = (tmp_path / "out" / "summary.json").read_text()
+            assert there in (OLD, NEW), moment
+            assert (len(space.generations.records) == 1) == answered or there == NEW, moment
+            finish(space, OLD)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["out"], moment
+    assert killed > 20
 
 
 def test_a_kill_before_the_settings_were_written_leaves_nothing_in_the_way(tmp_path: Path) -> None:
     (tmp_path / ".out.partial").mkdir()
+    (tmp_path / ".out.partial" / "asap-hf.lock").touch()
     (tmp_path / ".out.partial" / "settings.json.new").write_text("{")
     with Workspace(tmp_path / "out", SETTINGS) as space:
         finish(space)
@@ -153,5 +162,5 @@ def test_a_place_that_cannot_be_written_is_said_in_one_sentence(tmp_path: Path, 
     blocked: Any = tmp_path / "file"
     blocked.write_text("")
     target = blocked / "out" if trouble == "no folder" else blocked
-    with pytest.raises((RunError, UsageError), match="make room|--overwrite"):
+    with pytest.raises((RunError, UsageError), match="make room|choose another"):
         Workspace(target, SETTINGS)

@@ -33,11 +33,16 @@ def test_what_stands_there_is_replaced_only_when_asked(tmp_path: Path) -> None:
     out = write_result(tmp_path / "out", [Case(one_stage(SOURCE))])
     page = tmp_path / "page.html"
     page.write_text("mine")
+    for asked in ((), ("--overwrite",)):
+        with pytest.raises(UsageError, match="is no page of asap-hf explore: name another file"):
+            explore(out, "--output", page, *asked)
+    assert page.read_text() == "mine"
+    page.unlink()
+    explore(out, "--output", page)
     with pytest.raises(UsageError, match="pass --overwrite"):
         explore(out, "--output", page)
-    assert page.read_text() == "mine"
     explore(out, "--output", page, "--overwrite")
-    assert page.read_text() != "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "page.html"]
 
 
 BAD = [

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from asap_hf.errors import RunError, UsageError
-from asap_hf.folder_lock import hold_folder, release_folder
 from asap_hf.ledger import open_ledger
+from asap_hf.output_folder import WorkingFolder
 from asap_hf.pruner_table.comparing import Comparison, write_tables
 from asap_hf.pruner_table.conditions import ENDS, Condition
 from asap_hf.pruner_table.drawing import trace_key
@@ -187,10 +187,11 @@ def test_scores_are_made_once_a_trace_and_their_time_is_told_for_all_who_need_th
 
 
 def test_only_one_process_writes_a_folder(comparison: Comparison, tmp_path: Path) -> None:
-    lock = hold_folder(tmp_path / "out")
-    with pytest.raises(UsageError, match="another process is writing"):
+    with (
+        WorkingFolder(tmp_path / "out"),
+        pytest.raises(UsageError, match="another process is writing"),
+    ):
         comparison.run(tmp_path / "out")
-    release_folder(lock)
     assert comparison.run(tmp_path / "out")
 
 

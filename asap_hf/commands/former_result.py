@@ -1,0 +1,128 @@
+"""`asap-hf prune` on a result of its own: another budget, score or tokenizer, from what the former run recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from .methods import settings_of
+from .prune_arguments import PruneArguments
+
+if TYPE_CHECKING:
+    from ..rebudget import Rebudget
+    from .stages import Budget
+
+
+def rewrite(arguments: PruneArguments, former: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the former result with another budget, score or tokenizer; returns the summary.
+
+    Raises:
+        `UsageError`: if what is asked for cannot be made from what it records.
+    """
+    from ..rebudget import rewrite_result
+    from ..retokenizing import Retokenizing
+
+    rebudget, settings = _rebudget_of(arguments, former)
+    retokenizing = None
+    if arguments.tokenizer is not None:
+        retokenizing = Retokenizing(arguments.tokenizer, former["settings"]["tokenizer"])
+    folders = Path(arguments.dataset_name), former, Path(arguments.output_dir)
+    return rewrite_result(*folders, rebudget, settings, arguments.overwrite, retokenizing)
+
+
+def what_it_takes(arguments: PruneArguments, former: Mapping[str, Any]) -> str:
+    """What `--dry_run` says about it.
+
+    Raises:
+        `UsageError`: as `rewrite`.
+    """
+    from ..rebudget import count_scored
+
+    rebudget, _ = _rebudget_of(arguments, former)
+    if rebudget is None:
+        return f"{former['summary']['rows']:,} rows keep their steps: another tokenizer needs no model and no LLM"
+    scored, unscored = count_scored(Path(arguments.dataset_name), former, rebudget)
+    left = f"; {unscored:,} rows that were not scored stay as they are" if unscored else ""
+    return f"{scored:,} rows with stored scores: a new budget needs no model and no LLM{left}"
+
+
+def _rebudget_of(arguments: PruneArguments, former: Mapping[str, Any]) -> tuple[Rebudget | None, dict[str, Any]]:
+    """The new decision, none where the steps stay as they are, and the settings of the new result."""
+    from ..rebudget import Rebudget
+
+    settings, told = former["settings"], dict(former["settings"])
+    if settings.get("keep_llm_text"):
+        raise UsageError(
+            "a result with keep_llm_text cannot be re-budgeted, since its records hold the original steps: prune the "
+            "traces anew, the LLM's answers and the scores are stored"
+        )
+    if arguments.tokenizer is not None:
+        told["tokenizer"] = settings_of(arguments)["tokenizer"]
+    if _keeps_the_same(arguments, settings):
+        return None, told
+    _refuse_without_scores(arguments, settings)
+    budget = _budget(arguments, settings)
+    score = arguments.score or settings["score"]
+    tokenizer, recount = arguments.tokenizer or settings["tokenizer"], arguments.tokenizer is not None
+    changed: dict[str, Any] = {}
+    for name, value in told.items():
+        changed |= budget if name in ("max_tokens", "ratio") else {name: value}
+    return Rebudget(tokenizer, settings["score"], score, **budget, recount=recount), {**changed, "score": score}
+
+
+def _keeps_the_same(arguments: PruneArguments, settings: Mapping[str, Any]) -> bool:
+    """Whether only the tokenizer changes, of a result whose steps were not chosen by how many tokens they have."""
+    from ..retokenizing import UNCOUNTED
+
+    asked = (arguments.max_tokens, arguments.ratio, arguments.score)
+    return arguments.tokenizer is not None and settings["pruner"] in UNCOUNTED and not any(asked)
+
+
+def _budget(arguments: PruneArguments, settings: Mapping[str, Any]) -> Budget:
+    """What is asked for, or else what the former run had."""
+    asked = {"max_tokens": arguments.max_tokens, "ratio": arguments.ratio}
+    given = {name: value for name, value in asked.items() if value is not None}
+    return given or {name: settings[name] for name in asked if name in settings}
+
+
+def _refuse_without_scores(arguments: PruneArguments, settings: Mapping[str, Any]) -> None:
+    if "score" not in settings and arguments.tokenizer is not None:
+        raise UsageError(
+            f"what {settings['pruner']} keeps cannot be counted anew from what {arguments.dataset_name!r} records: "
+            f"prune the traces anew with --tokenizer {arguments.tokenizer}"
+        )
+    if "score" not in settings:
+        raise UsageError(f"{arguments.dataset_name!r} holds no scores: stage 2 was left out when it was made")
+    if selector := settings.get("selector"):
+        raise UsageError(
+            f"a result of --selector {selector} has no order of removal: prune the traces anew, the scores are stored"
+        )
+
+
+def refuse_what_is_settled(arguments: PruneArguments, former: Mapping[str, Any]) -> None:
+    """A former result settles everything but the budget, the score, the tokenizer, and where the new one goes.
+
+    Raises:
+        `UsageError`: for any other flag, and for a folder with several pruners' results.
+    """
+    if "settings" not in former:
+        raise UsageError(f"{arguments.dataset_name!r} holds the runs of several pruners: prune the traces anew")
+    open_to_change = {
+        "dataset_name",
+        "output_dir",
+        "overwrite",
+        "dry_run",
+        "max_tokens",
+        "ratio",
+        "score",
+        "tokenizer",
+    }
+    for one in fields(arguments):
+        if one.name not in open_to_change and getattr(arguments, one.name) != one.default:
+            if one.name == "ledger_dir":
+                raise UsageError("--ledger_dir has no effect on a former result, from which nothing is computed anew")
+            made = f"was settled when {arguments.dataset_name!r} was made"
+            raise UsageError(f"--{one.name} {made}: prune the traces anew to change it")
