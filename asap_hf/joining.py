@@ -14,7 +14,7 @@ from .result import FILTERED_FILE
 from .summary import Summary
 
 _TABLES = (("default", "train"), ("messages", "train"), ("steps", "train"), ("default", "unusable"))
-_COUNTED = ["tokens_before", "tokens_after", "tokens_in_all", "steps", "kept", "reason", "windows", "record"]
+_COUNTED = ["tokens_before", "tokens_after", "tokens_in_all", "steps", "kept", "reason", "remark", "windows", "record"]
 
 
 def join_shards(writer: DatasetWriter, folders: Sequence[Path]) -> dict[str, Any]:
@@ -40,8 +40,7 @@ def join_shards(writer: DatasetWriter, folders: Sequence[Path]) -> dict[str, Any
             summary.add_filtered(told["filter"], told["reason"])
             writer.add_line(FILTERED_FILE, line)
         summary.unjudged.update(of_shard["unjudged"])
-        summary.rows += of_shard["dropped"]
-        summary.dropped += of_shard["dropped"]
+        summary.add_dropped_before(of_shard)
         llm.update(of_shard["llm"])
         seconds += of_shard["seconds"]
     return summary.as_dict(seconds=round(seconds, 3), llm=dict(llm))

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .cards.rendering import dataset_card_body
-from .errors import RunError, UnusableTrace
+from .carried import CarriedColumns
+from .errors import UnusableTrace
 from .generation.run_account import RunAccount, account_folder, run_account
 from .ledger import ledger_is_kept
+from .nothing_left import refuse_nothing
 from .output import DatasetWriter
 from .processes import Process
 from .progress import Progress
@@ -73,8 +75,8 @@ class Production:
 
     def __post_init__(self) -> None:
         features = self.source.features
-        names = id_columns(list(features), self.keep_columns)
-        self.ids = {name: features[name] for name in names if name not in self.columns.names}
+        names = [name for name in id_columns(list(features), self.keep_columns) if name not in self.columns.names]
+        self.carried = CarriedColumns.of(features, names, certain=self.source.dataset.features is not None)
 
     def write(
         self, output_dir: Path, settings: Mapping[str, Any], overwrite: bool = False, process: Process = _ALONE
@@ -93,7 +95,7 @@ class Production:
                 return {}
             with DatasetWriter(output_dir, overwrite) as writer:
                 summary = self.fill(writer, account, process)
-                refuse_nothing(summary, self.source.label)
+                refuse_nothing(summary, self.source, self.columns)
                 finish(writer, self.source.told, {**settings, **self._scorer_told()}, summary)
         return summary
 
@@ -110,7 +112,7 @@ class Production:
         started, unjudged = time.monotonic(), self._unjudged()
         self.work_through(process)
         account.begin_reading()
-        result = ResultWriter(writer, self.ids)
+        result = ResultWriter(writer, self.carried.features)
         with Progress(self.source.rows) as progress:
             number = self.source.first
             for rows in self.source.batches(self.batch_size):
@@ -131,7 +133,7 @@ class Production:
         number = self.source.first
         for index, rows in enumerate(self.source.batches(self.batch_size) if ledger_is_kept() else ()):
             if index % process.world_size == process.rank:
-                parsed = list(self._parse(number, rows))
+                parsed = self._parsed(number, rows)
                 self.pruner.prune(list(self._todo(parsed, self._findings(rows, parsed)).values()))
             number += len(rows)
         process.wait_for_everyone()
@@ -146,12 +148,27 @@ class Production:
             if isinstance(trace, Trace) and place not in findings and row.number not in self.finished
         }
 
+    def _parsed(self, first: int, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Row, Trace | str]]:
+        """What `_parse` gives for a batch, once it is certain that nothing in it stops the run when it is paid for.
+
+        Raises:
+            `UsageError`: if a column cannot be carried along, or a prompt cannot say what the pruner wants said.
+        """
+        parsed = list(self._parse(first, rows))
+        self.carried.check([row.ids for row, _ in parsed])
+        if self.pruner.conditions:
+            for row, (_, trace) in zip(rows, parsed, strict=True):
+                if isinstance(trace, Trace):
+                    conditioned_prompt(self.columns.prompt_messages(row), "", "")
+        return parsed
+
     def _parse(self, first: int, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Row, Trace | str]]:
         """For each row what stays of it, and its trace or the reason why there is none."""
         tokenizer = load_tokenizer(self.tokenizer)
         for number, row in enumerate(rows, first):
-            out = Row(number, {name: row[name] for name in self.ids})
+            out = Row(number, self.carried.of_row(row))
             try:
+                self.columns.refuse_losses(row)
                 prompt = self.columns.prompt_messages(row)
                 question = question_of(prompt)
                 turns = [{"role": "user", "content": question}] if isinstance(prompt, str) else prompt
@@ -179,7 +196,7 @@ class Production:
 
     def _write_batch(self, result: ResultWriter, first: int, rows: Sequence[Mapping[str, Any]]) -> int:
         """Prune and write one batch, in the source's order; returns how many rows have a reason."""
-        parsed = list(self._parse(first, rows))
+        parsed = self._parsed(first, rows)
         findings = self._findings(rows, parsed)
         todo = self._todo(parsed, findings)
         prunings = dict(zip(todo, self.pruner.prune(list(todo.values())), strict=True))
@@ -190,18 +207,27 @@ class Production:
         failed = 0
         for place, (row, trace) in enumerate(parsed):
             if isinstance(trace, str):
-                result.add_unusable(row, self.columns.completion_text(rows[place]), trace)
+                result.add_unusable(*self._as_it_came(row, rows[place]), trace)
             elif place in findings:
                 name, seen = findings[place]
                 result.add_filtered(row, name, seen.reason, seen.evidence)
             elif place not in prunings:
                 result.add_finished(*self.finished[row.number])
             elif prunings[place].dropped:
-                result.summary.add_dropped()
+                stages = prunings[place].record["stages"]
+                result.summary.add_dropped(prunings[place].reason, int(stages[0].get("attempts", 0)))
             else:
                 result.add(row, prunings[place], tokens[place])
             failed += isinstance(trace, str) or (place in prunings and bool(prunings[place].reason))
         return failed
+
+    def _as_it_came(self, out: Row, row: Mapping[str, Any]) -> tuple[Row, str]:
+        """What is kept of a row that cannot be used: its prompt as a model would see it and its completion as text, or
+        both as they stand in the row where there is no such prompt."""
+        if out.prompt:
+            return out, self.columns.completion_text(row)
+        prompt, completion = self.columns.as_it_came(row)
+        return replace(out, prompt=prompt), completion
 
     def _conditioned(self, out: Row, row: Mapping[str, Any], pruning: Pruning) -> Row:
         """The row with what a pruner wants said around the user's last message."""
@@ -228,17 +254,6 @@ class Production:
 
     def _unjudged(self) -> Counter[str]:
         return Counter({f"{one.name}: {why}": count for one in self.filters for why, count in one.unjudged.items()})
-
-
-def refuse_nothing(summary: Mapping[str, Any], label: str) -> None:
-    """Raises:
-    `RunError`: if no row is left to train on, with the commonest reasons.
-    """
-    if summary["usable"]:
-        return
-    reasons = [f"{count:,} {reason}" for title in ("unusable", "filtered") for reason, count in summary[title].items()]
-    dropped = [f"{summary['dropped']:,} dropped"] if summary["dropped"] else []
-    raise RunError(f"no row of {label!r} is left to train on: {', '.join([*reasons[:3], *dropped])}")
 
 
 def finish(

@@ -68,21 +68,19 @@ class Rebudget:
             fine |= {"tokens_before": given, "tokens": given}
         budget = budget_in_tokens(self.max_tokens, self.ratio, before)
         failed = [stage["reason"] for stage in stages[:-1] if stage.get("reason")]
+        fine.pop("remark", None)
         if not fine.get("scores"):
             reason = fine["reason"] or "scoring: not scored in the former run"
             stages[-1] = {**fine, "kept": list(trace.kept), "budget": budget, "reason": reason}
             return Pruning(trace, "; ".join([*failed, reason]), {"stages": stages})
         selection = self._select(trace.steps, fine, budget)
         pruned = trace.select(selection.kept)
-        reason = overshoot(selection, budget)
-        stages[-1] = {
-            **fine,
-            **selection_record(selection),
-            "kept": list(pruned.kept),
-            "budget": budget,
-            "reason": reason,
-        }
-        return Pruning(pruned, "; ".join(filter(None, [*failed, reason])), {"stages": stages})
+        remark = overshoot(selection, budget)
+        decided = {"kept": list(pruned.kept), "reason": "", **({"remark": remark} if remark else {})}
+        of_stage = {name: value for name, value in fine.items() if name not in ("stage", *decided)}
+        chosen = {**of_stage, **selection_record(selection), "budget": budget}
+        stages[-1] = {"stage": fine["stage"], **decided, **chosen}
+        return Pruning(pruned, "; ".join(failed), {"stages": stages}, remark=remark)
 
     def _select(self, steps: tuple[str, ...], fine: Mapping[str, Any], budget: int) -> Selection:
         if self.score == self.stored_score and not self.recount:
@@ -151,6 +149,17 @@ def count_scored(folder: Path, run: Mapping[str, Any], rebudget: Rebudget) -> tu
     return scored, len(scores) - scored
 
 
+def largest_ratio(settings: Mapping[str, Any]) -> float:
+    """The largest share of the tokens that a new budget can ask for: what stage 1 left, where the answer was its
+    anchor and a share was its measure; 1.0 where no share decided. What it cut was never scored.
+
+    Args:
+        settings (`Mapping`):
+            Those in `run.json`.
+    """
+    return float(settings.get("answer_keep", 1.0))
+
+
 def rewrite_result(
     folder: Path,
     run: Mapping[str, Any],
@@ -185,8 +194,7 @@ def rewrite_result(
         for row in former.unusable or ():
             ids = {name: row[name] for name in former.ids}
             result.add_unusable(Row(row["row"], ids, row["prompt"]), row["completion"], row["reason"])
-        if (folder / FILTERED_FILE).exists():
-            result.add_filtered_before(folder / FILTERED_FILE, run["summary"])
+        result.add_left_out_before(folder / FILTERED_FILE, run["summary"])
         account = result.summary.as_dict(seconds=round(time.monotonic() - started, 3))
         source = {name: run[name] for name in ("source", "source_revision", "source_license")}
         finish(writer, source, settings, account)
@@ -235,7 +243,9 @@ class FinishedRows(Mapping[int, Finished]):
 
     def __getitem__(self, number: int) -> Finished:
         place = self._places[number]
-        return self._former.train[place], self._former.messages[place], self._former.records[place]
+        no_remark = {"remark": ""}  # a former version's rows have none
+        rows = self._former.train[place], self._former.messages[place], self._former.records[place]
+        return {**no_remark, **rows[0]}, rows[1], {**no_remark, **rows[2]}
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._places)
@@ -259,7 +269,8 @@ def finished_rows(folder: Path, settings: Mapping[str, Any]) -> tuple[FinishedRo
         raise UsageError(f"--retry_failed needs the settings of the former run; these differ: {names}")
     former = FormerResult.open(folder, run)
     attempts = [count for count, ok in zip(former.records["attempts"], former.train["ok"], strict=True) if not ok]
-    return FinishedRows(former), max(attempts, default=0)
+    dropped = run["summary"].get("dropped_attempts", 0)
+    return FinishedRows(former), max([*attempts, dropped], default=0)
 
 
 def changed_settings(former: Mapping[str, Any], settings: Mapping[str, Any]) -> set[str]:

@@ -12,7 +12,7 @@ from .errors import UsageError
 from .pruners.base import Pruning
 from .rows import Message
 from .sft import render_completion
-from .trace import Trace
+from .trace import Trace, encodable
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCORES = ("first_token_surprisal", "first_token_entropy", "mean_surprisal", "mean_entropy", "perplexity")
 # Names that the training config uses itself, or that TRL would take for the text to train on.
 _LENGTHS = ("tokens_before", "tokens_after", "tokens_in_all")
-RESERVED = {"prompt", "completion", "messages", "text", "ok", "reason", "row", *_LENGTHS} | {
+RESERVED = {"prompt", "completion", "messages", "text", "ok", "reason", "remark", "row", *_LENGTHS} | {
     "chat_template_kwargs",
     "completion_mask",
     "assistant_masks",
@@ -91,6 +91,7 @@ def training_row(row: Row, pruning: Pruning, tokens: Tokens) -> dict[str, Any]:
         "tokens_in_all": tokens.after + tokens.around,
         "ok": not pruning.reason,
         "reason": pruning.reason,
+        "remark": pruning.remark,
     }
 
 
@@ -107,10 +108,10 @@ def messages_row(row: Row, pruning: Pruning, tokens: Tokens) -> dict[str, Any]:
 
 
 def unusable_row(row: Row, completion: str, reason: str) -> dict[str, Any]:
-    """A row that no pruner can work on, as it came."""
+    """A row that no pruner can work on, as it came; half a surrogate pair, which no file takes, is written out."""
     uncounted = dict.fromkeys(_LENGTHS, 0)
-    kept = {"prompt": row.prompt, "completion": completion}
-    return {**row.ids, "row": row.number, **kept, **uncounted, "ok": False, "reason": reason}
+    kept = {"prompt": encodable(row.prompt), "completion": encodable(completion)}
+    return {**row.ids, "row": row.number, **kept, **uncounted, "ok": False, "reason": reason, "remark": ""}
 
 
 def step_record(row: Row, pruning: Pruning, tokens: Tokens) -> dict[str, Any]:
@@ -143,6 +144,7 @@ def step_record(row: Row, pruning: Pruning, tokens: Tokens) -> dict[str, Any]:
         "windows": int(last.get("windows", 0)),
         "stage_reasons": [stage.get("reason", "") for stage in stages],
         "reason": pruning.reason,
+        "remark": pruning.remark,
         "record": json.dumps(_remaining(stages), ensure_ascii=False),
     }
 
@@ -185,6 +187,7 @@ def training_features(ids: Mapping[str, Any]) -> Features:
             **dict.fromkeys(_LENGTHS, Value("int32")),
             "ok": Value("bool"),
             "reason": Value("string"),
+            "remark": Value("string"),
         }
     )
 
@@ -224,7 +227,7 @@ def step_features(ids: Mapping[str, Any]) -> Features:
             "anchor": text,
             **dict.fromkeys(("attempts", "windows"), count),
             "stage_reasons": List(text),
-            **dict.fromkeys(("reason", "record"), text),
+            **dict.fromkeys(("reason", "remark", "record"), text),
         }
     )
 

@@ -71,10 +71,13 @@ class ResultWriter:
         self._writer.add_line(FILTERED_FILE, json.dumps(told, ensure_ascii=False, default=str))
         self.summary.add_filtered(name, reason)
 
-    def add_filtered_before(self, file: Path, summary: Mapping[str, Any]) -> None:
-        """The rows that were filtered out of a former result: its list, and its counts from `summary`."""
-        for line in file.read_text(encoding="utf-8").splitlines():
+    def add_left_out_before(self, file: Path, summary: Mapping[str, Any]) -> None:
+        """The rows that were left out of a former result: by filters, as its list says where there is one, and because
+        they failed; and its counts from `summary`."""
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        for line in lines:
             told = json.loads(line)
             self._writer.add_line(FILTERED_FILE, line)
             self.summary.add_filtered(told["filter"], told["reason"])
         self.summary.unjudged.update(summary["unjudged"])
+        self.summary.add_dropped_before(summary)

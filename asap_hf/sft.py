@@ -28,7 +28,7 @@ def render_prompt(prompt: list[Message] | str, tokenizer: PreTrainedTokenizerBas
     one after the other.
 
     Raises:
-        `UnusableTrace`: `prompt_refused`.
+        `UnusableTrace`: `prompt_refused`; `prompt_cut` where the template leaves a message out, or its thoughts.
     """
     from jinja2 import TemplateError
 
@@ -39,6 +39,8 @@ def render_prompt(prompt: list[Message] | str, tokenizer: PreTrainedTokenizerBas
             text = str(tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False, **_THINKING))
         except TemplateError as error:
             raise UnusableTrace("prompt_refused") from error
+        if not all(message["content"].strip() in text for message in prompt):
+            raise UnusableTrace("prompt_cut")
     else:
         text = "\n\n".join(message["content"] for message in prompt) + "\n"
     bos = tokenizer.bos_token

@@ -16,9 +16,11 @@ from typing import Any
 from . import hub
 from .generation.run_account import RunAccount, account_folder, run_account
 from .joining import join_shards
+from .nothing_left import refuse_nothing
 from .output import DatasetWriter
 from .processes import Process
-from .production import Production, finish, refuse_nothing
+from .production import Production, finish
+from .records import step_features, training_features
 from .result_folder import RUN_FILE
 
 logger = logging.getLogger(__name__)
@@ -84,7 +86,8 @@ def _place(number: int) -> Path:
 
 def shards_key(production: Production, settings: Mapping[str, Any], count: int) -> str:
     """Names what the shards are of: runs with other rows, settings or cuts do not find each other's."""
-    what = [production.source.told, production.source.rows, dict(settings), count]
+    columns = [list(training_features({})), list(step_features({}))]  # a former version's may be others
+    what = [production.source.told, production.source.rows, dict(settings), count, columns]
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
@@ -151,7 +154,7 @@ def write_in_shards(
                     store.put(number, folder / str(number))
             joined = join_shards(writer, [folder / str(number) for number in range(count)])
             summary = {**joined, "shards": [count, branch]}
-            refuse_nothing(summary, production.source.label)
+            refuse_nothing(summary, production.source, production.columns)
             first = json.loads((folder / "0" / RUN_FILE).read_text(encoding="utf-8"))
             finish(writer, production.source.told, first["settings"], summary)
         for number in range(count):

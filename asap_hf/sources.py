@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
+from .json_lines import column_types, fits
+from .loading import check_encoding, check_start, load, reading
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features, IterableDataset
@@ -70,8 +72,18 @@ class Source:
         return {"source": self.label, "source_revision": self.revision, "source_license": self.license}
 
     def batches(self, size: int) -> Iterator[list[dict[str, Any]]]:
-        """The rows in order, as lists of at most `size` dicts."""
-        for batch in self.dataset.iter(batch_size=size):
+        """The rows in order, as lists of at most `size` dicts.
+
+        Raises:
+            `UsageError`: where a stream's rows cannot be read, which no one knew before.
+            `RunError`: where they come from afar, and what carries them breaks.
+        """
+        batches = iter(self.dataset.iter(batch_size=size))
+        while True:
+            with reading(self.label):
+                batch = next(batches, None)
+            if batch is None:
+                return
             yield [dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)]
 
     def shards(self, count: int, done: Collection[int] = ()) -> Iterator[tuple[int, Source]]:
@@ -140,21 +152,25 @@ def open_source(
         raise UsageError(f"--{flag} is for folders and Hub datasets, and {name!r} is a file: leave it out")
     if path.is_file():
         commit = _sha256(path)
-        dataset = _load(_builder(path), **how | {"split": "train"}, data_files=str(path))
+        dataset = _load_file(path, how | {"split": "train"})
     elif path.is_dir():
         # Without force_redownload a folder that was rewritten in place can be served from the cache with its old rows.
-        dataset = _load(str(path), config, **how, **({} if streaming else {"download_mode": "force_redownload"}))
+        dataset = load(str(path), config, **how, **({} if streaming else {"download_mode": "force_redownload"}))
     elif path.suffix in (*_BUILDERS, *_COMPRESSIONS) or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise UsageError(f"there is no file or folder {name!r}")
     else:
         commit, license_ = on_the_hub(name, revision)
         commit = commit or revision or ""
-        dataset = _load(name, config, **how, **({"revision": commit} if commit else {}))
-    if next(iter(dataset), None) is None:
+        dataset = load(name, config, **how, **({"revision": commit} if commit else {}))
+    with reading(name):
+        first = next(iter(dataset), None)
+    if first is None:
         raise UsageError(f"{name!r} (split {split!r}) holds no rows")
     rows = _count(dataset, split, limit)
     if limit is not None:
         dataset = dataset.take(limit) if streaming else dataset.select(range(rows or 0))
+    if not streaming:
+        check_encoding(dataset, name)
     return Source(path.name if path.exists() else name, dataset, rows, commit, license_)
 
 
@@ -194,22 +210,28 @@ def _builder(path: Path) -> str:
     return _BUILDERS[suffixes[-1]]
 
 
-def _load(*what: str | None, label: str, split: str, **how: Any) -> Any:
-    from datasets import load_dataset
-    from datasets.exceptions import DatasetNotFoundError
-    from datasets.utils import logging as datasets_logging
-
-    datasets_logging.set_verbosity_error()
-    datasets_logging.disable_progress_bar()
+def _load_file(path: Path, how: dict[str, Any]) -> Any:
+    """The rows of a local file. JSON lines whose columns change their types on the way, over which `datasets` stumbles
+    (a stream's late, when others are paid for), are read by the types of all rows."""
+    builder, how = _builder(path), {**how, "data_files": str(path)}
+    if builder == "json":
+        check_start(path)
     try:
-        return load_dataset(*what, split=split, **how)
-    except DatasetNotFoundError as error:
-        raise UsageError(f"there is no dataset {label!r}, neither here nor on the Hub (or it is private)") from error
-    except ConnectionError as error:
-        raise UsageError(
-            f"the Hub cannot be reached for {label!r}; a local file or folder needs no network"
-        ) from error
-    except Exception as error:  # builders raise whatever their reader raises; the first line says what is wrong
-        cause = error.__cause__ or error
-        what_is_wrong = str(cause).strip() or type(cause).__name__
-        raise UsageError(f"{label!r} cannot be read: {what_is_wrong.splitlines()[0]}") from error
+        dataset = load(builder, **how)
+    except UsageError:
+        if builder != "json" or (types := _types(path)) is None:
+            raise
+        return load(builder, **how, features=types)
+    if builder == "json" and how["streaming"] and dataset.features:
+        types = _types(path)
+        if types is not None and not fits(dataset.features, types):
+            return load(builder, **how, features=types)
+    return dataset
+
+
+def _types(path: Path) -> Features | None:
+    """The types of a JSON lines file; `None` where it is none, or broken: what `datasets` says of that stands."""
+    try:
+        return column_types(path)
+    except (ValueError, EOFError, OSError):
+        return None

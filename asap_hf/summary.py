@@ -16,6 +16,8 @@ _NUMBERS = re.compile(r"\d+(?:-\d+)?")
 # Bounds of the histogram's bins in tokens: quarter octaves from 16 to 131,072; what is longer falls into the last bin.
 _EDGES = [0, *(round(16 * 2 ** (quarter / 4)) for quarter in range(53))]
 
+_TITLES = {"failures": "failed (not ok)", "remarks": "remarked on"}
+
 
 @dataclass
 class Summary:
@@ -25,12 +27,19 @@ class Summary:
     unusable: Counter[str] = field(default_factory=Counter)
     """Reason code → rows that no pruner could work on."""
     failures: Counter[str] = field(default_factory=Counter)
-    """Reason code → usable rows for which a stage found no pruning."""
+    """Reason code → usable rows for which a stage found no pruning: `ok` is false."""
+    failed: int = 0
+    """Usable rows for which a stage found no pruning; one of them may have two reasons."""
+    remarks: Counter[str] = field(default_factory=Counter)
+    """Remark → usable rows that it is made on, whether `ok` or not."""
     filtered: Counter[str] = field(default_factory=Counter)
     """`filter: reason` → rows that a filter left out."""
     unjudged: Counter[str] = field(default_factory=Counter)
     """`filter: reason` → rows that a filter could not judge, and that stayed."""
-    dropped: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Reason code → rows for which a stage found no pruning, and that the operator asked to leave out."""
+    dropped_attempts: int = 0
+    """Most attempts at one of these."""
     steps: list[int] = field(default_factory=lambda: [0, 0])
     """Steps before and after."""
     before: list[int] = field(default_factory=list)
@@ -51,13 +60,24 @@ class Summary:
         self.steps = [self.steps[0] + len(record["steps"]), self.steps[1] + len(record["kept"])]
         for one in filter(None, record["reason"].split("; ")):
             self.failures[reason_code(one)] += 1
+        for one in filter(None, (record.get("remark") or "").split("; ")):
+            self.remarks[reason_code(one)] += 1
+        self.failed += bool(record["reason"])
         self.longest = max(self.longest, record["tokens_in_all"])
         self.windowed += record["windows"] > 1
 
-    def add_dropped(self) -> None:
-        """Count one row that the operator asked to leave out."""
+    def add_dropped(self, reason: str, attempts: int = 0) -> None:
+        """Count one row that failed, after so many attempts, and that the operator asked to leave out."""
         self.rows += 1
-        self.dropped += 1
+        self.dropped_attempts = max(self.dropped_attempts, attempts)
+        self.dropped[reason_code(reason)] += 1
+
+    def add_dropped_before(self, summary: Mapping[str, Any]) -> None:
+        """Count the rows that were left out of a former result or a shard, by its summary."""
+        reasons = Counter(summary.get("dropped_reasons", {"": summary["dropped"]}))
+        self.rows += reasons.total()
+        self.dropped.update(+reasons)
+        self.dropped_attempts = max(self.dropped_attempts, summary.get("dropped_attempts", 0))
 
     def add_unusable(self, reason: str) -> None:
         """Count one row that was kept as it is."""
@@ -75,10 +95,14 @@ class Summary:
             "rows": self.rows,
             "usable": len(self.before),
             "unusable": dict(self.unusable.most_common()),
+            "failed": self.failed,
             "failures": dict(self.failures.most_common()),
+            "remarks": dict(self.remarks.most_common()),
             "filtered": dict(self.filtered.most_common()),
             "unjudged": dict(self.unjudged.most_common()),
-            "dropped": self.dropped,
+            "dropped": self.dropped.total(),
+            "dropped_reasons": dict(self.dropped.most_common()),
+            "dropped_attempts": self.dropped_attempts,
             "windowed": self.windowed,
             "longest": self.longest,
             "steps": {"before": self.steps[0], "after": self.steps[1]},
@@ -97,6 +121,31 @@ def reason_code(reason: str) -> str:
     head, _, detail = reason.partition(": ")
     shared = _NUMBERS.sub("N", detail.split(" (")[0].split(": ")[0])
     return f"{head}: {shared}" if shared else head
+
+
+def failed_share(summary: Mapping[str, Any]) -> float:
+    """The share of the usable rows for which a stage found no valid pruning, those that were dropped among them."""
+    usable = summary["usable"] + summary["dropped"]
+    return (summary["failed"] + summary["dropped"]) / usable if usable else 0.0
+
+
+def failure_warning(summary: Mapping[str, Any]) -> str:
+    """One sentence about the rows that failed: how many, most often why, and what to do; empty where none did."""
+    failed, dropped = summary["failed"] + summary["dropped"], summary["dropped"]
+    if not failed:
+        return ""
+    of = summary["usable"] + dropped
+    reasons = Counter(summary["failures"]) + Counter(summary["dropped_reasons"])
+    fate = (
+        f"{dropped:,} of them {'was' if dropped == 1 else 'were'} dropped"
+        if dropped
+        else "`ok` is false, and what that stage would cut stays"
+    )
+    return (
+        f"{failed:,} of {of:,} usable rows ({failed_share(summary):.1%}) failed: {fate}; the commonest reason is "
+        f"{reasons.most_common(1)[0][0]!r}: mend it, then run the same command with --retry_failed, which redoes "
+        "these rows alone"
+    )
 
 
 def _spread(values: list[int]) -> dict[str, float]:
@@ -133,9 +182,9 @@ def summary_table(summary: dict[str, Any]) -> str:
         lines.append(f"{'scored in windows':<22}{summary['windowed']:>14,}   longer than the scorer's context")
     if summary["dropped"]:
         lines.append(f"{'dropped':<22}{summary['dropped']:>14,}")
-    for title in ("unusable", "failures", "filtered", "unjudged"):
+    for title in ("unusable", "failures", "remarks", "filtered", "unjudged"):
         for reason, count in summary[title].items():
-            lines.append(f"{title:<22}{count:>14,}   {reason}")
+            lines.append(f"{_TITLES.get(title, title):<22}{count:>14,}   {reason}")
     lines += _llm_lines(summary.get("llm") or {})
     if "seconds" in summary:
         lines.append(f"{'time':<22}{summary['seconds']:>13,.1f}s")

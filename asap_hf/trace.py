@@ -18,6 +18,14 @@ from .think_tags import CLOSING_TAG, OPENING_TAG
 REASONS = {
     "no_question": "there is no prompt, or it holds no text",
     "prompt_refused": "the tokenizer's chat template refuses the prompt's messages",
+    "prompt_cut": "the tokenizer's chat template leaves out words of the prompt's messages",
+    "no_conversation": "a conversation is a list of messages with role and content, and this is another form",
+    "answer_in_prompt": "the prompt holds the answer: it ends in the assistant's turn, or repeats the reasoning",
+    "several_turns": "the completion is several messages, and those before the last are not in the prompt",
+    "tool_call": "a message calls a tool or answers such a call, which would be lost",
+    "not_only_text": "a message holds more than text (an image, a part of another kind), which would be lost",
+    "other_reasoning": "a message holds reasoning beside its text (an earlier or a second one), which would be lost",
+    "named_speaker": "a message names its speaker, which would be lost",
     "not_text": "the completion is missing or is no text",
     "not_encodable": "the text holds half a surrogate pair, which no tokenizer and no Parquet file takes",
     "no_think": "there is no <think> block",
@@ -75,7 +83,7 @@ class Trace:
             `UnusableTrace`: with one of `REASONS`.
         """
         opening, reasoning, closing, answer = _locate(completion)
-        if _LONE_SURROGATE.search(question) or _LONE_SURROGATE.search(completion):
+        if not (is_encodable(question) and is_encodable(completion)):
             raise UnusableTrace("not_encodable")
         return cls(question, split_steps(reasoning, splitter), answer, opening, closing, splitter)
 
@@ -152,6 +160,16 @@ class Trace:
             origin=self.source,
             positions=tuple(before[position] for position in kept),
         )
+
+
+def is_encodable(text: str) -> bool:
+    """Whether a text has a UTF-8 form: one that holds half a surrogate pair has none."""
+    return _LONE_SURROGATE.search(text) is None
+
+
+def encodable(text: str) -> str:
+    """The text with every half of a surrogate pair written out, as `\\ud800`."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _locate(completion: object) -> tuple[str, str, str, str]:

@@ -94,6 +94,8 @@ def _row_counts(summary: Mapping[str, Any]) -> dict[Markdown, int]:
     counts[Markdown("**to train on**")] = summary["usable"]
     for reason, number in summary["failures"].items():
         counts[Markdown(f"of these, `ok` is false: {code(reason)}")] = number
+    for remark, number in summary.get("remarks", {}).items():
+        counts[Markdown(f"of these, with a remark: {code(remark)}")] = number
     for reason, number in summary.get("unjudged", {}).items():
         counts[Markdown(f"of these, not judged by a filter: {code(reason)}")] = number
     if summary["windowed"]:

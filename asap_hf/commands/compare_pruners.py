@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Flags of `asap-hf prune` that mean nothing where many pruners meet many budgets and no dataset comes out.
 _ELSEWHERE = (
     *("pruner", "max_tokens", "ratio", "keep_columns", "sample_tests", "decontaminate", "decontaminate_n"),
-    *("num_shards", "retry_failed", "dry_run"),
+    *("num_shards", "retry_failed", "dry_run", "fail_above"),
 )
 _ANSWER_ALONE = "wo_fine"
 _RULES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +15,8 @@ from .prune_arguments import PruneArguments
 if TYPE_CHECKING:
     from ..rebudget import Rebudget
     from .stages import Budget
+
+logger = logging.getLogger(__name__)
 
 
 def rewrite(arguments: PruneArguments, former: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,6 +67,8 @@ def _rebudget_of(arguments: PruneArguments, former: Mapping[str, Any]) -> tuple[
     if _keeps_the_same(arguments, settings):
         return None, told
     _refuse_without_scores(arguments, settings)
+    if "answer_keep" in settings and (arguments.max_tokens is not None or arguments.ratio is not None):
+        _hold_against_stage_1(arguments.dataset_name, settings, arguments.ratio)
     budget = _budget(arguments, settings)
     score = arguments.score or settings["score"]
     tokenizer, recount = arguments.tokenizer or settings["tokenizer"], arguments.tokenizer is not None
@@ -102,6 +107,29 @@ def _refuse_without_scores(arguments: PruneArguments, settings: Mapping[str, Any
         )
 
 
+def _hold_against_stage_1(name: str, settings: Mapping[str, Any], ratio: float | None) -> None:
+    """The answer anchor keeps what the budget asks for: say where it would keep something else for the new one.
+
+    Raises:
+        `UsageError`: if the new ratio is larger than what it left.
+    """
+    from ..pruners.answer_anchor import AnswerAnchorPruner
+    from ..rebudget import largest_ratio
+
+    left, anew = largest_ratio(settings), ratio or AnswerAnchorPruner.keep
+    if ratio is not None and ratio > left:
+        raise UsageError(
+            f"--ratio {ratio:g} asks for more than stage 1 left when {name!r} was made ({left:g} of each reasoning), "
+            f"and what it cut was not scored: prune the traces anew with --ratio {ratio:g}"
+        )
+    if anew != left:
+        logger.warning(
+            "note: stage 1 left %g of each reasoning when %r was made, and that stays (--answer_keep %g); to have it "
+            "leave %g, as for this budget from the start, prune the traces anew",
+            *(left, name, left, anew),
+        )
+
+
 def refuse_what_is_settled(arguments: PruneArguments, former: Mapping[str, Any]) -> None:
     """A former result settles everything but the budget, the score, the tokenizer, and where the new one goes.
 
@@ -119,6 +147,7 @@ def refuse_what_is_settled(arguments: PruneArguments, former: Mapping[str, Any])
         "ratio",
         "score",
         "tokenizer",
+        "fail_above",
     }
     for one in fields(arguments):
         if one.name not in open_to_change and getattr(arguments, one.name) != one.default:

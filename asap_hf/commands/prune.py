@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
-from ..summary import summary_table
+from ..errors import RunError, UsageError
+from ..summary import failed_share, failure_warning, summary_table
 from .former_result import refuse_what_is_settled, rewrite, what_it_takes
 from .methods import pruner_of, settings_of
 from .prune_arguments import PruneArguments
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ..shards import Staging
     from ..sources import Source
 
+logger = logging.getLogger(__name__)
+
 
 def main(arguments: PruneArguments, staging: Staging | None = None) -> dict[str, Any]:
     """Prune, re-budget a former result, or say what it would take.
@@ -34,6 +37,9 @@ def main(arguments: PruneArguments, staging: Staging | None = None) -> dict[str,
 
     Returns:
         `dict`: the summary; empty after a dry run, and in every process but the first.
+
+    Raises:
+        `RunError`: if no row is left to train on; the result being written, if more rows failed than `fail_above`.
     """
     from ..result_folder import former_run
 
@@ -55,6 +61,7 @@ def main(arguments: PruneArguments, staging: Staging | None = None) -> dict[str,
         print(summary_table(summary))
         print(f"\nwritten to {arguments.output_dir}")
         print(f'load_dataset("{arguments.output_dir}") is what to train on, with "steps" every decision')
+        _tell_of_failures(summary, arguments.fail_above)
     return summary
 
 
@@ -76,6 +83,19 @@ def refuse_to_lose(arguments: PruneArguments) -> None:
             f"{arguments.output_dir!r} lies in {arguments.dataset_name!r}, which is read whole: choose an --output_dir"
             " beside it, or the result would be among the traces next time"
         )
+
+
+def _tell_of_failures(summary: Mapping[str, Any], fail_above: float | None) -> None:
+    """Warn of rows that failed.
+
+    Raises:
+        `RunError`: if they are a larger share than the operator takes.
+    """
+    warning = failure_warning(summary)
+    if fail_above is not None and failed_share(summary) > fail_above:
+        raise RunError(f"{warning} (the result is written; --fail_above {fail_above:g} makes this an error)")
+    if warning:
+        logger.warning("warning: %s", warning)
 
 
 def _tell(arguments: PruneArguments, former: Mapping[str, Any] | None) -> None:

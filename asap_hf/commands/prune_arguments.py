@@ -120,6 +120,9 @@ class PruneArguments:
     num_shards: int = option(1, "finish the rows in this many parts, one whole before the next")
     ledger_dir: str | None = option(None, "where finished work is kept; 'off': nowhere")
     retry_failed: bool = option(False, "redo the failed rows of the result in output_dir")
+    fail_above: float | None = option(
+        None, "exit with 1, the result being written, if a larger share of the usable rows failed (0.1 for example)"
+    )
     dry_run: bool = option(False, "say what would be done and spent, and do nothing")
 
     def check(self) -> None:
@@ -135,6 +138,8 @@ class PruneArguments:
             raise UsageError("a budget is either --max_tokens or --ratio, not both")
         if self.ratio is not None and not 0 < self.ratio <= 1:
             raise UsageError(f"--ratio is a share of the tokens, over 0 and at most 1; got {self.ratio}")
+        if self.fail_above is not None and not 0 <= self.fail_above < 1:
+            raise UsageError(f"--fail_above is a share of the usable rows, from 0 to below 1; got {self.fail_above}")
         for name in ("batch_size", "num_shards", "limit", "max_attempts", "max_concurrency"):
             value = getattr(self, name)
             if value is not None and value < 1:

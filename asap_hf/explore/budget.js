@@ -56,8 +56,14 @@ function cutOneMore(direction) {
 
 function setBudget(budget) {
   if (budget && !(budget.amount > 0)) return;
-  state.budget = budget;
+  state.budget = withinStage1(budget);
   changed();
+}
+
+/** The budget, a share at most as large as `asap-hf prune` takes it: what stage 1 cut was not scored. */
+function withinStage1(budget) {
+  if (budget?.unit !== "ratio") return budget;
+  return { ...budget, amount: Math.min(budget.amount, about.largest_ratio) };
 }
 
 /** The budget's controls as the trace and the budget want them. */
@@ -66,7 +72,7 @@ function paintBudget() {
   const unit = budget?.unit ?? "";
   const inShares = unit === "ratio";
   const outcome = outcomeOf(line);
-  const most = inShares ? 1 : Math.max(line.lengths[0] ?? line.before, 1);
+  const most = inShares ? about.largest_ratio : Math.max(line.lengths[0] ?? line.before, 1);
   const amount = budget ? budget.amount : outcome.tokens;
   const stuck = Boolean(about.rebudget) || line.fixed || !line.lengths.length;
   for (const control of [at("slider"), at("amount")]) {
@@ -91,6 +97,8 @@ function toldOfBudget(line, budget, outcome) {
   if (!line.lengths.length) return "not scored: no budget changes what is kept";
   const tokens = budget ? budgetInTokens(line, budget) : state.trace.facts.budget;
   const over = tokens && outcome.tokens > tokens ? ", over the budget: one step has to stay" : "";
+  const all = budget?.unit === "ratio" && about.largest_ratio < 1 && budget.amount >= about.largest_ratio;
+  const left = all ? "; stage 1 left no more: for a larger share prune the traces anew" : "";
   const within = tokens ? ` of ${count(tokens)}` : "";
-  return `${count(outcome.tokens)}${within} tokens, ${plural(outcome.kept, "step")} kept${over}`;
+  return `${count(outcome.tokens)}${within} tokens, ${plural(outcome.kept, "step")} kept${over}${left}`;
 }

@@ -18,7 +18,7 @@ _NO_IDS = (
     | set(SCORES)
     | {"question", "steps", "answer", "opening", "closing", "splitter", "kept", "coarse_kept", "removal_order"}
     | {"lengths", "budget", "anchor", "attempts", "windows", "stage_reasons", "record", "completion"}
-    | {"unusable", "unrecorded"}
+    | {"unusable", "unrecorded", "remark"}
 )
 _EXCERPT = 160
 # Scores are drawn as bars: what decides, the order of removal, is kept whole.
@@ -43,6 +43,7 @@ def line_of(row: Mapping[str, Any], trace: Mapping[str, Any]) -> dict[str, Any]:
         "ids": {name: str(row[name]) for name in row if name not in _NO_IDS and row[name] is not None},
         "title": " ".join(row["question"].split())[:_EXCERPT],
         "reason": row["reason"],
+        "remark": row.get("remark") or "",
         "before": row["tokens_before"],
         "after": row["tokens_after"],
         "steps": len(row["steps"]),

@@ -15,6 +15,7 @@ from typing import Any
 from .. import __version__
 from ..errors import RunError
 from ..pictures import DARK, LIGHT
+from ..rebudget import largest_ratio
 from ..whole_file import write_whole
 from .entries import line_of, trace_of
 from .results import Result, side_by_side
@@ -109,6 +110,7 @@ def _about(results: Sequence[Result]) -> dict[str, Any]:
         "settings": {name: str(value) for name, value in first.settings.items()},
         "score": str(first.settings.get("score", "")),
         "rebudget": _rebudget(first),
+        "largest_ratio": largest_ratio(first.settings),
     }
 
 

@@ -40,7 +40,7 @@ function writeAddress() {
 async function readAddress() {
   const told = new URLSearchParams(location.hash.slice(1));
   const unit = ["max_tokens", "ratio"].find((name) => Number(told.get(name)) > 0);
-  state.budget = unit ? { unit, amount: Number(told.get(unit)) } : null;
+  state.budget = unit ? withinStage1({ unit, amount: Number(told.get(unit)) }) : null;
   state.score = told.get("score") ?? "";
   state.beside = told.get("beside") ?? "";
   state.show = ["kept", "differ"].find((show) => show === told.get("show")) ?? "all";

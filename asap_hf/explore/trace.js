@@ -51,7 +51,8 @@ function drawNotices(line, trace) {
     ? [`No pruner could work on this row: ${line.reason}. It stands here as it came.`]
     : trace.stages.filter((stage) => stage.reason).map((stage) => stage.reason);
   const told = reasons.length || !line.reason ? reasons : [line.reason];
-  at("notices").replaceChildren(...told.map((reason) => element("p", "notice", ...marked(reason))));
+  const remarks = line.remark ? [`Pruned, with a remark: ${line.remark}`] : [];
+  at("notices").replaceChildren(...[...told, ...remarks].map((reason) => element("p", "notice", ...marked(reason))));
 }
 
 function drawStep(text, position, code) {

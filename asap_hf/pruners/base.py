@@ -30,6 +30,9 @@ class Pruning:
             How it was decided (scores in nats, attempts, the anchor's text, …), as JSON would hold it.
         dropped (`bool`, *optional*, defaults to `False`):
             The operator asked that a row that fails like this leaves the dataset.
+        remark (`str`, *optional*, defaults to `""`):
+            What is to be known about a pruning that was found, in the same form: the one step that has to stay is
+            longer than the budget.
         conditioned (`tuple[str, str]`, *optional*):
             What the prompt of the row says before and after the user's own message, where a method trains a model to
             be told how short to think.
@@ -40,6 +43,7 @@ class Pruning:
     record: Mapping[str, Any] = field(default_factory=dict)
     dropped: bool = False
     conditioned: tuple[str, str] = ("", "")
+    remark: str = ""
 
 
 class Pruner(ABC):
@@ -65,6 +69,11 @@ class Pruner(ABC):
     def name(self) -> str:
         """The word for this stage in records and tables."""
         return type(self).__name__
+
+    @property
+    def conditions(self) -> bool:
+        """Whether it may want something said in the prompt (see [`Pruning`])."""
+        return False
 
     def __call__(self, batch: Mapping[str, Sequence[Any]], rank: int | None = None) -> dict[str, list[Any]]:
         """Prune a batch of rows (a dict of columns). Columns out, never null, so that `map` needs no `features`:
@@ -135,8 +144,9 @@ def _as_columns(rows: list[dict[str, Any]], columns: Columns, pruner: Pruner) ->
 
 
 def _told(pruning: Pruning) -> Mapping[str, Any]:
-    """The record, and what the prompt is to say: `map` leaves a row's prompt to whoever renders it."""
-    return {**pruning.record, "conditioned": pruning.conditioned} if any(pruning.conditioned) else pruning.record
+    """The record, the remark, and what the prompt is to say: `map` leaves a row's prompt to whoever renders it."""
+    told = {**pruning.record, "conditioned": pruning.conditioned} if any(pruning.conditioned) else pruning.record
+    return {**told, "remark": pruning.remark} if pruning.remark else told
 
 
 @dataclass(frozen=True)
@@ -169,13 +179,17 @@ class Sequential(Pruner):
     def name(self) -> str:
         return "+".join(stage.name for stage in self.stages)
 
+    @property
+    def conditions(self) -> bool:
+        return any(stage.conditions for stage in self.stages)
+
     def to_rank(self, rank: int | None) -> None:
         for stage in self.stages:
             stage.to_rank(rank)
 
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
         current = list(traces)
-        reasons = [""] * len(current)
+        reasons, remarks = [""] * len(current), [""] * len(current)
         dropped = [False] * len(current)
         conditioned = [("", "")] * len(current)
         stages: list[list[dict[str, Any]]] = [[] for _ in current]
@@ -184,12 +198,12 @@ class Sequential(Pruner):
             for index, pruning in zip(alive, stage.prune([current[index] for index in alive]), strict=True):
                 current[index] = pruning.trace
                 reasons[index] = "; ".join(filter(None, (reasons[index], pruning.reason)))
+                remarks[index] = "; ".join(filter(None, (remarks[index], pruning.remark)))
                 dropped[index] = pruning.dropped
                 before, after = conditioned[index]
                 conditioned[index] = (pruning.conditioned[0] + before, after + pruning.conditioned[1])
                 decision = {"stage": stage.name, "kept": list(pruning.trace.kept), "reason": pruning.reason}
+                decision |= {"remark": pruning.remark} if pruning.remark else {}
                 stages[index].append({**decision, **pruning.record})
-        return [
-            Pruning(trace, reason, {"stages": record}, gone, told)
-            for trace, reason, record, gone, told in zip(current, reasons, stages, dropped, conditioned, strict=True)
-        ]
+        decided = zip(current, reasons, stages, dropped, conditioned, remarks, strict=True)
+        return [Pruning(trace, why, {"stages": record}, *others) for trace, why, record, *others in decided]

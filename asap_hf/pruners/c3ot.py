@@ -70,6 +70,10 @@ class C3oTPruner(Pruner):
     def name(self) -> str:
         return "c3ot"
 
+    @property
+    def conditions(self) -> bool:
+        return bool(self.before or self.after)
+
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
         prunings: dict[int, Pruning] = {}
         pending = list(range(len(traces)))

@@ -31,15 +31,17 @@ class IterativePruner(ScoredPruner):
 
     name: str = "iterative"
 
-    version = "1"
+    version = "2"
 
     def choose(self, trace: Trace, scores: Sequence[float], budget: int) -> Pruning:
         selection = select_by_budget(trace.steps, scores, budget, partial(count_tokens, self.tokenizer))
-        return Pruning(trace.select(selection.kept), overshoot(selection, budget), selection_record(selection))
+        return Pruning(
+            trace.select(selection.kept), "", selection_record(selection), remark=overshoot(selection, budget)
+        )
 
 
 def overshoot(selection: Selection | Packing, budget: int) -> str:
-    """The reason for a row whose last step alone is longer than the budget; empty where the budget holds."""
+    """The remark on a row whose last step alone is longer than the budget; empty where the budget holds."""
     return f"over_budget: {selection.tokens} > {budget} tokens" if selection.tokens > budget else ""
 
 

@@ -31,9 +31,9 @@ class KnapsackPruner(ScoredPruner):
 
     name: str = "knapsack"
 
-    version = "1"
+    version = "2"
 
     def choose(self, trace: Trace, scores: Sequence[float], budget: int) -> Pruning:
         packing = select_by_value(trace.steps, scores, budget, partial(count_tokens, self.tokenizer))
         record = {"tokens": packing.tokens, "value": packing.value}
-        return Pruning(trace.select(packing.kept), overshoot(packing, budget), record)
+        return Pruning(trace.select(packing.kept), "", record, remark=overshoot(packing, budget))

@@ -87,7 +87,7 @@ class LLMLingua2Pruner(WordPruner):
     device: str | None = None
     deterministic: bool = field(default=False, kw_only=True)
 
-    version = "1"
+    version = "2"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "force_tokens", tuple(self.force_tokens))

@@ -28,5 +28,9 @@ class OriginalPruner(Pruner):
     def name(self) -> str:
         return "original"
 
+    @property
+    def conditions(self) -> bool:
+        return bool(self.before or self.after)
+
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
         return [Pruning(trace, conditioned=(self.before, self.after)) for trace in traces]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, Protocol
 
@@ -104,7 +104,7 @@ class ScoredPruner(Pruner):
         if not all(map(isfinite, chosen)):  # and no scores in the record, or another budget would be looked for there
             return Pruning(trace, "scoring: not_finite", record)
         pruning = self.choose(trace, chosen, budget)
-        return Pruning(pruning.trace, pruning.reason, {**record, "scores": scores, **pruning.record})
+        return replace(pruning, record={**record, "scores": scores, **pruning.record})
 
 
 def plain_scores(answer: Mapping[str, Any]) -> dict[str, list[float]]:

@@ -69,7 +69,7 @@ class SelectiveContextPruner(WordPruner):
     max_batch_tokens: int = BATCH_TOKENS
     deterministic: bool = field(default=False, kw_only=True)
 
-    version = "1"
+    version = "2"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -66,7 +66,7 @@ class TokenSkipPruner(Pruner):
     device: str | None = None
     deterministic: bool = field(default=False, kw_only=True)
 
-    version = "1"
+    version = "2"
     _rank = None
 
     def __post_init__(self) -> None:
@@ -81,6 +81,10 @@ class TokenSkipPruner(Pruner):
     @property
     def name(self) -> str:
         return "tokenskip"
+
+    @property
+    def conditions(self) -> bool:
+        return True
 
     def to_rank(self, rank: int | None) -> None:
         object.__setattr__(self, "_rank", rank)

@@ -81,7 +81,7 @@ def decide(
         tokenizer (`str`):
             Whose tokens are counted.
         record (`dict`):
-            What is known already; with a `budget`, it is held against it.
+            What is known already; with a `budget`, the remark tells of one word that is longer.
     """
     spelling = words.spelled(kept)
     if not text_of(spelling).strip():
@@ -93,10 +93,10 @@ def decide(
         return Pruning(trace, "think_tag: the words that are left spell one", record)
     tokens = count_tokens(tokenizer, [text])[0]
     budget = record.get("budget")
-    reason = f"over_budget: {tokens} > {budget} tokens" if budget is not None and tokens > budget else ""
+    remark = f"over_budget: {tokens} > {budget} tokens" if budget is not None and tokens > budget else ""
     steps = _by_step(spelling)
     told = {"tokens": tokens, "words": len(words.scores), "words_kept": len(kept), "rewritten": list(steps.values())}
-    return Pruning(trace.rewritten(list(steps.values()), list(steps)), reason, {**record, **told})
+    return Pruning(trace.rewritten(list(steps.values()), list(steps)), "", {**record, **told}, remark=remark)
 
 
 def _best_alone(words: ScoredWords) -> tuple[list[int], Spelling]:

@@ -75,7 +75,7 @@ def test_traces_in_a_dataset_out_with_every_decision_on_record(
         assert row["completion"] == kept + record["closing"] + record["answer"]
         assert row["prompt"].endswith("<think>\n")
         assert row["ok"] == (row["reason"] == "")
-        assert row["tokens_after"] <= max(1, int(0.25 * row["tokens_before"])) or row["reason"].startswith(
+        assert row["tokens_after"] <= max(1, int(0.25 * row["tokens_before"])) or row["remark"].startswith(
             "over_budget"
         )
         assert set(record["kept"]) <= set(record["coarse_kept"])
@@ -242,7 +242,7 @@ def test_every_flag_can_stand_in_yaml(traces: Path, tmp_path: Path) -> None:
     (tmp_path / "prune.yaml").write_text(yaml.safe_dump(settings))
     assert prune("--config", tmp_path / "prune.yaml", "--max_tokens", "40") == 0
     out = load(tmp_path / "out")
-    assert all(row["tokens_after"] <= 40 or row["reason"].startswith("over_budget") for row in out["train"])
+    assert all(row["tokens_after"] <= 40 or row["remark"].startswith("over_budget") for row in out["train"])
     assert load(tmp_path / "out", "steps")["train"]["budget"] == [40] * 6
 
 
@@ -343,7 +343,79 @@ def test_a_former_result_settles_the_rest(traces: Path, tmp_path: Path, capsys: 
     assert "6 rows with stored scores: a new budget needs no model and no LLM" in capsys.readouterr().out
     assert prune(tmp_path / "fine", "--max_tokens", "50", "--score", "mean_entropy", "--dry_run") == 2
     assert "holds no score 'mean_entropy'" in capsys.readouterr().err
+    assert prune(tmp_path / "coarse", "--dry_run") == 2
+    assert "holds no scores" in capsys.readouterr().err
     assert not (tmp_path / "again").exists()
+
+
+def test_a_new_ratio_is_held_against_what_stage_1_left(
+    traces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The answer anchor keeps what the budget asks for, and what it cut was never scored."""
+    assert prune(traces, "--ratio", "0.25", "--output_dir", tmp_path / "out") == 0
+    capsys.readouterr()
+    for more in (("--output_dir", tmp_path / "more"), ("--dry_run",)):
+        assert prune(tmp_path / "out", "--ratio", "0.5", *more) == 2
+        error = capsys.readouterr().err
+        assert "more than stage 1 left" in error
+        assert "prune the traces anew with --ratio 0.5" in error
+    assert not (tmp_path / "more").exists()
+    assert prune(tmp_path / "out", "--dry_run") == 0
+    assert "costs nothing" in capsys.readouterr().out
+    # A smaller one is what the same stage 1 and that budget give, and the difference to a run of its own is told.
+    assert prune(tmp_path / "out", "--ratio", "0.125", "--output_dir", tmp_path / "less") == 0
+    assert "stage 1 left 0.25 of each reasoning" in capsys.readouterr().err
+    same = ("--ratio", "0.125", "--answer_keep", "0.25", "--output_dir", tmp_path / "direct")
+    assert prune(traces, *same) == 0
+    assert data_files(tmp_path / "less") == data_files(tmp_path / "direct")
+    settings = [json.loads((tmp_path / name / "run.json").read_text())["settings"] for name in ("less", "direct")]
+    assert settings[0] == settings[1]
+    # The former budget itself, and any number of tokens beside the same share of stage 1, are exact without a word.
+    capsys.readouterr()
+    assert prune(tmp_path / "less", "--ratio", "0.25", "--output_dir", tmp_path / "back") == 0
+    assert data_files(tmp_path / "back") == data_files(tmp_path / "out")
+    assert prune(tmp_path / "out", "--max_tokens", "60", "--output_dir", tmp_path / "tokens") == 0
+    assert "note:" not in capsys.readouterr().err
+
+
+def test_another_score_alone_keeps_the_former_budget(traces: Path, tmp_path: Path) -> None:
+    one_stage = ("--pruner", "wo_coarse", "--ratio", "0.5")
+    assert prune(traces, *one_stage, "--output_dir", tmp_path / "out") == 0
+    assert prune(tmp_path / "out", "--score", "mean_entropy", "--output_dir", tmp_path / "again") == 0
+    assert prune(traces, *one_stage, "--score", "mean_entropy", "--output_dir", tmp_path / "direct") == 0
+    assert data_files(tmp_path / "again") == data_files(tmp_path / "direct")
+    settings = json.loads((tmp_path / "again" / "run.json").read_text())["settings"]
+    assert (settings["ratio"], "max_tokens" in settings) == (0.5, False)
+
+
+def test_without_a_stage_1_any_ratio_is_exact(traces: Path, tmp_path: Path) -> None:
+    for pruner in ("keep_last", "random"):
+        assert (
+            prune(traces, "--pruner", pruner, "--ratio", "0.2", "--output_dir", tmp_path / "out", "--overwrite") == 0
+        )
+        out = (tmp_path / f"{pruner}-again", tmp_path / f"{pruner}-direct")
+        assert prune(tmp_path / "out", "--ratio", "0.8", "--output_dir", out[0]) == 0
+        assert prune(traces, "--pruner", pruner, "--ratio", "0.8", "--output_dir", out[1]) == 0
+        assert data_files(out[0]) == data_files(out[1])
+
+
+def test_rows_that_were_dropped_stay_counted_under_a_new_budget(traces: Path, tmp_path: Path) -> None:
+    spoilt: list[str] = []
+
+    def spoil(name: str, before: int, good: str) -> str:
+        if not good.startswith("Read the input") and not spoilt:
+            spoilt.append(name)
+        return "Something that was never said." if name in spoilt else good
+
+    with strong_endpoint(spoil) as server:
+        llm = ("--anchor_model", "strong", "--anchor_base_url", server.url, "--max_attempts", "1")
+        settings = (*llm, "--on_failure", "drop", "--ratio", "0.5")
+        assert prune(traces, *settings, "--output_dir", tmp_path / "out") == 0
+    assert prune(tmp_path / "out", "--ratio", "0.9", "--output_dir", tmp_path / "again") == 0
+    first, again = (json.loads((tmp_path / name / "run.json").read_text())["summary"] for name in ("out", "again"))
+    for name in ("rows", "usable", "dropped", "dropped_reasons"):
+        assert first[name] == again[name]
+    assert first["dropped"] == 1
 
 
 def test_rows_without_a_valid_pruning_can_be_dropped_and_are_counted(traces: Path, tmp_path: Path) -> None:

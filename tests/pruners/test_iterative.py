@@ -45,8 +45,8 @@ def test_the_lowest_scores_go_until_the_budget_holds(embedded_model: str) -> Non
         pruning = budgeted(Fixed(), embedded_model, max_tokens=budget).prune([TRACE])[0]
         tokens = tokens_of(embedded_model, pruning.trace.reasoning)
         assert pruning.record["tokens"] == tokens
-        assert tokens <= budget or (pruning.trace.kept == (0,) and pruning.reason.startswith("over_budget: "))
-        assert (tokens > budget) == (pruning.reason == f"over_budget: {tokens} > {budget} tokens")
+        assert tokens <= budget or (pruning.trace.kept == (0,) and pruning.remark.startswith("over_budget: "))
+        assert (tokens > budget) == (pruning.remark == f"over_budget: {tokens} > {budget} tokens")
         kept.append(pruning.trace.kept)
     assert sorted(set(kept)) == [(0,), (0, 1, 2, 3, 4), (0, 2), (0, 2, 3, 4), (0, 2, 4)]
     assert kept == sorted(kept, key=len)

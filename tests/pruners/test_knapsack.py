@@ -64,7 +64,7 @@ def test_no_smaller_budget_is_worth_more_and_every_budget_holds(embedded_model: 
     for budget in range(1, whole + 1):
         pruning = pruner(embedded_model, 3.0, 2.0, 0.1, 2.0, 0.2, max_tokens=budget).prune([TRACE])[0]
         tokens = count_tokens(embedded_model, [pruning.trace.reasoning])[0]
-        assert (tokens > budget) == pruning.reason.startswith("over_budget: ")
+        assert (tokens > budget) == pruning.remark.startswith("over_budget: ")
         if tokens <= budget:
             values.append(pruning.record["value"])
     assert values == sorted(values)

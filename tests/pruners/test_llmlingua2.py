@@ -91,7 +91,7 @@ def test_every_budget_holds_and_one_word_more_would_not_fit(model: str, models: 
         assert pruning.record["tokens"] == tokens
         assert pruning.record["budget"] == budget
         over = f"over_budget: {tokens} > {budget} tokens"
-        assert pruning.reason == (over if tokens > budget else "")
+        assert pruning.remark == (over if tokens > budget else "")
         assert tokens <= budget or pruning.record["words_kept"] == 1
         assert tokens >= budget - 6 or pruning.record["words_kept"] == pruning.record["words"]
         words.append(pruning.record["words_kept"])

@@ -190,7 +190,7 @@ def test_every_budget_holds_and_steps_hold_their_own_words(model: str) -> None:
         after, record = pruning.trace, pruning.record
         assert record["tokens"] == count_tokens("embedded", [after.reasoning])[0]
         over = f"over_budget: {record['tokens']} > {budget} tokens"
-        assert pruning.reason == (over if record["tokens"] > budget else "")
+        assert pruning.remark == (over if record["tokens"] > budget else "")
         assert record["tokens"] <= budget or record["words_kept"] == 1
         assert record["rewritten"] == list(after.steps)
         for step, position in zip(after.steps, after.kept, strict=True):

@@ -75,7 +75,7 @@ def test_a_reasoning_is_never_emptied(embedded_model: str) -> None:
     blank = Fixed(((0, " "), (1, "antidisestablishmentarianism"), (2, "\n")), (0.9, 0.2, 0.8))
     pruning = decide(TRACE, blank, [0, 2], embedded_model, {"budget": 1})
     assert pruning.trace.reasoning == "antidisestablishmentarianism"
-    assert pruning.reason == f"over_budget: {pruning.record['tokens']} > 1 tokens"
+    assert pruning.remark == f"over_budget: {pruning.record['tokens']} > 1 tokens"
     nothing = decide(TRACE, Fixed(((0, " "),), (0.9,)), [0], embedded_model, {"budget": 1})
     assert nothing.trace is TRACE
     assert nothing.reason.startswith("no_words: ")
