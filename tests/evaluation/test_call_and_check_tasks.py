@@ -20,7 +20,7 @@ from evaluation.pass_at_1.grading import (
 )
 from evaluation.pass_at_1.tiers import LANDLOCK
 
-from .conftest import unlike
+from .conftest import seconds_for, unlike
 
 SEND = (  # on whatever is open
     "import os\ndef send(data):\n    for fd in range(3, 40):\n        try: os.write(fd, data)\n"
@@ -68,7 +68,8 @@ CALLS = {
 
 
 def test_calls_have_the_verdict_that_they_deserve(grader: Grader) -> None:
-    verdicts = grader.grade([replace(ADD, code=code, cpu_seconds=0.4) for code, _, _ in CALLS.values()])
+    tasks = [replace(ADD, code=code, cpu_seconds=seconds_for(status)) for code, status, _ in CALLS.values()]
+    verdicts = grader.grade(tasks)
     assert unlike(CALLS, verdicts) == {}
 
 
@@ -163,7 +164,8 @@ CHECKS = {
 
 
 def test_checks_have_the_verdict_that_they_deserve(grader: Grader) -> None:
-    verdicts = grader.grade([CheckTask(code, CHECK, "f", cpu_seconds=0.4) for code, _, _ in CHECKS.values()])
+    tasks = [CheckTask(code, CHECK, "f", cpu_seconds=seconds_for(status)) for code, status, _ in CHECKS.values()]
+    verdicts = grader.grade(tasks)
     assert unlike(CHECKS, verdicts) == {}
 
 

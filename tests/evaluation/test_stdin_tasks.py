@@ -9,7 +9,7 @@ import pytest
 from evaluation.pass_at_1.grading import Grader, StdinTask
 from evaluation.pass_at_1.tiers import Tier
 
-from .conftest import TIERS, unlike
+from .conftest import TIERS, seconds_for, unlike
 
 SUM = (("2 3\n", "5\n"), ("40 2", "42"))
 
@@ -97,7 +97,8 @@ def test_right_programs_pass(grader: Grader) -> None:
 
 
 def test_wrong_programs_do_not_pass_and_the_verdict_says_why(grader: Grader) -> None:
-    verdicts = grader.grade([StdinTask(code, SUM, cpu_seconds=0.5) for code, _, _ in WRONG.values()])
+    tasks = [StdinTask(code, SUM, cpu_seconds=seconds_for(status)) for code, status, _ in WRONG.values()]
+    verdicts = grader.grade(tasks)
     assert unlike(WRONG, verdicts) == {}
 
 
