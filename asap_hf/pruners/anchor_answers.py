@@ -58,7 +58,7 @@ def final_answer(answer: str) -> str:
 
     As [`without_thinking`], but for answers that nothing checks: thoughts must not be taken for what was asked for.
     """
-    return "" if not answer.rpartition("</think>")[2].strip() else without_thinking(answer)
+    return without_thinking(answer) if at_last_closing(answer)[2].strip() else ""
 
 
 def unfenced(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UnusableTrace
 from ..sft import render_prompt
+from ..think_tags import CLOSING, OPENING, OPENING_TAG, canonical, without_open_end
 from .preparation import Preparation
 from .row_words import RowWords, answer_in, dense, last_words, reasoning_in
 
@@ -74,16 +75,16 @@ class Expectation:
             return ["no_reasoning"]
         if not self._holds(trained, reasoning):
             return [self._lost(row, inputs, reasoning)]
-        if "</think>" not in trained:
+        if CLOSING not in trained:
             return ["unclosed"]
         answer = answer_in(completion, str(self.tokenizer.eos_token))
         if not answer:
             return ["no_answer"]
-        found = [] if self._holds(trained.partition("</think>")[2], answer) else ["answer_masked"]
+        found = [] if self._holds(trained.partition(CLOSING)[2], answer) else ["answer_masked"]
         if not all(self._holds(trained, earlier) for earlier in self.words.earlier_reasonings(row)):
             found.append("reasoning_dropped")
-        opened = dense(self._decode(inputs)).partition(dense(reasoning))[0]
-        return found + (["two_openings"] if opened.endswith("<think>" * 2) else [])
+        opened = dense(canonical(self._decode(inputs))).partition(dense(reasoning))[0]
+        return found + (["two_openings"] if opened.endswith(OPENING * 2) else [])
 
     def _lost(self, row: Mapping[str, Any], inputs: Sequence[int], reasoning: str) -> str:
         """Why a reasoning that the row has is not in the loss."""
@@ -99,7 +100,7 @@ class Expectation:
         if self.words.layout == "text":  # TRL has nothing by which it could keep any of it out of the loss
             return "prompt_trained"
         asked = self.words.asked(row, inputs)
-        if not asked and (self.words.layout != "tokens" or "<think>" in self._decode(inputs)):
+        if not asked and (self.words.layout != "tokens" or OPENING_TAG.search(self._decode(inputs))):
             return "no_prompt"
         if self.words.layout == "tokens":
             # A collator without padding masks the first token of every row.
@@ -114,7 +115,7 @@ class Expectation:
         """Whether words before the reasoning are in the loss, other than those that open the assistant's turn."""
         reasoning = dense(reasoning_in(self._decode(inputs)))
         before, found, _ = dense(self._decode(trained)).partition(reasoning)
-        return bool(reasoning and found) and not dense(f"{self.prompt_end or ''}<think>").endswith(before)
+        return bool(reasoning and found) and not dense(f"{self.prompt_end or ''}{OPENING}").endswith(before)
 
     def _end_faults(self, row: Mapping[str, Any], trained: list[int]) -> list[str]:
         answers = 1
@@ -136,7 +137,7 @@ class Expectation:
             elif not self.words.is_conversational(row):
                 found.append("no_bos")
         if self.words.layout == "prompt" and not self.words.is_conversational(row) and asking != "no_prompt":
-            ends = row["prompt"].rstrip().removesuffix("<think>").rstrip()
+            ends = without_open_end(row["prompt"]).rstrip()
             if self.prompt_end is not None and not ends.endswith(self.prompt_end):
                 found.append("foreign_prompt")
         return found
@@ -166,4 +167,4 @@ def _prompt_end(tokenizer: PreTrainedTokenizerBase) -> str | None:
         rendered = render_prompt([{"role": "user", "content": _QUESTION}], tokenizer)
     except UnusableTrace:
         return None
-    return rendered.partition(_QUESTION)[2].rstrip().removesuffix("<think>").rstrip()
+    return without_open_end(rendered.partition(_QUESTION)[2]).rstrip()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..rows import Columns, is_rendered, question_of
+from ..think_tags import OPENING_TAG, after_last_opening, at_first_closing, without_open_end
 
 _COLUMNS = {"prompt": Columns(prompt="prompt", completion="completion"), "messages": Columns(messages="messages")}
 
@@ -53,8 +54,9 @@ class RowWords:
     def asked(self, row: Mapping[str, Any], inputs: Sequence[int]) -> list[str]:
         """What the user said, turn by turn; empty where nothing is asked."""
         if self.layout in ("text", "tokens"):
-            before, opening, _ = self.completion(row, inputs).partition("<think>")
-            found = [self._question(before)] if opening else []
+            text = self.completion(row, inputs)
+            opening = OPENING_TAG.search(text)
+            found = [self._question(text[: opening.start()])] if opening else []
         elif not self.is_conversational(row):
             found = [self._question(row["prompt"])]
         else:
@@ -64,7 +66,7 @@ class RowWords:
 
     def _question(self, prompt: str) -> str:
         """The user's words in a prompt of text; empty where there is only what a template puts around them."""
-        prompt = prompt.rstrip().removesuffix("<think>").strip().removeprefix(self.bos)
+        prompt = without_open_end(prompt).strip().removeprefix(self.bos)
         question = question_of(prompt)
         if question == prompt and is_rendered(prompt):  # a template's marks, and no turn of the user
             return ""
@@ -73,13 +75,13 @@ class RowWords:
 
 def reasoning_in(completion: str) -> str:
     """The text before the first `</think>`, without an opening tag; empty where there is none."""
-    before, closing, _ = completion.partition("</think>")
-    return before.rpartition("<think>")[2].strip() if closing else ""
+    before, closing, _ = at_first_closing(completion)
+    return after_last_opening(before).strip() if closing else ""
 
 
 def answer_in(completion: str, eos: str) -> str:
     """What follows the first `</think>`, up to the end of sequence."""
-    return completion.partition("</think>")[2].partition(eos)[0].strip()
+    return at_first_closing(completion)[2].partition(eos)[0].strip()
 
 
 def last_words(turns: Any) -> str:

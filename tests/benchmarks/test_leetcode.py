@@ -36,8 +36,8 @@ def test_the_prompt_is_the_data_sets_own(benchmark: Benchmark) -> None:
             f"from __future__ import annotations\n{LEETCODE['prompt']}\n{SOLUTION}\n",
         ),
         ("There is no way.", None),
-        (f"```python\n{SOLUTION}", SOLUTION),
-        (f"```python\n{SOLUTION.rstrip()[:-3]}", None),
+        (f"```python\n{SOLUTION}", f"{LEETCODE['prompt']}\n{SOLUTION}"),  # never closed, but whole
+        (f"```python\n{SOLUTION.rstrip()[:-1]}", None),
     ],
 )
 def test_programs(benchmark: Benchmark, answer: str, program: str | None) -> None:
