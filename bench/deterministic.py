@@ -62,7 +62,7 @@ def compare(arguments: argparse.Namespace) -> None:
         again = scores_of(alone, traces[::-1])[::-1]
         torch.set_num_threads(arguments.threads)
         spent = {"batches": spent["batches"] + batches, "alone": spent["alone"] + single}
-        lengths = [len(one.ids) for one in tokenizer(traces)]
+        lengths = [len(one.ids) for one in tokenizer(traces) if one is not None]
         share, most = difference(together, apart)
         cells = (f"{min(lengths)}-{max(lengths)}", f"{batches:.2f}", f"{single:.2f}", f"{single / batches:.2f}")
         told = (*cells, f"{share:.0%}", f"{most:.1e}", f"{difference(apart, again)[1]:.1e}")
