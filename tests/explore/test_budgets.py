@@ -10,6 +10,7 @@ import pytest
 
 from asap_hf.commands.prune import main as prune
 from asap_hf.commands.prune_arguments import PruneArguments
+from asap_hf.errors import UsageError
 from asap_hf.explore.page import write_page
 from asap_hf.explore.results import open_results
 from asap_hf.rebudget import Rebudget
@@ -103,6 +104,23 @@ def test_the_sum_over_all_traces_is_that_of_the_result_that_prune_writes(
     assert f"→ {sum(row['tokens_after'] for row in rows)} tokens" in totals
     kept = tab.evaluate("document.querySelectorAll('.step[data-state=\"kept\"]').length")
     assert kept == len(rows[1]["kept"])
+
+
+def test_the_page_offers_no_larger_share_than_prune_takes(tab: Tab, tmp_path: Path) -> None:
+    settings = {**folders.SETTINGS, "answer_keep": 0.25}
+    folder = write_result(tmp_path / "out", cases(), settings=settings)
+    write_page(open_results(folder), tmp_path / "page.html")
+    with pytest.raises(UsageError, match="more than stage 1 left"):
+        prune(PruneArguments(str(folder), output_dir=str(tmp_path / "more"), ratio=0.3))
+    tab.open(tmp_path / "page.html", "#row=0&ratio=0.9")
+    told = "document.getElementById('told').textContent"
+    for amounts in ([0.25], [0.1, 0.9], [0.1, 1]):
+        (*_, kept) = tab.evaluate(f"{_SET}('ratio', {amounts})")
+        assert kept == kept_by_prune(folder, 0, ratio=0.25)
+        assert "stage 1 left no more" in tab.evaluate(told)
+        assert "--ratio 0.25 " in tab.evaluate("document.getElementById('command').textContent")
+    tab.evaluate(f"{_SET}('ratio', [0.1])")
+    assert "stage 1 left no more" not in tab.evaluate(told)
 
 
 def test_keys_go_to_every_length_at_which_the_loop_can_stop(tab: Tab, page: Path) -> None:
