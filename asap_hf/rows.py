@@ -23,6 +23,8 @@ _PAIRS = [
     for completion in ("generation", "completion", "response", "solution")
 ]
 
+_OF_A_PROMPT = ("system", "system_prompt", "instruction", "input", "context", "tools")
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -79,6 +81,10 @@ class Columns:
     def names(self) -> tuple[str, ...]:
         """The columns that hold the trace; every other one belongs to the dataset's owner."""
         return tuple(name for name in (self.prompt, self.completion, self.messages) if name)
+
+    def unread(self, names: Sequence[str]) -> list[str]:
+        """The columns among `names` that by their name belong in a prompt, and are not read."""
+        return [name for name in names if name in _OF_A_PROMPT and name not in self.names]
 
     def prompt_messages(self, row: Mapping[str, Any]) -> list[Message] | str:
         """The prompt as chat messages; as text where it was already rendered with some chat template.

@@ -49,6 +49,18 @@ def test_the_column_that_holds_the_reasonings_is_named(
     assert main(["prune", str(path), *settings, *named]) == 0
 
 
+def test_a_column_that_belongs_in_the_prompt_is_not_passed_over_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"question": "How many?", "output": COMPLETION, "system_prompt": "Think.", "category": "maths"}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    named = ("--prompt_column", "question", "--completion_column", "output", "--pruner", "keep_last")
+    assert main(["prune", str(tmp_path / "rows.jsonl"), *named, "--output_dir", str(tmp_path / "out")]) == 0
+    (note,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note:")]
+    assert "'system_prompt' is no part of any prompt" in note
+    assert "'question' and 'output'" in note
+
+
 def test_no_other_column_is_named_where_none_is_better(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = {"prompt": "How many?", "completion": "<think>\nnever ends", "note": "no tags"}
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")

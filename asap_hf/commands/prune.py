@@ -119,6 +119,9 @@ def _open(arguments: PruneArguments) -> tuple[Source, Columns]:
     columns = Columns.recognise(
         source.columns, arguments.prompt_column, arguments.completion_column, arguments.splitter
     )
+    read = " and ".join(map(repr, columns.names))
+    for name in columns.unread(source.columns):
+        logger.warning("note: the column %r is no part of any prompt: prompts and completions are %s", name, read)
     return source, columns
 
 
