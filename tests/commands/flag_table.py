@@ -215,7 +215,11 @@ PUBLISH: dict[str, dict[str, Case | Elsewhere]] = {
         "license": Case("--license mit"),
         "results_model": Elsewhere(f"{_MODEL}test_what_is_said_of_results_has_to_fit"),
     },
-    "publish metric": {**HUB, "folder": Case("--folder generation_latency")},
+    "publish metric": {
+        **HUB,
+        "folder": Case("--folder generation_latency --repo_id me/generation_latency"),
+        "repo_id": Case("--repo_id you/generated_tokens"),
+    },
     "publish page": {**HUB, "folder": Case("--folder page-2.html")},
 }
 RECIPE: dict[str, dict[str, Case | Elsewhere]] = {

@@ -221,7 +221,7 @@ STANDING = {
     "explore": "pruned --output seen.html",
     "publish dataset": "pruned --repo_id me/traces --dry_run",
     "publish model": "checkpoint --repo_id me/model --base_model me/base --dry_run",
-    "publish metric": "generated_tokens --repo_id me/metric --dry_run",
+    "publish metric": "generated_tokens --repo_id me/generated_tokens --dry_run",
     "publish page": "explored.html --repo_id me/page --dry_run",
     "recipe show": "r1-distill-qwen-7b",
     "recipe copy": "r1-distill-qwen-7b mine.yaml",
@@ -360,7 +360,7 @@ def test_a_flag_that_a_pruner_does_not_use_is_refused_with_those_that_do(pruner:
 
 REFUSED = [
     ("prune traces.jsonl --dry_run --threshold 0.7", "--threshold has an effect only with an LLM"),
-    ("prune traces.jsonl --dry_run --max_cost 7", "--max_cost has an effect only with an LLM"),
+    ("prune traces.jsonl --dry_run --max_cost 7 --prompt_price 1 --completion_price 1", "only with an LLM"),
     (f"prune traces.jsonl --dry_run {LLM} --answer_keep 0.7", "--answer_keep has an effect only without an LLM"),
     (f"prune traces.jsonl --dry_run {LLM} --anchor_mode select --threshold 0.7", "with --anchor_mode rewrite"),
     (f"prune traces.jsonl --dry_run {LLM} --anchor_structured vllm", "only with --anchor_mode select"),
