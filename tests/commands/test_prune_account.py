@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from datasets import load_dataset
 
 from asap_hf.cli import main
 from tests.strong_endpoint import StrongEndpoint
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "asap_hf" / "samples" / "traces.jsonl"
@@ -117,9 +117,7 @@ def test_a_run_that_was_killed_goes_on_within_its_cap(
     with billing_endpoint() as server:
         arguments = command(traces, server, "--num_shards", shards, "--output_dir", str(tmp_path / "out"))
         killed = started([*arguments, "--max_cost", "40"], str(tmp_path / "ledger"))
-        while server.answers < 7:
-            assert killed.poll() is None, killed.communicate()
-            time.sleep(0.01)
+        until(lambda: server.answers >= 7 or killed.poll() is not None, "half of the answers")
         killed.kill()
         killed.communicate()
         monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "ledger"))

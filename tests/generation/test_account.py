@@ -8,7 +8,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +22,7 @@ from asap_hf.generation.account import Account
 from asap_hf.generation.shared_account_store import shared_store
 from asap_hf.pruners.anchor import AnchorPruner
 
+from ..waiting import until
 from .fake_endpoint import FakeEndpoint, Reply
 
 PRICES = {"prompt_price": 1e6, "completion_price": 1e6}  # one unit per token
@@ -91,8 +91,7 @@ def test_what_a_killed_process_had_sent_counts_and_blocks_nobody(server, tmp_pat
     """Three of its requests hang when it is killed; what they may have cost is spent, and the rest is not."""
     server.plan = lambda prompt, before: Reply(delay=60.0 if prompt < "00003" else 0.0)
     killed = client(server, tmp_path / "account", 1000, 0, 3)
-    while len(server.seen) < 3:
-        time.sleep(0.01)
+    until(lambda: len(server.seen) == 3, "three requests in flight")
     store = shared_store(tmp_path / "account")
     assert store.pending
     killed.kill()
@@ -114,11 +113,10 @@ def test_a_process_that_dies_is_noticed_by_one_that_waits_for_its_money(server, 
     """The cap holds one request: the other process waits while it is in flight, and gives up when nobody holds it."""
     server.plan = lambda prompt, before: Reply(delay=60.0 if prompt < "00003" else 0.0)
     killed = client(server, tmp_path / "account", 100, 0, 1)
-    while not server.seen:
-        time.sleep(0.01)
+    until(lambda: server.seen, "one request in flight")
     waits = client(server, tmp_path / "account", 100, 5, 1)
-    with pytest.raises(subprocess.TimeoutExpired):
-        waits.wait(timeout=5)
+    until(lambda: len(list((tmp_path / "account").glob("*.process"))) == 2, "two processes that have an account")
+    assert waits.poll() is None
     killed.kill()
     killed.communicate()
     out, err = waits.communicate(timeout=120)
@@ -297,8 +295,7 @@ def test_what_is_no_money_is_refused(wrong):
 def test_a_process_that_is_interrupted_gives_back_what_it_had_not_sent(server, tmp_path):
     server.plan = lambda prompt, before: Reply(delay=60.0)
     one = client(server, tmp_path / "account", 10**6, 0, 100)
-    while len(server.seen) < 32:
-        time.sleep(0.01)
+    until(lambda: len(server.seen) == 32, "all places taken")
     one.send_signal(signal.SIGINT)
     one.communicate(timeout=120)
     usage = shared_store(tmp_path / "account").usage

@@ -324,7 +324,6 @@ def test_an_answer_that_breaks_off_is_asked_for_again(server):
     [
         5,
         "many",
-        ["5"],
         {"prompt_tokens": "3", "completion_tokens": -1},
         {"completion_tokens": 3},
         {"prompt_tokens": 0, "completion_tokens": 0},
