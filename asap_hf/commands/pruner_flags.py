@@ -35,6 +35,7 @@ def pruner_rules(pruners: Sequence[str]) -> list[Rule]:
             "pruner",
         ),
         *rules,
+        Rule(["all_scores"], lambda given: given.selector != "reference", "without --selector reference", "selector"),
         Rule(["decontaminate_n"], lambda given: bool(given.decontaminate), "with --decontaminate", "decontaminate"),
     ]
 

@@ -14,6 +14,7 @@ import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import asap_hf
+from asap_hf.cli import main as cli
 from asap_hf.commands.methods import pruner_of, settings_of
 from asap_hf.commands.prune import main
 from asap_hf.commands.prune_arguments import PruneArguments
@@ -180,18 +181,23 @@ def test_deterministic_holds_here_too(tiny: str, monkeypatch: pytest.MonkeyPatch
     assert "deterministic" not in replace(scorer, deterministic=False).fingerprint
 
 
-def test_the_command(tiny: str, tmp_path: Path) -> None:
+def test_the_command(tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trace = made_up(random.Random(1))
-    source = tmp_path / "traces.jsonl"
+    source, out = tmp_path / "traces.jsonl", tmp_path / "out"
     source.write_text(json.dumps({"prompt": trace.question, "completion": trace.completion}) + "\n")
-    out = tmp_path / "out"
-    asked = {"scorer": tiny, "dtype": "float32", "pruner": "wo_coarse", "max_tokens": 40}
-    given = PruneArguments(**{**PRESET, "dataset_name": str(source), "dataset_config": None, **asked})
-    given.output_dir = str(out)
-    assert main(given)["ok"] == 1
+    own = tmp_path / "prune.yaml"
+    own.write_text(yaml.safe_dump({name: value for name, value in PRESET.items() if not name.startswith("dataset_")}))
+    asked = ["--scorer", tiny, "--dtype", "float32", "--pruner", "wo_coarse", "--max_tokens", "40"]
+    assert cli(["prune", str(source), "--config", str(own), *asked, "--output_dir", str(out)]) == 0
     assert json.loads((out / "run.json").read_text())["settings"]["selector"] == "reference"
-    with pytest.raises(UsageError, match="--selector reference has no order of removal"):
-        main(PruneArguments(str(out), str(tmp_path / "other"), max_tokens=20))
+    assert cli(["prune", str(out), "--max_tokens", "20", "--output_dir", str(tmp_path / "other")]) == 2
+    assert "--selector reference has no order of removal" in capsys.readouterr().err
+
+
+def test_it_has_one_score(tiny: str, tmp_path: Path) -> None:
+    given = PruneArguments("in", str(tmp_path / "out"), pruner="wo_coarse", selector="reference", all_scores=False)
+    with pytest.raises(UsageError, match="--no_all_scores has an effect only without --selector reference"):
+        main(given)
 
 
 @pytest.mark.parametrize("pruner", ["spirit_own", "random", "step_entropy"])
