@@ -247,10 +247,17 @@ def test_every_flag_can_stand_in_yaml(traces: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pruner", "stages"), [("wo_coarse", ["iterative"]), ("wo_fine", ["answer_anchor"]), ("wo_any", [])]
+    ("pruner", "budget", "stages"),
+    [
+        ("wo_coarse", ["--max_tokens", "80"], ["iterative"]),
+        ("wo_fine", ["--ratio", "0.25"], ["answer_anchor"]),
+        ("wo_any", [], []),
+    ],
 )
-def test_ablations_leave_a_stage_out(pruner: str, stages: list[str], traces: Path, tmp_path: Path) -> None:
-    assert prune(traces, "--pruner", pruner, "--max_tokens", "80", "--output_dir", tmp_path / "out") == 0
+def test_ablations_leave_a_stage_out(
+    pruner: str, budget: list[str], stages: list[str], traces: Path, tmp_path: Path
+) -> None:
+    assert prune(traces, "--pruner", pruner, *budget, "--output_dir", tmp_path / "out") == 0
     steps = load(tmp_path / "out", "steps")["train"]
     assert [stage["stage"] for stage in json.loads(steps[0]["record"])] == stages
     if pruner == "wo_any":
