@@ -97,6 +97,9 @@ PRUNE: dict[str, Case | Elsewhere] = {
     "ratio": Case("--ratio 0.3"),
     "batch_size": Case("--batch_size 2"),
     "num_shards": Elsewhere(f"{_SHARDS}test_a_killed_run_goes_on_with_the_first_shard_that_is_not_whole"),
+    "fail_above": Elsewhere(
+        "tests/commands/test_failures.py::test_a_run_whose_rows_all_failed_warns_and_ends_with_1_if_asked_to"
+    ),
     "ledger_dir": Elsewhere("tests/test_kill.py::test_killed_at_twenty_moments"),
     "retry_failed": Elsewhere(f"{_PRUNED}test_after_a_retry_the_summary_counts_every_row_in_every_stage"),
     "dry_run": Elsewhere(f"{_PRUNED}test_a_dry_run_says_what_it_would_take_and_does_nothing"),

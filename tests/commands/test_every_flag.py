@@ -147,7 +147,7 @@ def run_of_prune(arguments: Any) -> dict[str, Any]:
             "filters": [vars(one) for one in filters],
             "source": (source.label, type(source.dataset).__name__, source.rows, next(iter(source.batches(9)))),
             "columns": columns,
-            "production": (sorted(made.ids), made.batch_size),
+            "production": (sorted(made.carried.features), made.batch_size),
         }
 
 
