@@ -368,7 +368,7 @@ def test_a_new_ratio_is_held_against_what_stage_1_left(
         assert "prune the traces anew with --ratio 0.5" in error
     assert not (tmp_path / "more").exists()
     assert prune(tmp_path / "out", "--dry_run") == 0
-    assert "costs nothing" in capsys.readouterr().out
+    assert "needs no model and no LLM" in capsys.readouterr().out
     # A smaller one is what the same stage 1 and that budget give, and the difference to a run of its own is told.
     assert prune(tmp_path / "out", "--ratio", "0.125", "--output_dir", tmp_path / "less") == 0
     assert "stage 1 left 0.25 of each reasoning" in capsys.readouterr().err
