@@ -59,7 +59,7 @@ class ComparePrunersArguments(PruneArguments):
         for one in fields(self):
             if one.name in _ELSEWHERE and getattr(self, one.name) != one.default:
                 raise UsageError(f"--{one.name} is not for compare-pruners: see --pruners, --ratios and --traces")
-        refuse_unused_of_prune(self)
+        refuse_unused_of_prune(replace(self, device=None, dtype="auto"))  # which the judge uses in any case
         refuse_unused(self, _RULES)
         for name in ("traces", "max_tokens_trace", "processes"):
             value = getattr(self, name)

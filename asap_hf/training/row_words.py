@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..rows import Columns, is_rendered, question_of
+from ..rendered_prompts import rendered_turns
+from ..rows import Columns, question_of
 from ..think_tags import OPENING_TAG, after_last_opening, at_first_closing, without_open_end
 
 _COLUMNS = {"prompt": Columns(prompt="prompt", completion="completion"), "messages": Columns(messages="messages")}
@@ -66,10 +67,9 @@ class RowWords:
 
     def _question(self, prompt: str) -> str:
         """The user's words in a prompt of text; empty where there is only what a template puts around them."""
-        prompt = without_open_end(prompt).strip().removeprefix(self.bos)
-        question = question_of(prompt)
-        if question == prompt and is_rendered(prompt):  # a template's marks, and no turn of the user
-            return ""
+        if turns := rendered_turns(prompt) or rendered_turns(prompt.removeprefix(self.bos)):
+            return next((turn.words for turn in reversed(turns) if turn.role == "user"), "")
+        question = question_of(without_open_end(prompt).strip().removeprefix(self.bos))
         return "" if dense(self.prompt_end).endswith(dense(question)) else question
 
 

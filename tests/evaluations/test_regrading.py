@@ -246,7 +246,7 @@ def test_former_verdicts_stay_where_they_are(evaluation: Evaluation, benchmark: 
     evaluation.run(tmp_path / "out")
     with pytest.raises(UsageError, match="name another folder with --output_dir"):
         regrade(Finished.read(tmp_path / "out"), [benchmark], tmp_path / "." / "out", overwrite=True)
-    with pytest.raises(UsageError, match="--overwrite"):
+    with pytest.raises(UsageError, match="is not an evaluation.*choose another --output_dir"):
         regrade(Finished.read(tmp_path / "out"), [benchmark], tmp_path / "tok")
 
 

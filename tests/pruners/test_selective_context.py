@@ -229,7 +229,7 @@ def test_hostile_texts(name: str, model: str) -> None:
     for fields in ({"reduce_ratio": 0.5}, {"max_tokens": 6}):
         pruning = SelectiveContextPruner(model, "embedded", **fields).prune([trace])[0]  # type: ignore[arg-type]
         assert pruning.trace.reasoning.strip()
-        if "max_tokens" in fields and not pruning.reason:
+        if "max_tokens" in fields and not pruning.reason and not pruning.remark:
             assert pruning.record["tokens"] <= 6
         assert is_subsequence(letters(pruning.trace.reasoning), letters(trace.reasoning))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 import trl
@@ -122,7 +123,8 @@ def test_messages_of_r1_distill_keep_their_reasoning_with_the_setting_that_is_na
     for reasoning, without, kept in zip(REASONINGS, in_the_loss(unasked), in_the_loss(asked), strict=True):
         assert reasoning.strip() not in without
         # Where the tokenizer has no token for the template's mark, one that straddles it comes along.
-        assert kept.partition("<think>")[2] == f"\n{reasoning.strip()}\n</think>\n\n{ANSWER}<｜end▁of▁sentence｜>"
+        expected = f"\n{reasoning.strip()}\n</think>\n\n{ANSWER}<｜end▁of▁sentence｜>"
+        assert kept.partition("<think>")[2] == normalize("NFC", expected)  # as the tokenizer writes letters
         assert len(kept.partition("<｜Assistant｜>")[0]) <= 1
     assert asked.reasons() == []
 
