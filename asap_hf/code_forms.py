@@ -35,6 +35,8 @@ _BEGINNING = re.compile(
     re.MULTILINE,
 )
 _INVISIBLE = {0xA0: " ", 0x202F: " ", 0x3000: " ", **dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))}
+# What `ast.parse` raises; Python 3.11 says SystemError where it loses count of its recursion.
+_NO_PROGRAM = (SyntaxError, ValueError, RecursionError, MemoryError, SystemError)
 _TRIES = 12  # places where a program may begin, and where it may end: no answer takes long
 
 
@@ -44,7 +46,7 @@ def parse(code: str) -> ast.Module | None:
         warnings.simplefilter("ignore")  # about escapes in other people's strings
         try:
             return ast.parse(code)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        except _NO_PROGRAM:
             return None
 
 
@@ -125,7 +127,7 @@ def _mistake(code: str) -> int | None:
             ast.parse(code)
         except SyntaxError as error:
             return (error.lineno or 0) - 1
-        except (ValueError, RecursionError, MemoryError):
+        except _NO_PROGRAM:
             return -1
     return None
 

@@ -26,6 +26,8 @@ STAGES = {
 WHOLE_STEPS = {*STAGES, "random", "keep_last", "spirit_own", "spirit_loo", "pir", "step_entropy", "knapsack"} - {
     "reference"
 }
+# Pruners with several scores to go by, which a flag chooses from.
+_SCORE_IS_CHOSEN = {"asap", "wo_coarse"}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _LONG_HASH = re.compile(r"[0-9a-f]{40,64}")
 # Told in run.json, but no flag of `asap-hf prune` changes them.
@@ -167,6 +169,8 @@ def prune_command(
             In how many parts it was made: each begins a Parquet row group of its own.
     """
     flags = {name: value for name, value in settings.items() if name not in _NO_FLAG}
+    if flags.get("pruner") not in _SCORE_IS_CHOSEN:
+        flags.pop("score", None)  # of the others, the only one that they have
     if not _COMMIT.fullmatch(flags.get("scorer_revision", "")):
         flags.pop("scorer_revision", None)  # a hash of local weights
     if is_hub_id(source) and _COMMIT.fullmatch(revision):
