@@ -7,10 +7,11 @@ import html
 import json
 import re
 import textwrap
+import threading
 import warnings
 from collections.abc import Iterator
 from itertools import takewhile
-from typing import Any
+from typing import Any, Literal
 
 from .code_lines import Kind, classify
 from .fence_marks import SPECIAL, is_fence
@@ -35,19 +36,26 @@ _BEGINNING = re.compile(
     re.MULTILINE,
 )
 _INVISIBLE = {0xA0: " ", 0x202F: " ", 0x3000: " ", **dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))}
-# What `ast.parse` raises; Python 3.11 says SystemError where it loses count of its recursion.
-_NO_PROGRAM = (SyntaxError, ValueError, RecursionError, MemoryError, SystemError)
+_NO_PROGRAM = (SyntaxError, ValueError, RecursionError, MemoryError)
+_PARSING = threading.Lock()
 _TRIES = 12  # places where a program may begin, and where it may end: no answer takes long
+
+
+def tree(code: str, mode: Literal["exec", "eval"] = "exec") -> Any:
+    """What `ast.parse` makes of a text, one text at a time: before 3.11.9, Python counts the depth of all threads that
+    parse in one number, and raises SystemError for a right program."""
+    with _PARSING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about escapes in other people's strings
+        return ast.parse(code, mode=mode)
 
 
 def parse(code: str) -> ast.Module | None:
     """The tree of a program in Python; `None` where it is none. It is not run."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about escapes in other people's strings
-        try:
-            return ast.parse(code)
-        except _NO_PROGRAM:
-            return None
+    try:
+        module: ast.Module = tree(code)
+    except _NO_PROGRAM:
+        return None
+    return module
 
 
 def mended(code: str) -> str:
@@ -121,14 +129,12 @@ def _as_deep(lines: list[str], depth: int) -> list[str]:
 
 def _mistake(code: str) -> int | None:
     """Number of the line from 0 that keeps code from being Python, -1 where no line is to blame; `None` if it is."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            ast.parse(code)
-        except SyntaxError as error:
-            return (error.lineno or 0) - 1
-        except _NO_PROGRAM:
-            return -1
+    try:
+        tree(code)
+    except SyntaxError as error:
+        return (error.lineno or 0) - 1
+    except _NO_PROGRAM:
+        return -1
     return None
 
 

@@ -66,14 +66,50 @@ def _what_is_wrong(error: BaseException) -> str:
 
 
 def load(*what: str | None, label: str, split: str, **how: Any) -> Any:
+    """The rows of files or of a folder, through `load_dataset`."""
     from datasets import load_dataset
+
+    with _loading(label):
+        return load_dataset(*what, split=split, **how)
+
+
+def load_from_hub(name: str, config: str | None, split: str, streaming: bool, revision: str | None) -> tuple[Any, str]:
+    """The rows of a Hub dataset, and the commit that they are of.
+
+    Where the Hub gives no rows, `datasets` takes those of any commit that its cache holds; that is refused where
+    another one was asked for.
+
+    Raises:
+        `UsageError`: if it does not exist, cannot be read, or is there at another commit only.
+    """
+    from datasets import load_dataset_builder
+
+    with _loading(name):
+        builder = load_dataset_builder(name, config, revision=revision)
+        commit = str(builder.hash or "")
+        if revision and commit != revision:
+            raise UsageError(
+                f"{name!r} cannot be had at {revision}: nothing is there, or the Hub does not answer; "
+                f"--dataset_revision {commit} takes the rows that an earlier run left in the cache"
+            )
+        if streaming:
+            return builder.as_streaming_dataset(split=split), commit
+        builder.download_and_prepare()
+        return builder.as_dataset(split=split), commit
+
+
+@contextmanager
+def _loading(label: str) -> Iterator[None]:
+    """What goes wrong while rows are looked for, as one sentence."""
     from datasets.exceptions import DatasetNotFoundError
     from datasets.utils import logging as datasets_logging
 
     datasets_logging.set_verbosity(datasets_logging.CRITICAL)  # what it logs is raised, too
     datasets_logging.disable_progress_bar()
     try:
-        return load_dataset(*what, split=split, **how)
+        yield
+    except UsageError:
+        raise
     except DatasetNotFoundError as error:
         raise UsageError(f"there is no dataset {label!r}, neither here nor on the Hub (or it is private)") from error
     except ConnectionError as error:

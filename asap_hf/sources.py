@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError
 from .json_lines import column_types, fits
-from .loading import check_encoding, check_start, load, reading
+from .loading import check_encoding, check_start, load, load_from_hub, reading
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features, IterableDataset
@@ -160,8 +160,7 @@ def open_source(
         raise UsageError(f"there is no file or folder {name!r}")
     else:
         commit, license_ = on_the_hub(name, revision)
-        commit = commit or revision or ""
-        dataset = load(name, config, **how, **({"revision": commit} if commit else {}))
+        dataset, commit = load_from_hub(name, config, split, streaming, commit or revision)
     with reading(name):
         first = next(iter(dataset), None)
     if first is None:

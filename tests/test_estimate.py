@@ -50,7 +50,7 @@ def test_rows_steps_and_tokens_are_those_of_the_source(embedded_model: str, monk
     assert total.flops > 2 * 130e6 * total.tokens
     cost = (total.prompt_tokens * 2 + total.completion_tokens * 4) / 1e6
     assert f"{cost:,.4f}" in table
-    assert "repeats one run of words" in table
+    assert "repeats one span over and over" in table
 
 
 def test_selecting_writes_a_fraction_of_what_rewriting_does(embedded_model: str) -> None:

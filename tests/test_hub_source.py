@@ -52,6 +52,24 @@ def test_another_state_of_the_dataset_can_be_asked_for(hub: Hub, tmp_path: Path)
         assert asap_hf(hub.env, *asked).returncode == code
 
 
+@pytest.mark.parametrize("how", [[], ["--streaming"]])
+def test_rows_in_the_cache_stand_for_their_own_commit_alone(hub: Hub, tmp_path: Path, how: list[str]) -> None:
+    """`datasets` takes any commit's rows from its cache where the Hub gives none."""
+    repo = hub.repo("dataset", "me/traces")
+    assert repo is not None
+    main = repo["branches"]["main"]
+    assert asap_hf(hub.env, *PRUNE, "--output_dir", tmp_path / "there").returncode == 0
+    offline = hub.env | {"HF_HUB_OFFLINE": "1"}
+    for number, (revision, code) in enumerate(((main, 0), (None, 0), ("main", 2), ("0" * 40, 2))):
+        asked = [*PRUNE, *how, "--output_dir", tmp_path / str(number)]
+        done = asap_hf(offline, *asked, *(["--dataset_revision", revision] if revision else []))
+        assert done.returncode == code, done.stderr
+        if code:
+            assert f"--dataset_revision {main} takes the rows" in done.stderr
+        else:
+            assert json.loads((tmp_path / str(number) / "run.json").read_text())["source_revision"] == main
+
+
 def test_what_is_made_from_it_carries_its_licence_on(hub: Hub, tmp_path: Path) -> None:
     assert asap_hf(hub.env, *PRUNE, "--output_dir", tmp_path / "out").returncode == 0
     done = asap_hf(hub.env, "publish", "dataset", tmp_path / "out", "--repo_id", "org/pruned", "--private")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import gc
 import gzip
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -198,3 +201,31 @@ def test_real_answers_that_show_the_use_of_their_function() -> None:
     for row in rows:
         name = row["prompt"].rpartition("def ")[2].partition("(")[0]
         assert f"def {name}(" in (program_in(row["response"], name) or ""), row["task_id"]
+
+
+class _Garbage:
+    """What only the collector of garbage finds, in the midst of something else; then other threads go on."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        time.sleep(1e-5)
+
+
+def test_a_right_program_is_one_while_other_threads_parse() -> None:
+    """Before 3.11.9, Python raises SystemError where two threads are in `ast.parse`."""
+    program = f"x = {[[list(range(9))] * 5] * 5}\nprint(x)"
+
+    def found(_: int) -> str:
+        for _ in range(5):
+            _Garbage()
+        return program_in(program, None)
+
+    threshold = gc.get_threshold()
+    gc.set_threshold(2)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            assert set(threads.map(found, range(200))) == {program}
+    finally:
+        gc.set_threshold(*threshold)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from ..code_forms import tree
 from ..evaluation.pass_at_1.benchmarks import plus_tests
 from ..evaluation.pass_at_1.grading import Grader, PlusTask, Task
 from .files import HUMANEVAL_PLUS, Row
@@ -89,7 +90,7 @@ def _with_inputs(row: Row) -> Row:
             base, plus, tolerance = row["base_input"], row["plus_input"], row["atol"]
         else:
             [inputs], [tolerance] = PLUS_INPUTS.findall(row["test"]), _TOLERANCE.findall(row["test"])
-            base, plus = ast.literal_eval(inputs), []
+            base, plus = ast.literal_eval(tree(inputs.strip(), "eval")), []
         inputs = {"base_input": [list(one) for one in base], "plus_input": [list(one) for one in plus]}
         return row | inputs | {"atol": float(tolerance)}
     except (KeyError, SyntaxError, TypeError, ValueError) as error:

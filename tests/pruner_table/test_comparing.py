@@ -205,7 +205,7 @@ def test_tables_are_written_whole_or_not_at_all(
     assert "| `keep_last` |" in (tmp_path / "table.md").read_text()
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert sorted(before) == ["results.jsonl", "run.json", "table.md"]
-    monkeypatch.setattr(Path, "replace", _full_disk)
+    monkeypatch.setattr("os.replace", _full_disk)
     with pytest.raises(RunError, match="cannot be kept"):
         write_tables(tmp_path, tables[:1], {"seed": 2})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name in before} == before
