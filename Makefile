@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: demo demo-train bench-gpu test quality style wheel vllm-test clean
 
 demo: $(STAMP)
-	$(BIN)/asap-hf prune asap_hf/samples/traces.jsonl --ratio 0.25 --output_dir out/demo --overwrite
+	$(BIN)/asap-hf prune asap_hf/traces/samples/traces.jsonl --ratio 0.25 --output_dir out/demo --overwrite
 
 demo-train: $(STAMP)
 	$(BIN)/python bench/train_small.py --demo

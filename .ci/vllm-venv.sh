@@ -23,5 +23,5 @@ pip=("$target/bin/python" -m pip --disable-pip-version-check install --quiet)
 # room to pull another build of torch.
 "${pip[@]}" --no-deps --requirement "$requirements"
 "${pip[@]}" --no-deps --no-build-isolation --editable "$root"
-"$target/bin/python" -c "import vllm, asap_hf.generation.vllm, asap_hf.surprisal"
+"$target/bin/python" -c "import vllm, asap_hf.llm.vllm, asap_hf.scoring.surprisal"
 printf '%s' "$wanted" >"$stamp"

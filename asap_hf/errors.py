@@ -14,7 +14,7 @@ class UnusableTrace(ValueError):
 
     Args:
         reason (`str`):
-            A short code from `asap_hf.trace.REASONS`.
+            A short code from `asap_hf.traces.trace.REASONS`.
     """
 
     def __init__(self, reason: str):

@@ -44,7 +44,7 @@ def main() -> None:
 def compare(arguments: argparse.Namespace) -> None:
     import torch
 
-    from asap_hf.surprisal import SurprisalScorer
+    from asap_hf.scoring.surprisal import SurprisalScorer
 
     os.environ["ASAP_HF_LEDGER"] = "off"
     torch.set_num_threads(arguments.threads)

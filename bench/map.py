@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SAMPLES = Path(__file__).parents[1] / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = Path(__file__).parents[1] / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def produce(rows: int, folder: str, results: Any) -> None:
 
 def seconds_of_one_tokenisation(source: Path) -> float:
     """The floor: reading the rows and counting the tokens of each completion once."""
-    from asap_hf.sources import open_source
-    from asap_hf.tokens import count_tokens
+    from asap_hf.models.tokens import count_tokens
+    from asap_hf.traces.sources import open_source
 
     opened = open_source(str(source))
     count_tokens("embedded", [""])
@@ -101,9 +101,9 @@ def seconds_of_one_tokenisation(source: Path) -> float:
 
 def seconds_of_production(source: Path, pruner: Any, output_dir: Path) -> float:
     """The tool: parse, split, prune, count, record, write."""
-    from asap_hf.production import Production
-    from asap_hf.rows import Columns
-    from asap_hf.sources import open_source
+    from asap_hf.dataset.run import Production
+    from asap_hf.traces.rows import Columns
+    from asap_hf.traces.sources import open_source
 
     opened = open_source(str(source))
     production = Production(opened, Columns.recognise(opened.columns), pruner, "embedded")

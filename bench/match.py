@@ -24,12 +24,12 @@ from typing import TypeVar
 import cydifflib
 
 from asap_hf.errors import UnusableTrace
-from asap_hf.matching import align, gestalt_similarity, is_ordered_match
-from asap_hf.trace import Trace
+from asap_hf.pruners.matching import align, gestalt_similarity, is_ordered_match
+from asap_hf.traces.trace import Trace
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared" / "data" / "traces" / "codeforces_cots_py.jsonl.gz"
-SAMPLES = ROOT / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = ROOT / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 THRESHOLD = 0.6
 LENGTHS = ((20, 200), (200, 400), (400, 800), (800, 10_000))
 

@@ -37,8 +37,8 @@ def main() -> None:
 def compare(arguments: argparse.Namespace) -> None:
     from asap_hf.pruners.iterative import IterativePruner
     from asap_hf.pruners.reference import ReferencePruner
-    from asap_hf.reference_surprisal import ReferenceScorer
-    from asap_hf.surprisal import SurprisalScorer
+    from asap_hf.scoring.reference_surprisal import ReferenceScorer
+    from asap_hf.scoring.surprisal import SurprisalScorer
 
     os.environ["ASAP_HF_LEDGER"] = "off"
     paper = SurprisalScorer(arguments.model, context="raw", dtype="float32", all_scores=False)
@@ -68,9 +68,9 @@ def kept_by(pruner: Any, traces: Sequence[Any]) -> Kept:
 
 def removed_by_text(traces: Sequence[Any], prunings: Sequence[Any], model: str) -> Kept:
     """What the same scores keep where the first of equal steps goes."""
+    from asap_hf.models.tokens import count_tokens
     from asap_hf.pruners.reference import first_of_equals
-    from asap_hf.selection import select_by_budget
-    from asap_hf.tokens import count_tokens
+    from asap_hf.pruners.selection import select_by_budget
 
     kept = []
     for trace, pruning in zip(traces, prunings, strict=True):

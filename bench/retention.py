@@ -25,27 +25,27 @@ from typing import Any
 import numpy as np
 import torch
 
-from asap_hf.comparison.cells import p_value
-from asap_hf.comparison.statistics import bootstrap_means, percentile_interval, wilcoxon_signed_rank
-from asap_hf.pruner_table.comparing import Comparison
-from asap_hf.pruner_table.conditions import ENDS, Condition
-from asap_hf.pruner_table.drawing import Draw
-from asap_hf.pruner_table.layout import on_terminal
-from asap_hf.pruner_table.results import Result
-from asap_hf.pruner_table.retention import Judge
-from asap_hf.pruner_table.table import tables_of
+from asap_hf.compare_pruners.comparing import Comparison
+from asap_hf.compare_pruners.conditions import ENDS, Condition
+from asap_hf.compare_pruners.drawing import Draw
+from asap_hf.compare_pruners.layout import on_terminal
+from asap_hf.compare_pruners.results import Result
+from asap_hf.compare_pruners.retention import Judge
+from asap_hf.compare_pruners.table import tables_of
 from asap_hf.pruners.answer_anchor import AnswerAnchorPruner, answer_code, answer_overlap
 from asap_hf.pruners.base import Sequential
 from asap_hf.pruners.iterative import IterativePruner
 from asap_hf.pruners.keep_last import keep_last
 from asap_hf.pruners.random_steps import random_steps
-from asap_hf.rows import Columns
-from asap_hf.surprisal import SurprisalScorer
-from asap_hf.trace import Trace
+from asap_hf.reporting.formatting import p_value
+from asap_hf.reporting.statistics import bootstrap_means, percentile_interval, wilcoxon_signed_rank
+from asap_hf.scoring.surprisal import SurprisalScorer
+from asap_hf.traces.rows import Columns
+from asap_hf.traces.trace import Trace
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared" / "data" / "traces" / "codeforces_cots_py.jsonl.gz"
-SAMPLES = ROOT / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = ROOT / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared" / "data" / "traces" / "codeforces_cots_py.jsonl.gz"
-SAMPLES = ROOT / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = ROOT / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 SHORTEST, LONGEST = 1000, 8000
 
 
@@ -60,7 +60,7 @@ def main() -> None:
 def time_all(arguments: argparse.Namespace) -> None:
     import torch
 
-    from asap_hf.surprisal import SurprisalScorer
+    from asap_hf.scoring.surprisal import SurprisalScorer
 
     torch.set_num_threads(arguments.threads)
     scorer = SurprisalScorer(arguments.model, dtype=arguments.dtype, context="raw")
@@ -106,7 +106,7 @@ def keep_fastest(watches: list[Watch], number: int, watch: Watch) -> None:
 def read_traces(count: int, tokenizer: Any, shortest: int = SHORTEST, longest: int = LONGEST) -> list[Any]:
     """Traces that fit the context, evenly spread over the lengths that there are."""
     from asap_hf.errors import UnusableTrace
-    from asap_hf.trace import Trace
+    from asap_hf.traces.trace import Trace
 
     real = REAL.is_file()
     traces = []
@@ -138,10 +138,10 @@ def run_body(tokenizer: Any, model: Any, watch: Watch, trace: Any) -> None:
 
 def run_ours(tokenizer: Any, model: Any, name: str, watch: Watch, trace: Any, all_scores: bool) -> None:
     """The whole way of a trace through the tool: tokenise, score, Algorithm 2."""
+    from asap_hf.models.tokens import count_tokens
+    from asap_hf.pruners.selection import select_by_budget
     from asap_hf.scoring.outcome import StepScores
     from asap_hf.scoring.steps import score_steps
-    from asap_hf.selection import select_by_budget
-    from asap_hf.tokens import count_tokens
 
     hidden, head = model._hidden, model.head
     model._hidden = lambda ids: watch.time("forward", hidden, ids)
@@ -228,8 +228,8 @@ def print_overhead(best: dict[str, list[Watch]]) -> None:
 
 
 def print_efficiency(name: str, device: str, dtype: str, lengths: list[int], best: dict[str, list[Watch]]) -> None:
-    from asap_hf.estimate import matmul_speed
-    from asap_hf.surprisal import flops_per_trace, model_config
+    from asap_hf.dataset.estimate import matmul_speed
+    from asap_hf.scoring.surprisal import flops_per_trace, model_config
 
     config = model_config(name)
     done = sum(flops_per_trace(config, length) for length in lengths)

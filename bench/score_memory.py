@@ -35,7 +35,7 @@ def print_head_share(name: str) -> None:
     """By counting: what share of a forward the output layer is, with all rows and with those of 300 steps."""
     from transformers import Qwen2Config
 
-    from asap_hf.surprisal import flops_per_trace, model_config
+    from asap_hf.scoring.surprisal import flops_per_trace, model_config
 
     qwen = Qwen2Config(
         hidden_size=3584,
@@ -72,8 +72,8 @@ def peak_mebibytes(name: str, dtype: str, way: str, tokens: int) -> float:
     import numpy as np
     import torch
 
+    from asap_hf.scoring.surprisal import SurprisalScorer
     from asap_hf.scoring.windows import Window
-    from asap_hf.surprisal import SurprisalScorer
 
     torch.set_num_threads(1)
     _, model = SurprisalScorer(name, dtype=dtype, context="raw", device="cpu").load()

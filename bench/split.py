@@ -28,12 +28,12 @@ from collections.abc import Callable, Iterable
 from itertools import accumulate
 from pathlib import Path
 
-from asap_hf.code_lines import Kind, classify
-from asap_hf.splitting import SPLITTERS, split_paper
+from asap_hf.traces.code_lines import Kind, classify
+from asap_hf.traces.splitting import SPLITTERS, split_paper
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = ROOT.parent / "shared" / "data" / "traces" / "codeforces_cots_py.jsonl.gz"
-SAMPLES = ROOT / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = ROOT / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 LABELS = ROOT / "bench" / "labels" / "codeforces_boundaries.jsonl"
 
 Splitter = Callable[[str], tuple[str, ...]]

@@ -29,18 +29,18 @@ from typing import Any
 
 import numpy as np
 
-from asap_hf.embedded import resolve_model
 from asap_hf.errors import UnusableTrace
-from asap_hf.rows import Columns, trace_of
-from asap_hf.tokens import count_tokens, load_tokenizer
-from asap_hf.training.checkpoints import last_checkpoint
-from asap_hf.training.efficiency import read_efficiency
-from asap_hf.whole_file import write_whole as write_file
+from asap_hf.models.embedded import resolve_model
+from asap_hf.models.tokens import count_tokens, load_tokenizer
+from asap_hf.runtime.whole_file import write_whole as write_file
+from asap_hf.traces.rows import Columns, trace_of
+from asap_hf.train.checkpoints import last_checkpoint
+from asap_hf.train.efficiency import read_efficiency
 
 ROOT = Path(__file__).resolve().parents[1]
 TRACES = ROOT.parent / "shared" / "data" / "traces"
 REAL = ("qwen3_thinking_humaneval.jsonl.gz", "codeforces_cots_py.jsonl.gz")
-SAMPLES = ROOT / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = ROOT / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 RECIPE = ROOT / "asap_hf" / "recipes" / "smollm2-135m" / "train.yaml"
 PRUNERS = {"original": "wo_any", "asap": "asap"}
 DEMO = {"rows": 6, "heldout": 2, "steps": 6, "batch": 1, "max_tokens_trace": 1450, "max_new_tokens": 256}
@@ -206,10 +206,10 @@ def generate(arguments: argparse.Namespace, model: str, rows: Path, target: Path
     """One line per held-out question: what the model says, and how many tokens of it are reasoning."""
     if target.exists():
         return
-    from asap_hf.engines.base import Generation, Sampling
-    from asap_hf.engines.prompts import render
-    from asap_hf.engines.transformers import TransformersEngine
-    from asap_hf.evaluations.budgets import Reader
+    from asap_hf.evaluate.budgets import Reader
+    from asap_hf.llm.engine import Generation, Sampling
+    from asap_hf.llm.prompts import render
+    from asap_hf.llm.transformers_engine import TransformersEngine
 
     tokenizer = load_tokenizer(model)
     asked = [json.loads(line) for line in rows.read_text(encoding="utf-8").splitlines()]

@@ -16,15 +16,15 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from asap_hf.baselines import write_baselines
 from asap_hf.commands.dataset_script import DatasetScriptArguments, publish, run_script
 from asap_hf.commands.prune import main as prune
 from asap_hf.commands.prune_arguments import option
+from asap_hf.dataset.baselines import write_baselines
+from asap_hf.dataset.result_folder import DATASET
 from asap_hf.errors import UsageError
-from asap_hf.generation.run_account import account_folder, run_account
-from asap_hf.own_folders import refuse_to_replace
-from asap_hf.processes import is_first_process
-from asap_hf.result_folder import DATASET
+from asap_hf.llm.run_account import account_folder, run_account
+from asap_hf.runtime.own_folders import refuse_to_replace
+from asap_hf.runtime.processes import is_first_process
 
 
 @dataclass

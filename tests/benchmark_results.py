@@ -6,7 +6,7 @@ from typing import Any
 
 from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
 
-from asap_hf.results import BenchmarkResult
+from asap_hf.benchmarks.results import BenchmarkResult
 
 
 def humaneval_result(**told: Any) -> BenchmarkResult:

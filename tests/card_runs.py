@@ -10,7 +10,7 @@ from typing import Any
 from asap_hf.commands.command_line import parse
 from asap_hf.commands.methods import settings_of
 from asap_hf.commands.prune_arguments import PruneArguments
-from asap_hf.trace import REASONS
+from asap_hf.traces.trace import REASONS
 
 RECIPES = files("asap_hf.recipes")
 EDGES = [512, 609, 724, 861, 1024, 1218]

@@ -18,12 +18,12 @@ import torch  # noqa: F401
 import transformers
 import trl
 
-import asap_hf.production
-import asap_hf.surprisal
+import asap_hf.dataset.run
+import asap_hf.scoring.surprisal
 from asap_hf.cli import main
 
 # These resolve lazily; touch what a run needs.
-_ = (transformers.AutoModelForCausalLM, transformers.AutoTokenizer, trl.TrlParser, asap_hf.production.Production)
+_ = (transformers.AutoModelForCausalLM, transformers.AutoTokenizer, trl.TrlParser, asap_hf.dataset.run.Production)
 
 
 def run(argv: list[str], kill_after: float | None) -> dict[str, object]:

@@ -256,8 +256,6 @@ def main() -> None:
     import datasets
     import huggingface_hub
 
-    import asap_hf.hub.verification  # noqa: F401
-
     _ = (huggingface_hub.HfApi, huggingface_hub.CommitOperationAdd, huggingface_hub.hf_hub_download)  # load lazily
     datasets.disable_progress_bars()
     huggingface_hub.utils.logging.set_verbosity_error()

@@ -13,7 +13,7 @@ from typing import Any
 from tests.hub import Hub, start_hub
 
 ROOT = Path(__file__).resolve().parents[1]
-SAMPLES = ROOT / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = ROOT / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 REAL = ROOT.parent / "shared" / "data" / "traces" / "codeforces_cots_py.jsonl.gz"
 
 

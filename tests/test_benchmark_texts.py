@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from asap_hf.errors import UsageError
-from asap_hf.filtering.benchmark_texts import open_benchmark_texts
-from asap_hf.filtering.decontamination import Problem
+from asap_hf.filters.benchmark_texts import open_benchmark_texts
+from asap_hf.filters.decontamination import Problem
 from tests.benchmarks.serving import as_lines, as_parquet, served
 from tests.hub import Hub
 
@@ -124,7 +124,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 def names_read(hub: Hub, *names: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """What another process reads, whose client knows this Hub only."""
     code = (
-        "import sys\nfrom asap_hf.filtering.benchmark_texts import open_benchmark_texts\n"
+        "import sys\nfrom asap_hf.filters.benchmark_texts import open_benchmark_texts\n"
         "try:\n    [print(*vars(one).values(), sep='|') for one in open_benchmark_texts(sys.argv[1:])]\n"
         "except Exception as error:\n    sys.exit(f'{type(error).__name__}: {error}')"
     )

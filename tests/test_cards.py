@@ -20,9 +20,9 @@ from asap_hf.cli import main
 from asap_hf.commands.command_line import parse
 from asap_hf.commands.methods import settings_of
 from asap_hf.commands.prune_arguments import PruneArguments
-from asap_hf.markdown import code, count
 from asap_hf.paper import QWEN_7B
-from asap_hf.trace import REASONS
+from asap_hf.reporting.markdown import code, count
+from asap_hf.traces.trace import REASONS
 from tests.card_runs import BASELINES, EDGES, PAPERS, RUNS, blocks, parts, run_of, words
 from tests.render_card import card_html
 
@@ -214,7 +214,7 @@ def pruned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             main(
                 [
                     "prune",
-                    str(files("asap_hf.samples") / "traces.jsonl"),
+                    str(files("asap_hf.traces.samples") / "traces.jsonl"),
                     "--limit",
                     "2",
                     "--ratio",

@@ -24,15 +24,15 @@ from datasets import (
     Value,
 )
 
-from asap_hf.carried import CarriedColumns
 from asap_hf.cli import main
+from asap_hf.dataset.carried_columns import CarriedColumns
+from asap_hf.dataset.run import Production
+from asap_hf.dataset.writer import DatasetWriter, table_rows
 from asap_hf.errors import UsageError
-from asap_hf.output import DatasetWriter, table_rows
-from asap_hf.production import Production
 from asap_hf.pruners.base import Sequential
 from asap_hf.pruners.keep_last import keep_last
-from asap_hf.rows import Columns
-from asap_hf.sources import Source
+from asap_hf.traces.rows import Columns
+from asap_hf.traces.sources import Source
 from tests.strong_endpoint import strong_endpoint
 
 TRACE = {"prompt": "How many?", "completion": "<think>\nFirst.\n\nThen.\n\nDone.\n</think>\n\nIt is 5."}
@@ -146,7 +146,7 @@ def test_ids_that_change_their_type_after_the_first_chunk(
 def test_mixed_ids_cost_no_second_call_of_an_llm(tmp_path: Path, embedded_model: str, monkeypatch: Any) -> None:
     """The answers that were paid for are in the ledger when the write fails, and the run after that asks nothing."""
     monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "ledger"))
-    sample = Path(__file__).parents[1] / "asap_hf" / "samples" / "traces.jsonl"
+    sample = Path(__file__).parents[1] / "asap_hf" / "traces" / "samples" / "traces.jsonl"
     rows = sorted((json.loads(line) for line in sample.open()), key=lambda row: len(row["completion"]))[:2]
     kept = [{**{name: row[name] for name in TRACE}, "id": one} for row, one in zip(rows, (1, "b2"), strict=True)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
@@ -154,7 +154,7 @@ def test_mixed_ids_cost_no_second_call_of_an_llm(tmp_path: Path, embedded_model:
         llm = ["--anchor_model", "strong", "--anchor_base_url", server.url, "--pruner", "wo_fine"]
         command = ["prune", str(tmp_path / "rows.jsonl"), *llm, "--output_dir", str(tmp_path / "out")]
         with monkeypatch.context() as broken:
-            broken.setattr("asap_hf.output._Table._flush", full_disk)
+            broken.setattr("asap_hf.dataset.writer._Table._flush", full_disk)
             assert main(command) == 1
         asked = sum(server.asked.values())
         assert asked == 4

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asap_hf.code_lines import Kind, announces_block, classify, indentation
+from asap_hf.traces.code_lines import Kind, announces_block, classify, indentation
 
 CODE = """
 import sys

@@ -11,12 +11,12 @@ import pytest
 from transformers import AutoTokenizer
 
 from asap_hf.cli import main
-from asap_hf.conversations import as_text, holds_words
+from asap_hf.dataset.writer import table_rows
 from asap_hf.errors import UnusableTrace
-from asap_hf.output import table_rows
-from asap_hf.rows import Columns, trace_of
-from asap_hf.sft import render_prompt
-from asap_hf.trace import REASONS
+from asap_hf.traces.conversations import as_text, holds_words
+from asap_hf.traces.rows import Columns, trace_of
+from asap_hf.traces.sft import render_prompt
+from asap_hf.traces.trace import REASONS
 
 REASONING = "First.\n\nThen."
 COMPLETION = f"<think>\n{REASONING}\n</think>\n\nIt is 5."

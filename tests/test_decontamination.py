@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from asap_hf.filtering.decontamination import Hit, NgramIndex, Problem, words_of
+from asap_hf.filters.decontamination import Hit, NgramIndex, Problem, words_of
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="needs the shared data")
@@ -121,7 +121,7 @@ def test_numbers_out_of_bounds_are_refused(n: int, min_share: float) -> None:
 
 def test_every_process_finds_the_same() -> None:
     code = (
-        "from asap_hf.filtering.decontamination import *\n"
+        "from asap_hf.filters.decontamination import *\n"
         f"problems = [{BELOW_ZERO!r}, {CARDS!r}, *(Problem(name, '1', {CARDS.text!r}) for name in 'ab')]\n"
         f"print(NgramIndex(problems).hits({(CARDS.text + BELOW_ZERO.text)!r}))"
     )

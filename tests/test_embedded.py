@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from asap_hf import embedded
 from asap_hf.errors import RunError, UsageError
+from asap_hf.models import embedded
 
 from .waiting import LONGEST
 

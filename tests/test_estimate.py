@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from asap_hf.estimate import estimate, estimate_table, matmul_speed
-from asap_hf.generation.base import Generator
+from asap_hf.dataset.estimate import estimate, estimate_table, matmul_speed
+from asap_hf.llm.generator import Generator
+from asap_hf.models.tokens import count_tokens
 from asap_hf.pruners.anchor import AnchorPruner
 from asap_hf.pruners.base import Sequential
 from asap_hf.pruners.iterative import IterativePruner
-from asap_hf.rows import Columns
-from asap_hf.sources import open_source
-from asap_hf.surprisal import SurprisalScorer
-from asap_hf.tokens import count_tokens
+from asap_hf.scoring.surprisal import SurprisalScorer
+from asap_hf.traces.rows import Columns
+from asap_hf.traces.sources import open_source
 
-SAMPLES = Path(__file__).parents[1] / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = Path(__file__).parents[1] / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 
 
 class NoGenerator(Generator):

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from markdown_it import MarkdownIt
 
-from asap_hf.fences import find_blocks
+from asap_hf.traces.fences import find_blocks
 
 WORDS = "\n\n".join(f"Step {n}: I look at case {n} of the list and see that it holds for it too." for n in range(9))
 CODE = "x = sum(a)\nprint(x)"

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from asap_hf.errors import UsageError
-from asap_hf.filtering.filters import Decontamination, Filter, Finding, SampleTests
-from asap_hf.rows import Columns, trace_of
-from asap_hf.trace import Trace
+from asap_hf.filters.filters import Decontamination, Filter, Finding, SampleTests
+from asap_hf.traces.rows import Columns, trace_of
+from asap_hf.traces.trace import Trace
 
 TRACES = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "traces"
 
@@ -219,7 +219,7 @@ def test_no_workers_or_no_time_is_refused(changed: dict[str, Any]) -> None:
 
 
 def test_the_bundled_samples_pass_their_tests() -> None:
-    lines = resources.files("asap_hf.samples").joinpath("traces.jsonl").read_text().splitlines()
+    lines = resources.files("asap_hf.traces.samples").joinpath("traces.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     sample_tests = SampleTests()
     assert sample_tests.judge(rows, [trace_of(row, Columns.recognise(list(row))) for row in rows]) == [None] * 24

@@ -19,7 +19,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], cwd=root, capture_output=True, text=True, check=True)
 
 
-@pytest.mark.parametrize("module", ["asap_hf", "asap_hf.cli", "asap_hf.trace", "asap_hf.matching", "asap_hf.ledger"])
+@pytest.mark.parametrize(
+    "module", ["asap_hf", "asap_hf.cli", "asap_hf.traces.trace", "asap_hf.pruners.matching", "asap_hf.runtime.ledger"]
+)
 def test_nothing_heavy_is_loaded(module: str) -> None:
     script = f"import sys, {module}; print(*(name for name in {HEAVY} if name in sys.modules))"
     assert run("-c", script).stdout.split() == []

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from datasets import Features, Json, List, Value
 
-from asap_hf.json_lines import column_types, fits
+from asap_hf.traces.column_types import column_types, fits
 
 COLUMNS: list[tuple[list[Any], Any]] = [
     ([1, 2], Value("int64")),

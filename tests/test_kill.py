@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from asap_hf.ledger import open_ledger
+from asap_hf.runtime.ledger import open_ledger
 from tests.strong_endpoint import strong_endpoint
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +68,7 @@ def files(folder: Path) -> dict[str, str]:
 def test_killed_at_twenty_moments(
     runner: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embedded_model: str
 ) -> None:
-    samples = (ROOT / "asap_hf" / "samples" / "traces.jsonl").read_text().splitlines()
+    samples = (ROOT / "asap_hf" / "traces" / "samples" / "traces.jsonl").read_text().splitlines()
     shortest = sorted(samples, key=len)[:8]
     (tmp_path / "traces.jsonl").write_text("\n".join(shortest) + "\n")
     randomness = random.Random(0)

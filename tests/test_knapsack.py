@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from asap_hf.knapsack import Knapsack, non_negative, select_by_value
+from asap_hf.pruners.packing import Knapsack, non_negative, select_by_value
 
 
 def characters(texts: Sequence[str]) -> list[int]:

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from asap_hf.errors import RunError
-from asap_hf.ledger import Ledger, ledger_key, open_ledger
+from asap_hf.runtime.ledger import Ledger, ledger_key, open_ledger
 
 WRITER = """
 import sys
@@ -55,7 +55,7 @@ def test_a_key_is_the_same_everywhere():
     nested = ledger_key("llm", ({"role": "user", "content": "é\ud800"},), 0.0, None)
     assert nested == ledger_key("llm", [{"content": "é\ud800", "role": "user"}], 0.0, None)
     assert len({ledger_key("a", "b"), ledger_key("ab"), ledger_key(["a", "b"]), ledger_key("a", "b", None)}) == 4
-    code = "from asap_hf.ledger import ledger_key; print(ledger_key('llm', {'b': 1, 'a': [2.5]}))"
+    code = "from asap_hf.runtime.ledger import ledger_key; print(ledger_key('llm', {'b': 1, 'a': [2.5]}))"
     env = {**os.environ, "PYTHONHASHSEED": "7"}
     printed = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
     assert printed.strip() == ledger_key("llm", {"a": (2.5,), "b": 1})
@@ -229,7 +229,7 @@ def test_damage_is_passed_over_and_reported_once(folder, caplog):
     content[11] = b"no ledger line at all\xff\n"
     Path(ledger.path).write_bytes(b"".join(content))
     found = Ledger(ledger.path)
-    with caplog.at_level(logging.WARNING, logger="asap_hf.ledger"):
+    with caplog.at_level(logging.WARNING, logger="asap_hf.runtime.ledger"):
         there = [number for number in range(20) if found.get(ledger_key(number)) is not None]
         assert len(found) == 16
     assert there == [number for number in range(20) if number not in (3, 7, 9, 11)]
@@ -400,7 +400,7 @@ def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
 
 
 def test_importing_it_imports_nothing_heavy():
-    code = "import sys, asap_hf.ledger; print({'numpy', 'torch', 'datasets', 'huggingface_hub'} & set(sys.modules))"
+    code = "import sys, asap_hf.runtime.ledger; print({'numpy', 'torch', 'datasets', 'huggingface_hub'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
@@ -433,7 +433,7 @@ def tried(kinds: Sequence[str], ledger_of: Callable[[str], Ledger]) -> list[obje
     warnings: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: warnings.append(record.getMessage())  # type: ignore[method-assign]
-    logging.getLogger("asap_hf.ledger").addHandler(handler)
+    logging.getLogger("asap_hf.runtime.ledger").addHandler(handler)
     found: list[object] = []
     for kind in kinds:
         ledger = ledger_of(kind)
@@ -472,7 +472,7 @@ def test_a_ledger_on_a_read_only_file_system_is_read(folder: Path, stored: bool)
     if stored:
         Ledger(str(folder / "scores.jsonl")).put(ledger_key("old"), 1)
     script = (
-        "import json, sys; from asap_hf.ledger import open_ledger; from tests.test_ledger import tried; "
+        "import json, sys; from asap_hf.runtime.ledger import open_ledger; from tests.test_ledger import tried; "
         "print(json.dumps(tried(['scores'], open_ledger)))"
     )
     mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$1" -c "$2"'
@@ -533,8 +533,8 @@ def test_a_ledger_that_can_be_written_again_is(folder: Path, monkeypatch: pytest
 
 def test_nothing_is_bought_that_could_not_be_stored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was answered before is read; the first new question is refused before it is sent (nobody listens there)."""
-    from asap_hf.generation.base import Completion, Request
-    from asap_hf.generation.endpoint import EndpointGenerator
+    from asap_hf.llm.endpoint import EndpointGenerator
+    from asap_hf.llm.generator import Completion, Request
 
     old, new = (Request(({"role": "user", "content": text},), 0.0, max_tokens=5) for text in ("old?", "new?"))
     generator = EndpointGenerator("model", base_url="http://127.0.0.1:9")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asap_hf.loops import is_looping
+from asap_hf.traces.loops import is_looping
 
 TRACES = Path(__file__).resolve().parents[2] / "shared" / "data" / "traces"
 REAL = sorted(TRACES.glob("*.jsonl*")) if TRACES.exists() else []

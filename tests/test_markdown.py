@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
-from asap_hf.markdown import code, count, hub_link, python, render, shell, table, text
+from asap_hf.reporting.markdown import code, count, hub_link, python, render, shell, table, text
 
 TEXTS = [
     (code, "a_b-c: 4.0", "`a_b-c: 4.0`"),

@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asap_hf.errors import UnusableTrace
-from asap_hf.matching import Alignment, _CoarseStep, align, gestalt_similarity, is_ordered_match
-from asap_hf.trace import Trace
+from asap_hf.pruners.matching import Alignment, _CoarseStep, align, gestalt_similarity, is_ordered_match
+from asap_hf.traces.trace import Trace
 
 REAL_TRACES = Path(__file__).resolve().parents[2] / "shared" / "data" / "traces" / "codeforces_cots_py.jsonl.gz"
 
@@ -205,7 +205,7 @@ def test_a_text_is_no_sequence_of_steps(arguments: tuple) -> None:
 
 def test_nothing_heavy_is_imported() -> None:
     heavy = "{'torch', 'numpy', 'transformers', 'datasets'}"
-    code = f"import sys, asap_hf.matching; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
+    code = f"import sys, asap_hf.pruners.matching; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 

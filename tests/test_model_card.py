@@ -13,11 +13,11 @@ from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
+from asap_hf.benchmarks.results import BenchmarkResult
 from asap_hf.cards import model_card
 from asap_hf.cards.model_facts import ModelFacts
 from asap_hf.cards.result_formats import eval_result_files
 from asap_hf.paper import LLAMA_8B, QWEN_7B
-from asap_hf.results import BenchmarkResult
 from tests.benchmark_results import humaneval_result
 from tests.card_runs import blocks, words
 

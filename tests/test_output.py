@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from datasets import Features, List, Value, load_dataset
 
+from asap_hf.dataset.result_folder import RUN_FILE
+from asap_hf.dataset.writer import DatasetWriter
 from asap_hf.errors import RunError, UsageError
-from asap_hf.output import DatasetWriter
-from asap_hf.result_folder import RUN_FILE
 
 FEATURES = Features({"row": Value("int64"), "completion": Value("string")})
 STEPS = Features({"row": Value("int64"), "scores": List(Value("float64"))})
@@ -65,7 +65,7 @@ def test_rows_in_many_row_groups_keep_their_order(tmp_path: Path) -> None:
 
 
 def test_shards_are_cut_by_size_and_all_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asap_hf.output._MAX_SHARD_BYTES", 1)
+    monkeypatch.setattr("asap_hf.dataset.writer._MAX_SHARD_BYTES", 1)
     with DatasetWriter(tmp_path / "out") as writer:
         for number in range(3):
             rows = [{"row": number * 256 + i, "completion": "x"} for i in range(256)]

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from datasets import Features, Value
 
+from asap_hf.dataset.result_folder import DATASET
+from asap_hf.dataset.writer import DatasetWriter
 from asap_hf.errors import RunError, UsageError
-from asap_hf.output import DatasetWriter
-from asap_hf.output_folder import LOCK_FILE, OutputFolder, WorkingFolder
-from asap_hf.result_folder import DATASET
+from asap_hf.runtime.output_folder import LOCK_FILE, OutputFolder, WorkingFolder
 from tests.killing import kills
 
 FEATURES = Features({"row": Value("int64"), "completion": Value("string")})

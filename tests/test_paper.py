@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asap_hf.paper import (
-    BUDGETS,
-    LLAMA_8B,
-    QWEN_7B,
-    TRAINING_EFFICIENCY,
-    ablations_of,
-    budget_curves_of,
-    results_of,
-)
+from asap_hf.paper import BUDGETS, LLAMA_8B, QWEN_7B, TRAINING_EFFICIENCY, ablations_of, budget_curves_of, results_of
 
 METHODS = ["ASAP", "SPIRIT", "TokenSkip", "LLMLingua-2", "Selective Context", "Original", "Zero-shot"]
 

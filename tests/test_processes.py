@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from asap_hf.cli import main
-from asap_hf.ledger import open_ledger
+from asap_hf.runtime.ledger import open_ledger
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 def test_two_processes_give_what_one_gives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embedded_model: str, shards: list[str]
 ) -> None:
-    lines = (ROOT / "asap_hf" / "samples" / "traces.jsonl").read_text().splitlines()
+    lines = (ROOT / "asap_hf" / "traces" / "samples" / "traces.jsonl").read_text().splitlines()
     (tmp_path / "traces.jsonl").write_text("\n".join(sorted(lines, key=len)[:4]) + "\n")
     work = ["prune", str(tmp_path / "traces.jsonl"), "--ratio", "0.3", "--batch_size", "1", *shards]
     two = [*work, "--ledger_dir", str(tmp_path / "ledger2"), "--output_dir", str(tmp_path / "two"), "--device", "cpu"]

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from asap_hf.processes import Process
-from asap_hf.production import Finished, Production
+from asap_hf.dataset.run import Finished, Production
 from asap_hf.pruners.base import Pruner, Pruning, Sequential
-from asap_hf.rows import Columns
-from asap_hf.sources import open_source
-from asap_hf.trace import Trace
+from asap_hf.runtime.processes import Process
+from asap_hf.traces.rows import Columns
+from asap_hf.traces.sources import open_source
+from asap_hf.traces.trace import Trace
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from asap_hf.programs import program_in
+from asap_hf.benchmarks.extract_code import program_in
 
 TRACES = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "traces"
 

@@ -6,13 +6,13 @@ import logging
 
 import pytest
 
-from asap_hf.progress import Progress, show, tick
+from asap_hf.runtime.progress import Progress, show, tick
 
 from .waiting import until
 
 
 def test_plain_lines_come_while_the_work_goes_on(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="asap_hf.progress")
+    caplog.set_level(logging.INFO, logger="asap_hf.runtime.progress")
     with Progress(1000, interval=0.02) as progress:
         progress.advance(64, failed=3)
         tick("LLM calls", 12)
@@ -28,7 +28,7 @@ def test_plain_lines_come_while_the_work_goes_on(caplog: pytest.LogCaptureFixtur
 
 @pytest.mark.parametrize(("total", "line"), [(164, "49 of 164 answers"), (None, "49 answers")])
 def test_what_is_counted_has_its_name(caplog: pytest.LogCaptureFixture, total: int | None, line: str) -> None:
-    caplog.set_level(logging.INFO, logger="asap_hf.progress")
+    caplog.set_level(logging.INFO, logger="asap_hf.runtime.progress")
     with Progress(total, unit="answers", interval=0.02) as progress:
         progress.advance(49, failed=0)
         before = len(caplog.messages)

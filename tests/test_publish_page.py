@@ -11,7 +11,7 @@ from huggingface_hub import SpaceCard
 from asap_hf.errors import UsageError
 from asap_hf.explore.page import write_page
 from asap_hf.explore.results import open_results
-from asap_hf.publications.page import page_publication
+from asap_hf.publish.page import page_publication
 from tests.explore import folders
 from tests.explore.folders import Case, one_stage, write_result
 from tests.hub import Hub, start_hub

@@ -13,7 +13,7 @@ import yaml
 from asap_hf.commands.check_sft import CheckArguments, read
 from asap_hf.commands.command_line import parse
 from asap_hf.commands.train import TrainArguments, flags_of
-from asap_hf.training.arguments import read_arguments
+from asap_hf.train.arguments import read_arguments
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -29,7 +29,7 @@ from tests.tiny_models import save_model, tiny_llama
 from tests.training_memory import lora_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
-SAMPLES = ROOT / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = ROOT / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 PAPER = ROOT.parent / "shared" / "paper" / "asap_v1_algorithms.txt"
 TRAINING = [(name, kind) for name in recipe_names() for kind in recipe_kinds(name) if kind.startswith("train")]
 # Where a recipe is not the paper's, by the keys of TRL.

@@ -6,8 +6,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from asap_hf.errors import UnusableTrace
-from asap_hf.rendered_prompts import rendered_turns
-from asap_hf.rows import Columns, is_rendered, question_of, trace_of
+from asap_hf.traces.rendered_prompts import rendered_turns
+from asap_hf.traces.rows import Columns, is_rendered, question_of, trace_of
 
 COMPLETION = "<think>\nFirst.\n\nThen.\n</think>\n\nIt is 5."
 CHATML = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHow many?<|im_end|>\n<|im_start|>assistant\n"
@@ -59,7 +59,7 @@ def test_a_rendered_prompt_is_one_from_its_first_character_to_its_last(prompt: s
 
 @pytest.mark.parametrize("prompt", MENTIONED)
 def test_a_question_that_mentions_a_mark_goes_through_the_template(prompt: str, embedded_model: str) -> None:
-    from asap_hf.sft import render_prompt
+    from asap_hf.traces.sft import render_prompt
 
     assert rendered_turns(prompt) == []
     messages = Columns("p", "c").prompt_messages({"p": prompt})

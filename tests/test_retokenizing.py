@@ -13,7 +13,7 @@ from datasets import load_dataset
 from asap_hf.cli import main
 from tests.tiny_models import byte_level_tokenizer, save_model, tiny_llama
 
-SAMPLES = Path(__file__).parents[1] / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = Path(__file__).parents[1] / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 TRAIN = Path(__file__).parents[1] / "asap_hf" / "recipes" / "r1-distill-qwen-7b" / "train.yaml"
 
 
@@ -88,7 +88,7 @@ def test_it_is_what_pruning_the_traces_for_that_model_gives(
     asked = [*asked, *([] if asked[1] in ("random", "wo_fine", "original") else small)]  # which score nothing
     assert run("prune", traces, *asked, "--output_dir", tmp_path / "out") == 0
     assert run("prune", traces, *asked, "--tokenizer", model, "--output_dir", tmp_path / "fresh") == 0
-    monkeypatch.setattr("asap_hf.surprisal.SurprisalScorer.__call__", None)  # nothing is scored
+    monkeypatch.setattr("asap_hf.scoring.surprisal.SurprisalScorer.__call__", None)  # nothing is scored
     assert run("prune", tmp_path / "out", "--tokenizer", model, "--output_dir", tmp_path / "again") == 0
     assert tables(tmp_path / "again") == tables(tmp_path / "fresh")
     assert told(tmp_path / "again") == told(tmp_path / "fresh")

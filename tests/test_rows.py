@@ -11,7 +11,7 @@ import pytest
 from datasets import Dataset, Features, Sequence, Value
 
 from asap_hf.errors import UnusableTrace, UsageError
-from asap_hf.rows import Columns, is_rendered, question_of, trace_of
+from asap_hf.traces.rows import Columns, is_rendered, question_of, trace_of
 
 COMPLETION = "<think>\nFirst.\n\nThen.\n</think>\n\nIt is 5."
 TURNS = [{"role": "user", "content": "How many?"}, {"role": "assistant", "content": COMPLETION}]

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 import asap_hf
-from asap_hf.tokens import count_tokens
-from asap_hf.trace import Trace
+from asap_hf.models.tokens import count_tokens
+from asap_hf.traces.trace import Trace
 
-SAMPLES = Path(asap_hf.__file__).parent / "samples" / "traces.jsonl"
+SAMPLES = Path(asap_hf.__file__).parent / "traces" / "samples" / "traces.jsonl"
 ROWS: list[dict[str, Any]] = [json.loads(line) for line in SAMPLES.read_text(encoding="utf-8").splitlines()]
 PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from asap_hf.errors import UnusableTrace
-from asap_hf.selection import lengths_after_removals, removal_order, removals_within, select_by_budget
-from asap_hf.trace import Trace
+from asap_hf.pruners.selection import lengths_after_removals, removal_order, removals_within, select_by_budget
+from asap_hf.traces.trace import Trace
 
 PROJECT = Path(__file__).resolve().parents[1]
-SAMPLES = PROJECT / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = PROJECT / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 DATA = PROJECT.parent / "shared" / "data"
 REAL = DATA / "traces" / "codeforces_cots_py.jsonl.gz"
 R1 = DATA / "tokenizers" / "deepseek-r1-distill-qwen" / "tokenizer.json"

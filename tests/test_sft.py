@@ -12,15 +12,15 @@ from datasets import Dataset
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
 from trl import SFTConfig, SFTTrainer
 
+from asap_hf.dataset.records import Row, Tokens, training_row
 from asap_hf.errors import UnusableTrace, UsageError
 from asap_hf.pruners.base import Pruning
-from asap_hf.records import Row, Tokens, training_row
-from asap_hf.rows import Columns, trace_of
-from asap_hf.sft import conditioned_prompt, render_completion, render_prompt
-from asap_hf.trace import Trace
+from asap_hf.traces.rows import Columns, trace_of
+from asap_hf.traces.sft import conditioned_prompt, render_completion, render_prompt
+from asap_hf.traces.trace import Trace
 
 PROJECT = Path(__file__).resolve().parents[1]
-SAMPLES = PROJECT / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = PROJECT / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 TOKENIZERS = PROJECT.parent / "shared" / "data" / "tokenizers"
 R1_TEMPLATE = TOKENIZERS / "chat_templates" / "deepseek-ai-DeepSeek-R1-Distill-Qwen-32B.jinja"
 NAMES = ["embedded", "embedded, with a BOS", *(["deepseek-r1-distill-qwen"] if R1_TEMPLATE.exists() else [])]

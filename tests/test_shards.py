@@ -13,10 +13,10 @@ from datasets import load_dataset
 from asap_hf.cli import main
 from asap_hf.pruners.answer_anchor import AnswerAnchorPruner
 from asap_hf.pruners.base import Pruning
-from asap_hf.sources import open_source
-from asap_hf.trace import Trace
+from asap_hf.traces.sources import open_source
+from asap_hf.traces.trace import Trace
 
-SAMPLES = Path(__file__).parents[1] / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = Path(__file__).parents[1] / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 BROKEN = {"id": "none", "prompt": "p", "completion": "just an answer"}
 
 
@@ -92,7 +92,7 @@ def test_other_settings_do_not_find_the_shards(traces: Path, tmp_path: Path, mon
     def broken(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("asap_hf.shards.join_shards", broken)
+    monkeypatch.setattr("asap_hf.dataset.shards.join_shards", broken)
     assert prune(traces, tmp_path / "out", "--num_shards", "4") == 130
     monkeypatch.undo()
     monkeypatch.setenv("ASAP_HF_LEDGER", "off")

@@ -11,7 +11,7 @@ import pytest
 from datasets import Dataset
 
 from asap_hf.errors import UsageError
-from asap_hf.sources import open_source
+from asap_hf.traces.sources import open_source
 
 ROWS = [{"id": f"r{number}", "prompt": "question", "completion": f"text {number}"} for number in range(5)]
 
@@ -132,7 +132,7 @@ def test_a_connection_that_breaks_while_rows_come_is_no_fault_of_the_source(tmp_
     from datasets import IterableDataset
 
     from asap_hf.errors import RunError
-    from asap_hf.sources import Source
+    from asap_hf.traces.sources import Source
 
     def rows() -> Iterator[dict[str, str]]:
         yield from ROWS

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asap_hf.splitting import SPLITTERS, split_code, split_paper, split_steps
+from asap_hf.traces.splitting import SPLITTERS, split_code, split_paper, split_steps
 
 from .draft_programs import PROGRAMS
 

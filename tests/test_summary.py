@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from asap_hf.summary import Summary, histogram, reason_code, summary_table
+from asap_hf.dataset.summary import Summary, histogram, reason_code, summary_table
 
 
 def record(before: int, coarse: int, after: int, steps: int, kept: int, reason: str, windows: int) -> dict[str, Any]:

@@ -21,9 +21,9 @@ from asap_hf.errors import RunError, UsageError
 from asap_hf.scoring import steps as scoring_steps
 from asap_hf.scoring.forward import ScoringModel
 from asap_hf.scoring.outcome import SCORES
+from asap_hf.scoring.surprisal import ScoringFailure, StepScores, SurprisalScorer, flops_per_trace, model_config
 from asap_hf.scoring.windows import Window
-from asap_hf.surprisal import ScoringFailure, StepScores, SurprisalScorer, flops_per_trace, model_config
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 from .tiny_models import byte_level_tokenizer, save_model, tiny_llama
 
@@ -426,7 +426,7 @@ def test_pickles_as_its_hyperparameters(tiny: str) -> None:
     assert len(pickle.dumps(one)) < 2000
     assert again.score(TRACES[:1]) == one.score(TRACES[:1])
     code = (
-        "from datasets.fingerprint import Hasher; from asap_hf.surprisal import SurprisalScorer; "
+        "from datasets.fingerprint import Hasher; from asap_hf.scoring.surprisal import SurprisalScorer; "
         f"print(Hasher.hash(SurprisalScorer({tiny!r}, dtype='float32', context='raw')))"
     )
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asap_hf.pruners.anchor_answers import read_rewrite, without_thinking
-from asap_hf.rows import Columns, trace_of
-from asap_hf.sft import render_completion, render_prompt
-from asap_hf.think_tags import (
+from asap_hf.traces.rows import Columns, trace_of
+from asap_hf.traces.sft import render_completion, render_prompt
+from asap_hf.traces.think_tags import (
     answer_in,
     at_first_closing,
     at_last_closing,

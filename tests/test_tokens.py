@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from asap_hf.errors import UsageError
-from asap_hf.tokens import count_tokens, load_tokenizer
+from asap_hf.models.tokens import count_tokens, load_tokenizer
 
 TEXTS = ["", "a", "So n = 5.\n\n    return n", "数一数 🧮", "word " * 5000]
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asap_hf.errors import UnusableTrace
-from asap_hf.splitting import SPLITTERS
-from asap_hf.think_tags import holds_tag
-from asap_hf.trace import REASONS, Trace
+from asap_hf.traces.splitting import SPLITTERS
+from asap_hf.traces.think_tags import holds_tag
+from asap_hf.traces.trace import REASONS, Trace
 
 TRACES = Path(__file__).resolve().parents[2] / "shared" / "data" / "traces"
 REAL = ["codeforces_cots_py.jsonl.gz", "qwen3_thinking_humaneval.jsonl.gz"]

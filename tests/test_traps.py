@@ -15,7 +15,7 @@ from datasets import Dataset, disable_caching, enable_caching
 from asap_hf import SurprisalScorer, asap
 from asap_hf.pruners.base import Pruner
 
-SAMPLES = Path(__file__).parents[1] / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = Path(__file__).parents[1] / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 
 
 def shortest(count: int) -> list[dict[str, str]]:

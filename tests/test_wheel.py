@@ -58,7 +58,7 @@ def test_it_prunes_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
     target = tmp_path / "site"
     install = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--target", str(target), str(wheel)]
     subprocess.run(install, check=True)
-    samples = target / "asap_hf" / "samples" / "traces.jsonl"
+    samples = target / "asap_hf" / "traces" / "samples" / "traces.jsonl"
     prune = ["prune", str(samples), "--pruner", "wo_fine", "--limit", "3", "--output_dir", str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": str(target), "ASAP_HF_LEDGER": "off"}
     code = "import sys, asap_hf; from asap_hf.cli import main; print(asap_hf.__file__); sys.exit(main(sys.argv[1:]))"

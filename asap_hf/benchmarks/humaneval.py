@@ -7,11 +7,11 @@ import textwrap
 from collections.abc import Iterator
 from itertools import takewhile
 
-from ..code_forms import bare_text
 from ..evaluation.pass_at_1.benchmarks import humaneval_task
 from ..evaluation.pass_at_1.grading import Task
-from ..programs import program_in
+from .code_forms import bare_text
 from .completing import after, compiles
+from .extract_code import program_in
 from .files import HUMANEVAL, Row
 from .problems import Benchmark, Problem, UnreadableProblem
 

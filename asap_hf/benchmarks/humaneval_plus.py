@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ..code_forms import tree
 from ..evaluation.pass_at_1.benchmarks import plus_tests
 from ..evaluation.pass_at_1.grading import Grader, PlusTask, Task
+from .code_forms import tree
 from .files import HUMANEVAL_PLUS, Row
 from .humaneval import PLUS_INPUTS, HumanEval
 from .problems import Problem, UnreadableProblem

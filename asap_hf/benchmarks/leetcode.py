@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..evaluation.pass_at_1.benchmarks import leetcode_task
 from ..evaluation.pass_at_1.grading import Task
-from ..programs import program_in
 from .completing import after, compiles
+from .extract_code import program_in
 from .files import LEETCODE, Row
 from .problems import Benchmark, Problem, UnreadableProblem
 

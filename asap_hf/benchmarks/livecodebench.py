@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from ..evaluation.pass_at_1.benchmarks import livecodebench_task
 from ..evaluation.pass_at_1.grading import Task
-from ..programs import program_in
+from .extract_code import program_in
 from .files import LIVECODEBENCH, Row, Stored
 from .problems import Benchmark, Problem, UnreadableProblem
 

@@ -58,7 +58,7 @@ class Benchmark(ABC):
     """
 
     name: ClassVar[str]
-    """A name from `asap_hf.results.BENCHMARKS`."""
+    """A name from `asap_hf.benchmarks.results.BENCHMARKS`."""
     files: ClassVar[HubFiles]
     """Where the problems are."""
     size: ClassVar[int]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import log2
 from typing import TYPE_CHECKING, Any
 
-from ..pictures import LIGHT, make_quiet, png_of
+from ..reporting.pictures import LIGHT, make_quiet, png_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

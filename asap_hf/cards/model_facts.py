@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..results import BenchmarkResult
+from ..benchmarks.results import BenchmarkResult
 
 # Flags of TRL that decide what comes out, and hold no path of a machine.
 _TRAINED_WITH = (

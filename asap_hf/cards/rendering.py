@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..markdown import Markdown, is_hub_id, one_line, render, text
 from ..paper import ABLATIONS, BASELINES, BIBTEX, CREDITS, pruning_of, training_of
+from ..reporting.markdown import Markdown, is_hub_id, one_line, render, text
 from .model_facts import ModelFacts
 from .result_formats import conditions_table, is_whole, model_index, results_table, stands_beside_the_paper
 from .tables import (

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from ..markdown import Markdown, code, count, table, text
+from ..benchmarks.results import BENCHMARKS, BenchmarkResult
 from ..paper import BUDGETS, PROBLEMS, results_of
-from ..results import BENCHMARKS, BenchmarkResult
+from ..reporting.markdown import Markdown, code, count, table, text
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..markdown import Markdown, code, count, is_hub_id, one_line, share, shell, table, text
 from ..paper import Given, pruning_of
-from ..trace import REASONS
+from ..reporting.markdown import Markdown, code, count, is_hub_id, one_line, share, shell, table, text
+from ..traces.trace import REASONS
 
 Runs = Mapping[str, Mapping[str, Any]]
 """`settings` and `summary` of each config; of the one run where the dataset comes from one."""
@@ -182,9 +182,9 @@ def prune_command(
 
 
 def join_command(folders: Mapping[str, str], output_dir: str) -> Markdown:
-    """What puts results together, a config each, as `asap_hf.baselines.write_baselines` does."""
+    """What puts results together, a config each, as `asap_hf.dataset.baselines.write_baselines` does."""
     program = (
-        "import sys; from pathlib import Path; from asap_hf.baselines import write_baselines; "
+        "import sys; from pathlib import Path; from asap_hf.dataset.baselines import write_baselines; "
         "write_baselines({name: Path(path) for name, path in zip(sys.argv[2::2], sys.argv[3::2])}, Path(sys.argv[1]))"
     )
     named = (f"    {shell(name)} {shell(folder)}" for name, folder in folders.items())

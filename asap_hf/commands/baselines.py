@@ -29,7 +29,7 @@ def last_steps(arguments: PruneArguments, budget: Budget, _: int) -> tuple[Prune
 def own_perplexity(arguments: PruneArguments, budget: Budget, _: int) -> tuple[Pruner, ...]:
     """SPIRIT by each step's own perplexity."""
     from ..pruners.spirit import spirit_own
-    from ..surprisal import SurprisalScorer
+    from ..scoring.surprisal import SurprisalScorer
 
     scorer = SurprisalScorer(arguments.scorer, context=arguments.context, **placing(arguments))
     return (selected(arguments, spirit_own(scorer, tokenizer_of(arguments), **budget)),)
@@ -50,7 +50,7 @@ def answer_perplexity(arguments: PruneArguments, budget: Budget, _: int) -> tupl
 
 
 def _leave_one_out(arguments: PruneArguments) -> Any:
-    from ..leave_one_out import LeaveOneOutScorer
+    from ..scoring.leave_one_out import LeaveOneOutScorer
 
     placed = {name: value for name, value in placing(arguments).items() if name != "max_context"}
     return LeaveOneOutScorer(arguments.scorer, context=arguments.context, window=arguments.loo_window, **placed)
@@ -59,7 +59,7 @@ def _leave_one_out(arguments: PruneArguments) -> Any:
 def entropy_of_steps(arguments: PruneArguments, budget: Budget, _: int) -> tuple[Pruner, ...]:
     """Step entropy at a token budget."""
     from ..pruners.step_entropy import step_entropy
-    from ..step_entropy import StepEntropyScorer
+    from ..scoring.step_entropy import StepEntropyScorer
 
     scorer = StepEntropyScorer(arguments.scorer, context=arguments.context, **placing(arguments))
     return (selected(arguments, step_entropy(scorer, tokenizer_of(arguments), **budget)),)

@@ -12,7 +12,7 @@ from ..errors import UsageError
 from .prune_arguments import option
 
 if TYPE_CHECKING:
-    from ..training.arguments import SftArguments
+    from ..train.arguments import SftArguments
 
 
 @dataclass
@@ -47,11 +47,11 @@ def check_or_refuse(flags: Sequence[str], options: CheckArguments) -> SftArgumen
     """
     from datasets import disable_progress_bars
 
-    from ..training.arguments import read_arguments
-    from ..training.plan import hardware, plan_of
-    from ..training.preparation import prepare
-    from ..training.report import report
-    from ..training.verdict import check
+    from ..train.arguments import read_arguments
+    from ..train.plan import hardware, plan_of
+    from ..train.preparation import prepare
+    from ..train.report import report
+    from ..train.verdict import check
 
     if options.check_rows is not None and options.check_rows < 1:
         raise UsageError(f"--check_rows is at least 1, got {options.check_rows}")

@@ -10,7 +10,7 @@ from .prune_arguments import option
 from .unused_flags import Rule, refuse_unused
 
 if TYPE_CHECKING:
-    from ..comparison.comparison import Comparison
+    from ..compare.comparison import Comparison
 
 
 @dataclass
@@ -46,9 +46,9 @@ _OF_EVALUATIONS = ("baseline", "budget", "benchmark", "common_problems", "base_m
 def main(arguments: CompareArguments) -> None:
     """Print the tables and tests; with `output_dir`, write the report and what goes with it. Trainings are set beside
     trainings, evaluations beside evaluations."""
-    from ..comparison import efficiency, files, terminal
-    from ..own_folders import refuse_to_replace
-    from ..training.efficiency import holds_training, read_efficiency
+    from ..compare import efficiency, files, terminal
+    from ..runtime.own_folders import refuse_to_replace
+    from ..train.efficiency import holds_training, read_efficiency
 
     output_dir, folders = Path(arguments.output_dir), [Path(folder) for folder in arguments.runs]
     if arguments.output_dir:
@@ -81,8 +81,8 @@ def main(arguments: CompareArguments) -> None:
 
 
 def _comparison(arguments: CompareArguments, folders: list[Path]) -> Comparison:
-    from ..comparison.comparison import comparison_of
-    from ..comparison.runs import EvaluationRun
+    from ..compare.comparison import comparison_of
+    from ..compare.runs import EvaluationRun
 
     return comparison_of(
         [EvaluationRun.read(folder) for folder in folders],

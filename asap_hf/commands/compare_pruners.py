@@ -18,8 +18,8 @@ from .stages import tokenizer_of
 from .unused_flags import Rule, refuse_unused
 
 if TYPE_CHECKING:
-    from ..pruner_table.comparing import Comparison
-    from ..pruner_table.conditions import Condition
+    from ..compare_pruners.comparing import Comparison
+    from ..compare_pruners.conditions import Condition
 
 # Flags of `asap-hf prune` that mean nothing where many pruners meet many budgets and no dataset comes out.
 _ELSEWHERE = (
@@ -87,11 +87,11 @@ ARGUMENTS = ComparePrunersArguments
 
 def main(arguments: ComparePrunersArguments) -> None:
     """Measure what was not measured yet, and print the tables."""
-    from ..generation.run_account import account_folder, run_account
-    from ..pruner_table.comparing import write_tables
-    from ..pruner_table.layout import on_terminal
-    from ..pruner_table.results import refuse_foreign
-    from ..pruner_table.table import tables_of
+    from ..compare_pruners.comparing import write_tables
+    from ..compare_pruners.layout import on_terminal
+    from ..compare_pruners.results import refuse_foreign
+    from ..compare_pruners.table import tables_of
+    from ..llm.run_account import account_folder, run_account
     from .prune import quiet_libraries
 
     arguments.check()
@@ -117,7 +117,7 @@ def _conditions(arguments: ComparePrunersArguments) -> list[Condition]:
     Raises:
         `UsageError`: if there is no such pruner, or none of them meets a budget.
     """
-    from ..pruner_table.conditions import ENDS, conditions_of
+    from ..compare_pruners.conditions import ENDS, conditions_of
 
     names = [name.strip() for name in arguments.pruners.split(",") if name.strip()]
     budgeted = [name for name, method in METHODS.items() if method.budget is not None or name == _ANSWER_ALONE]
@@ -147,11 +147,11 @@ def _as_prune(arguments: ComparePrunersArguments, name: str, ratio: float) -> Pr
 
 def _comparison(arguments: ComparePrunersArguments, conditions: list[Condition]) -> tuple[Comparison, dict[str, Any]]:
     """The comparison on the traces that are asked for, and how it comes about, for `run.json`."""
-    from ..pruner_table.comparing import Comparison
-    from ..pruner_table.drawing import Draw
-    from ..pruner_table.retention import Judge
-    from ..rows import Columns
-    from ..sources import open_source
+    from ..compare_pruners.comparing import Comparison
+    from ..compare_pruners.drawing import Draw
+    from ..compare_pruners.retention import Judge
+    from ..traces.rows import Columns
+    from ..traces.sources import open_source
 
     given = arguments
     which = (given.dataset_name, given.dataset_config, given.dataset_split, given.limit)

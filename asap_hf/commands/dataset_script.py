@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..dataset.rebudget import changed_settings
+from ..dataset.result_folder import former_run
+from ..dataset.shards import Staging
 from ..errors import UsageError
 from ..hub import refuse_no_ref, refuse_no_repo_id
-from ..rebudget import changed_settings
-from ..result_folder import former_run
-from ..shards import Staging
 from .command_line import guarded, parse
 from .methods import settings_of
 from .prune_arguments import PruneArguments, option

@@ -12,8 +12,8 @@ from .unused_flags import Rule, refuse_unused
 
 if TYPE_CHECKING:
     from ..benchmarks import Benchmark
-    from ..engines.base import Engine
-    from ..evaluations.run import Evaluation
+    from ..evaluate.run import Evaluation
+    from ..llm.engine import Engine
 
 
 @dataclass
@@ -78,9 +78,9 @@ _SAMPLING = Rule(["top_p", "seed"], lambda given: given.temperature > 0, "where 
 
 
 def _engines() -> dict[str, type[Engine]]:
-    from ..engines.endpoint import EndpointEngine
-    from ..engines.transformers import TransformersEngine
-    from ..engines.vllm import VLLMEngine
+    from ..llm.endpoint_engine import EndpointEngine
+    from ..llm.transformers_engine import TransformersEngine
+    from ..llm.vllm_engine import VLLMEngine
 
     return {one.kind: one for one in (VLLMEngine, TransformersEngine, EndpointEngine)}
 
@@ -105,8 +105,8 @@ def _engine_rules() -> list[Rule]:
 
 def main(arguments: EvaluateArguments) -> None:
     """Evaluate, or say what it would take."""
-    from ..evaluations.workspace import EVALUATION
-    from ..own_folders import refuse_to_replace
+    from ..evaluate.workspace import EVALUATION
+    from ..runtime.own_folders import refuse_to_replace
 
     arguments.check()
     if not arguments.dry_run:
@@ -114,12 +114,12 @@ def main(arguments: EvaluateArguments) -> None:
     _quiet_transformers()
     evaluation = evaluation_of(arguments)
     if arguments.dry_run:
-        from ..evaluations.tables import plan_table
+        from ..evaluate.tables import plan_table
 
         print(plan_table(evaluation))
         print("\ndry run: nothing was written, no model was loaded, nothing was generated")
         return
-    from ..evaluations.tables import report_table
+    from ..evaluate.tables import report_table
 
     report = evaluation.run(Path(arguments.output_dir), arguments.overwrite)
     print(report_table(report))
@@ -136,9 +136,9 @@ def _quiet_transformers() -> None:
 
 def evaluation_of(arguments: EvaluateArguments) -> Evaluation:
     """The evaluation that the arguments describe."""
-    from ..engines.base import Sampling
-    from ..evaluations.budgets import parse_budgets
-    from ..evaluations.run import Evaluation
+    from ..evaluate.budgets import parse_budgets
+    from ..evaluate.run import Evaluation
+    from ..llm.engine import Sampling
 
     benchmarks = _benchmarks(arguments)
     given = parse_budgets(arguments.budget) if arguments.budget else None

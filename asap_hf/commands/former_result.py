@@ -13,7 +13,7 @@ from .methods import settings_of
 from .prune_arguments import PruneArguments
 
 if TYPE_CHECKING:
-    from ..rebudget import Rebudget
+    from ..dataset.rebudget import Rebudget
     from .stages import Budget
 
 logger = logging.getLogger(__name__)
@@ -25,8 +25,8 @@ def rewrite(arguments: PruneArguments, former: Mapping[str, Any]) -> dict[str, A
     Raises:
         `UsageError`: if what is asked for cannot be made from what it records.
     """
-    from ..rebudget import rewrite_result
-    from ..retokenizing import Retokenizing
+    from ..dataset.rebudget import rewrite_result
+    from ..dataset.retokenizing import Retokenizing
 
     rebudget, settings = _rebudget_of(arguments, former)
     retokenizing = None
@@ -42,7 +42,7 @@ def what_it_takes(arguments: PruneArguments, former: Mapping[str, Any]) -> str:
     Raises:
         `UsageError`: as `rewrite`.
     """
-    from ..rebudget import count_scored
+    from ..dataset.rebudget import count_scored
 
     rebudget, _ = _rebudget_of(arguments, former)
     if rebudget is None:
@@ -54,7 +54,7 @@ def what_it_takes(arguments: PruneArguments, former: Mapping[str, Any]) -> str:
 
 def _rebudget_of(arguments: PruneArguments, former: Mapping[str, Any]) -> tuple[Rebudget | None, dict[str, Any]]:
     """The new decision, none where the steps stay as they are, and the settings of the new result."""
-    from ..rebudget import Rebudget
+    from ..dataset.rebudget import Rebudget
 
     settings, told = former["settings"], dict(former["settings"])
     if settings.get("keep_llm_text"):
@@ -80,7 +80,7 @@ def _rebudget_of(arguments: PruneArguments, former: Mapping[str, Any]) -> tuple[
 
 def _keeps_the_same(arguments: PruneArguments, settings: Mapping[str, Any]) -> bool:
     """Whether only the tokenizer changes, of a result whose steps were not chosen by how many tokens they have."""
-    from ..retokenizing import UNCOUNTED
+    from ..dataset.retokenizing import UNCOUNTED
 
     asked = (arguments.max_tokens, arguments.ratio, arguments.score)
     return arguments.tokenizer is not None and settings["pruner"] in UNCOUNTED and not any(asked)
@@ -113,8 +113,8 @@ def _hold_against_stage_1(name: str, settings: Mapping[str, Any], ratio: float |
     Raises:
         `UsageError`: if the new ratio is larger than what it left.
     """
+    from ..dataset.rebudget import largest_ratio
     from ..pruners.answer_anchor import AnswerAnchorPruner
-    from ..rebudget import largest_ratio
 
     left, anew = largest_ratio(settings), ratio or AnswerAnchorPruner.keep
     if ratio is not None and ratio > left:

@@ -45,10 +45,10 @@ def _elsewhere(arguments: GradeArguments) -> str:
     if arguments.samples < 1:
         raise UsageError(f"--samples is 1 or more; got {arguments.samples}")
     from ..benchmarks import open_benchmark
-    from ..evaluations.elsewhere import grade_file
-    from ..evaluations.tables import graded_table
-    from ..evaluations.workspace import GRADED
-    from ..own_folders import refuse_to_replace
+    from ..evaluate.foreign_samples import grade_file
+    from ..evaluate.tables import graded_table
+    from ..evaluate.workspace import GRADED
+    from ..runtime.own_folders import refuse_to_replace
 
     if arguments.output_dir:
         refuse_to_replace(Path(arguments.output_dir), GRADED, arguments.overwrite)
@@ -72,10 +72,10 @@ def _again(arguments: GradeArguments) -> str:
     if needless := [name for name, value in given.items() if value]:
         raise UsageError(f"{arguments.file!r} is a folder, which tells this itself: leave out {needless[0]}")
     from ..benchmarks import open_benchmark
-    from ..evaluations.regrading import Finished, regrade
-    from ..evaluations.tables import changes, report_table
-    from ..evaluations.workspace import EVALUATION
-    from ..own_folders import refuse_to_replace
+    from ..evaluate.regrading import Finished, regrade
+    from ..evaluate.tables import changes, report_table
+    from ..evaluate.workspace import EVALUATION
+    from ..runtime.own_folders import refuse_to_replace
 
     if arguments.output_dir:
         refuse_to_replace(Path(arguments.output_dir), EVALUATION, arguments.overwrite, [Path(arguments.file)])

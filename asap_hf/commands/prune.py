@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..dataset.summary import failed_share, failure_warning, summary_table
 from ..errors import RunError, UsageError
-from ..summary import failed_share, failure_warning, summary_table
 from .former_result import refuse_what_is_settled, rewrite, what_it_takes
 from .methods import pruner_of, settings_of
 from .prune_arguments import PruneArguments
@@ -17,11 +17,11 @@ from .pruner_flags import refuse_unused_of_prune
 from .stages import filters_of, tokenizer_of
 
 if TYPE_CHECKING:
-    from ..filtering.filters import Filter
-    from ..production import Production
-    from ..rows import Columns
-    from ..shards import Staging
-    from ..sources import Source
+    from ..dataset.run import Production
+    from ..dataset.shards import Staging
+    from ..filters.filters import Filter
+    from ..traces.rows import Columns
+    from ..traces.sources import Source
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def main(arguments: PruneArguments, staging: Staging | None = None) -> dict[str,
     Raises:
         `RunError`: if no row is left to train on; the result being written, if more rows failed than `fail_above`.
     """
-    from ..result_folder import former_run
+    from ..dataset.result_folder import former_run
 
     arguments.check()
     former = former_run(Path(arguments.dataset_name))
@@ -71,9 +71,9 @@ def refuse_to_lose(arguments: PruneArguments) -> None:
     Raises:
         `UsageError`: if something of the user's would be lost, or read and written would mix.
     """
-    from ..ledger import ledger_folder
-    from ..own_folders import real_folder, refuse_to_replace
-    from ..result_folder import DATASET
+    from ..dataset.result_folder import DATASET
+    from ..runtime.ledger import ledger_folder
+    from ..runtime.own_folders import real_folder, refuse_to_replace
 
     output_dir, source = Path(arguments.output_dir), Path(arguments.dataset_name)
     inputs = [*([source] if source.exists() else []), *filter(None, [ledger_folder()])]
@@ -105,8 +105,8 @@ def _tell(arguments: PruneArguments, former: Mapping[str, Any] | None) -> None:
 
 
 def _open(arguments: PruneArguments) -> tuple[Source, Columns]:
-    from ..rows import Columns
-    from ..sources import open_source
+    from ..traces.rows import Columns
+    from ..traces.sources import open_source
 
     source = open_source(
         arguments.dataset_name,
@@ -136,7 +136,7 @@ def quiet_libraries() -> None:
 
 
 def _prune(arguments: PruneArguments, staging: Staging | None) -> dict[str, Any]:
-    from ..processes import this_process
+    from ..runtime.processes import this_process
 
     output_dir, overwrite = Path(arguments.output_dir), arguments.overwrite or arguments.retry_failed
     with this_process() as process, filters_of(arguments) as filters:
@@ -144,7 +144,7 @@ def _prune(arguments: PruneArguments, staging: Staging | None) -> dict[str, Any]
         production.pruner.to_rank(process.local_rank)
         if arguments.num_shards == 1:
             return production.write(output_dir, settings_of(arguments), overwrite, process)
-        from ..shards import write_in_shards
+        from ..dataset.shards import write_in_shards
 
         return write_in_shards(
             production, output_dir, settings_of(arguments), arguments.num_shards, process, staging, overwrite
@@ -153,13 +153,13 @@ def _prune(arguments: PruneArguments, staging: Staging | None) -> dict[str, Any]
 
 def _production(arguments: PruneArguments, filters: tuple[Filter, ...]) -> Production:
     """The run that these arguments ask for; the source is open, no model is loaded yet."""
-    from ..production import Production
+    from ..dataset.run import Production
 
     source, columns = _open(arguments)
     finished: Mapping[int, Any] = {}
     first_attempt = 0
     if arguments.retry_failed:
-        from ..rebudget import finished_rows
+        from ..dataset.rebudget import finished_rows
 
         finished, first_attempt = finished_rows(Path(arguments.output_dir), settings_of(arguments))
     return Production(
@@ -175,7 +175,7 @@ def _production(arguments: PruneArguments, filters: tuple[Filter, ...]) -> Produ
 
 
 def _estimate(arguments: PruneArguments) -> None:
-    from ..estimate import estimate, estimate_table
+    from ..dataset.estimate import estimate, estimate_table
 
     with filters_of(arguments) as filters:
         production = _production(arguments, filters)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import UsageError
-from ..splitting import DEFAULT_SPLITTER, SPLITTERS
+from ..traces.splitting import DEFAULT_SPLITTER, SPLITTERS
 
 
 def option(default: Any, meaning: str) -> Any:

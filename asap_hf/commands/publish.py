@@ -90,7 +90,7 @@ class PageArguments(HubArguments):
 
 def publish_dataset(arguments: DatasetArguments) -> None:
     """Publish a result of `asap-hf prune`, and load it back."""
-    from ..publications.dataset import dataset_publication
+    from ..publish.dataset import dataset_publication
 
     arguments.check()
     publication = dataset_publication(
@@ -112,7 +112,7 @@ def publish_dataset(arguments: DatasetArguments) -> None:
 
 def publish_model(arguments: ModelArguments) -> None:
     """Publish a checkpoint with its card."""
-    from ..publications.model import model_publication
+    from ..publish.model import model_publication
 
     arguments.check()
     publication = model_publication(
@@ -131,7 +131,7 @@ def publish_model(arguments: ModelArguments) -> None:
 
 def publish_metric(arguments: MetricArguments) -> None:
     """Publish an `evaluate` module as a Space."""
-    from ..publications.metric import metric_publication
+    from ..publish.metric import metric_publication
 
     arguments.check()
     publication = metric_publication(Path(arguments.folder), arguments.repo_id, **arguments.how)
@@ -140,7 +140,7 @@ def publish_metric(arguments: MetricArguments) -> None:
 
 def publish_page(arguments: PageArguments) -> None:
     """Publish a page of `asap-hf explore` as a static Space."""
-    from ..publications.page import page_publication
+    from ..publish.page import page_publication
 
     arguments.check()
     publication = page_publication(Path(arguments.folder), arguments.repo_id, **arguments.how)

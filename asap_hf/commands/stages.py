@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    from ..filtering.filters import Filter
-    from ..generation.base import Generator
+    from ..filters.filters import Filter
+    from ..llm.generator import Generator
     from ..pruners.base import Pruner
     from ..pruners.iterative import IterativePruner
     from .prune_arguments import PruneArguments
@@ -59,7 +59,7 @@ def generator_of(arguments: PruneArguments) -> Generator:
     model = arguments.anchor_model or ""
     match arguments.anchor_backend:
         case "endpoint":
-            from ..generation import EndpointGenerator
+            from ..llm import EndpointGenerator
 
             return EndpointGenerator(
                 model,
@@ -72,7 +72,7 @@ def generator_of(arguments: PruneArguments) -> Generator:
                 **account,
             )
         case "vllm":
-            from ..generation import VLLMGenerator
+            from ..llm import VLLMGenerator
 
             return VLLMGenerator(
                 model,
@@ -81,7 +81,7 @@ def generator_of(arguments: PruneArguments) -> Generator:
                 **account,
             )
         case "transformers":
-            from ..generation import TransformersGenerator
+            from ..llm import TransformersGenerator
 
             return TransformersGenerator(model, **account)
 
@@ -89,7 +89,7 @@ def generator_of(arguments: PruneArguments) -> Generator:
 def fine(arguments: PruneArguments, budget: Budget) -> Pruner:
     """Stage 2: by the score of a language model."""
     from ..pruners.iterative import IterativePruner
-    from ..surprisal import SurprisalScorer
+    from ..scoring.surprisal import SurprisalScorer
 
     if arguments.selector == "reference":
         return reference(arguments, budget)
@@ -107,7 +107,7 @@ def reference(arguments: PruneArguments, budget: Budget) -> Pruner:
         `UsageError`: if another score is asked for.
     """
     from ..pruners.reference import ReferencePruner
-    from ..reference_surprisal import ReferenceScorer
+    from ..scoring.reference_surprisal import ReferenceScorer
 
     if arguments.score not in (None, FIRST_TOKEN):
         raise UsageError(f"--selector reference goes by {FIRST_TOKEN}: leave out --score {arguments.score}")
@@ -153,11 +153,11 @@ def filters_of(arguments: PruneArguments) -> Iterator[tuple[Filter, ...]]:
     """The filters that these arguments ask for, closed at the end; nothing is loaded or started by this alone."""
     filters: list[Filter] = []
     if arguments.decontaminate:
-        from ..filtering.filters import Decontamination
+        from ..filters.filters import Decontamination
 
         filters.append(Decontamination(tuple(arguments.decontaminate.split(",")), n=arguments.decontaminate_n))
     if arguments.sample_tests:
-        from ..filtering.filters import SampleTests
+        from ..filters.filters import SampleTests
 
         filters.append(SampleTests())
     try:

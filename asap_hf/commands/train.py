@@ -12,12 +12,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..embedded import resolve_model
 from ..errors import UsageError
-from ..markdown import is_hub_id
-from ..publications.training_run import write_record
+from ..models.embedded import resolve_model
+from ..publish.training_run import write_record
 from ..recipes import recipe_kinds, recipe_path
-from ..training.output import refuse_to_train_over
+from ..reporting.markdown import is_hub_id
+from ..train.output import refuse_to_train_over
 from .check_sft import CheckArguments, check_or_refuse, read
 from .prune_arguments import option
 from .unused_flags import Rule, refuse_unused
@@ -78,7 +78,7 @@ def resumed(flags: Sequence[str], output_dir: str) -> list[str]:
     Raises:
         `UsageError`: if there is none.
     """
-    from ..training.checkpoints import last_checkpoint
+    from ..train.checkpoints import last_checkpoint
 
     flags = list(flags)
     for place, pair in enumerate(pairwise(flags), start=1):
@@ -92,7 +92,7 @@ def resumed(flags: Sequence[str], output_dir: str) -> list[str]:
 
 def _commit(given: Mapping[str, Any]) -> str:
     """Of the dataset, where it is on the Hub and the Hub tells."""
-    from ..sources import on_the_hub
+    from ..traces.sources import on_the_hub
 
     name = str(given.get("dataset_name") or "")
     return on_the_hub(name)[0] if is_hub_id(name) and not Path(name).exists() else ""

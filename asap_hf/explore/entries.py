@@ -8,9 +8,9 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any
 
-from ..code_lines import Kind, classify
-from ..records import RESERVED, SCORES
-from ..selection import joined
+from ..dataset.records import RESERVED, SCORES
+from ..pruners.selection import joined
+from ..traces.code_lines import Kind, classify
 
 # Columns of a record and of a row to train on that do not name the row.
 _NO_IDS = (

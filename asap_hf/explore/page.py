@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..dataset.rebudget import largest_ratio
 from ..errors import RunError
-from ..pictures import DARK, LIGHT
-from ..rebudget import largest_ratio
-from ..whole_file import write_whole
+from ..reporting.pictures import DARK, LIGHT
+from ..runtime.whole_file import write_whole
 from .entries import line_of, trace_of
 from .results import Result, side_by_side
 

@@ -9,16 +9,16 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from ..dataset.result_folder import RUN_FILE, former_run
+from ..dataset.writer import table_files, table_rows
 from ..errors import UnusableTrace, UsageError
-from ..output import table_files, table_rows
-from ..result_folder import RUN_FILE, former_run
-from ..splitting import DEFAULT_SPLITTER
-from ..trace import Trace
+from ..traces.splitting import DEFAULT_SPLITTER
+from ..traces.trace import Trace
 
 
 @dataclass(frozen=True)
 class Result:
-    """A folder that `asap-hf prune` wrote, or one of the configs that `asap_hf.baselines` put into one folder."""
+    """A folder that `asap-hf prune` wrote, or one of the configs that `asap_hf.dataset.baselines` put into one folder."""
 
     folder: Path
     run: Mapping[str, Any]

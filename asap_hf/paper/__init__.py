@@ -1,15 +1,7 @@
 """What the paper gives (arXiv 2508.05988v1): settings and results that stand beside our own, and whom to name."""
 
 from .credits import BIBTEX, CREDITS, Credit
-from .results import (
-    BUDGETS,
-    PROBLEMS,
-    TRAINING_EFFICIENCY,
-    Numbers,
-    ablations_of,
-    budget_curves_of,
-    results_of,
-)
+from .results import BUDGETS, PROBLEMS, TRAINING_EFFICIENCY, Numbers, ablations_of, budget_curves_of, results_of
 from .settings import ABLATIONS, BASELINES, LLAMA_8B, QWEN_7B, Given, pruning_of, training_of
 
 __all__ = [

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..errors import UsageError
-from ..generation.base import Completion, Failure, Generator, Request
-from ..prompts import filled, prompt_text
-from ..trace import Trace
+from ..llm.generator import Completion, Failure, Generator, Request
+from ..traces.trace import Trace
 from .anchor_answers import REWRITE, SELECT, Decision, Mode, final_answer
 from .asking import OnFailure, check_asking, failed, is_final, stop_if_nothing_ever_answers, user_message
 from .base import Pruner, Pruning
+from .prompts import filled, prompt_text
 
 _MODES: dict[str, Mode] = {"rewrite": REWRITE, "select": SELECT}
 _FORMER_DIRECT_MAX_TOKENS = 2048
@@ -36,7 +36,7 @@ class AnchorPruner(Pruner):
             τ of Algorithm 1 (Appendix A). `"rewrite"` only.
         autojunk (`bool`, *optional*, defaults to `False`):
             Let the similarity pass over frequent characters of long steps, as `difflib` does unless told otherwise and
-            so the authors' code. See [`asap_hf.matching`] for what that costs.
+            so the authors' code. See [`asap_hf.pruners.matching`] for what that costs.
         max_attempts (`int`, *optional*, defaults to 5):
             How many attempts a trace has, failures of every kind and of both steps counted: one in which the LLM
             writes no direct chain of thought is used up. The paper gives no bound.

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..fences import find_blocks
-from ..matching import align
-from ..splitting import split_steps
-from ..think_tags import after_last_opening, at_last_closing, begins_open, holds_tag
-from ..trace import Trace
+from ..traces.fences import find_blocks
+from ..traces.splitting import split_steps
+from ..traces.think_tags import after_last_opening, at_last_closing, begins_open, holds_tag
+from ..traces.trace import Trace
+from .matching import align
 
 _FENCE = re.compile(r"^```[^\n]*$", re.MULTILINE)
 _TAGS = re.compile(r"\A\s*<chain_of_thought>[^\S\n]*\n?(.*)</chain_of_thought>\s*\Z", re.DOTALL)

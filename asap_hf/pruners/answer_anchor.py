@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
-from ..fences import find_blocks
-from ..selection import select_by_budget
-from ..trace import Trace
+from ..traces.fences import find_blocks
+from ..traces.trace import Trace
 from .base import Pruner, Pruning
+from .selection import select_by_budget
 
 _WORD = re.compile(r"[^\W\d]\w*|\d+")
 _WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..generation.base import Generator
-from ..splitting import DEFAULT_SPLITTER
-from ..surprisal import SurprisalScorer
+from ..llm.generator import Generator
+from ..scoring.surprisal import SurprisalScorer
+from ..traces.splitting import DEFAULT_SPLITTER
 from .anchor import AnchorPruner
 from .answer_anchor import AnswerAnchorPruner
 from .base import Pruner, Sequential

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ..errors import RunError, UsageError
-from ..generation.base import Completion, Failure, Generator
-from ..trace import Trace
+from ..llm.generator import Completion, Failure, Generator
+from ..traces.trace import Trace
 from .base import Pruning
 
 OnFailure = Literal["keep", "drop", "error"]

@@ -11,9 +11,9 @@ from typing import Any
 from numpy import empty
 
 from ..errors import UnusableTrace, UsageError
-from ..rows import Columns, trace_of
-from ..splitting import DEFAULT_SPLITTER, SPLITTERS, SPLITTING_VERSION
-from ..trace import Trace
+from ..traces.rows import Columns, trace_of
+from ..traces.splitting import DEFAULT_SPLITTER, SPLITTERS, SPLITTING_VERSION
+from ..traces.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Pruner(ABC):
         - `ok` (`bool`) and `reason` (`str`): whether every stage found a pruning, and why not.
         - `record` (`str`): every decision, as JSON.
 
-        Recognised input columns are those of [`asap_hf.rows.Columns`]. A row that a stage wants dropped
+        Recognised input columns are those of [`asap_hf.traces.rows.Columns`]. A row that a stage wants dropped
         (`on_failure="drop"`) stays, as `map` keeps the number of rows: `filter` on `ok`.
 
         Raises:
@@ -161,7 +161,7 @@ class Sequential(Pruner):
         stages (`tuple[Pruner, ...]`):
             In their order; with none at all every trace stays as it is.
         splitter (`str`, *optional*, defaults to `"code"`):
-            How rows are cut into steps when this is called by `map`: a name from `asap_hf.splitting.SPLITTERS`.
+            How rows are cut into steps when this is called by `map`: a name from `asap_hf.traces.splitting.SPLITTERS`.
 
     Raises:
         [`UsageError`]: if no splitter has that name.

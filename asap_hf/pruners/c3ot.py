@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..generation.base import Completion, Failure, Generator, Request
-from ..prompts import filled, prompt_text
-from ..think_tags import holds_tag
-from ..trace import Trace
+from ..llm.generator import Completion, Failure, Generator, Request
+from ..traces.think_tags import holds_tag
+from ..traces.trace import Trace
 from .anchor_answers import final_answer, unfenced
 from .asking import OnFailure, check_asking, failed, is_final, stop_if_nothing_ever_answers, user_message
 from .base import Pruner, Pruning
+from .prompts import filled, prompt_text
 
 # The authors' markers were not seen.
 SHORT = "[short] "

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..knapsack import Packing
-from ..selection import Selection, select_by_budget
-from ..tokens import count_tokens
-from ..trace import Trace
+from ..models.tokens import count_tokens
+from ..traces.trace import Trace
 from .base import Pruning
+from .packing import Packing
 from .scored import ScoredPruner
+from .selection import Selection, select_by_budget
 
 
 @dataclass(frozen=True)

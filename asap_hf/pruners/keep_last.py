@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..trace import Trace
+from ..traces.trace import Trace
 from .iterative import IterativePruner
 
 

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ..knapsack import select_by_value
-from ..tokens import count_tokens
-from ..trace import Trace
+from ..models.tokens import count_tokens
+from ..traces.trace import Trace
 from .base import Pruning
 from .iterative import overshoot
+from .packing import select_by_value
 from .scored import ScoredPruner
 
 
 @dataclass(frozen=True)
 class KnapsackPruner(ScoredPruner):
-    """Keep the steps with the greatest total score that fit a token budget ([`asap_hf.knapsack.select_by_value`]).
+    """Keep the steps with the greatest total score that fit a token budget ([`asap_hf.pruners.packing.select_by_value`]).
 
     Not in the paper. The record holds every score, and of the outcome `tokens` and `value`. There is no order of
     removal, as a smaller budget may keep a step that a larger one leaves out: for another budget prune the traces

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UsageError
-from ..ledger import ledger_key, open_ledger
-from ..progress import tick
-from ..tokens import count_tokens, load_tokenizer
-from ..trace import Trace
+from ..models.tokens import count_tokens, load_tokenizer
+from ..runtime.ledger import ledger_key, open_ledger
+from ..runtime.progress import tick
+from ..traces.trace import Trace
 from .word_pruner import WordPruner
 from .words import Spelling
 

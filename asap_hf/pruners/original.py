@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..trace import Trace
+from ..traces.trace import Trace
 from .base import Pruner, Pruning
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from ..selection import removal_order, select_by_budget
-from ..tokens import count_tokens, load_tokenizer
-from ..trace import Trace
+from ..models.tokens import count_tokens, load_tokenizer
+from ..traces.trace import Trace
 from .base import Pruning
 from .scored import ScoredPruner, plain_scores
+from .selection import removal_order, select_by_budget
 
 
 @dataclass(frozen=True)

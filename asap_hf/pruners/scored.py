@@ -9,8 +9,8 @@ from math import isfinite
 from typing import Any, Protocol
 
 from ..errors import UsageError
-from ..tokens import count_tokens
-from ..trace import Trace
+from ..models.tokens import count_tokens
+from ..traces.trace import Trace
 from .base import Pruner, Pruning
 from .budget import budget_in_tokens, check_budget
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
-from ..ledger import ledger_key, open_ledger
+from ..models.tokens import load_tokenizer
+from ..runtime.ledger import ledger_key, open_ledger
 from ..scoring.setup import BATCH_TOKENS
-from ..tokens import load_tokenizer
-from ..trace import Trace
+from ..traces.trace import Trace
 from .phrases import phrases, sentences
 from .word_pruner import WordPruner
 from .words import Spelling, steps_of_letters

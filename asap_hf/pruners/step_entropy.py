@@ -8,11 +8,11 @@ from math import isfinite
 from typing import Any
 
 from ..errors import UsageError
-from ..selection import removal_order
-from ..trace import Trace
+from ..traces.trace import Trace
 from .base import Pruner, Pruning
 from .iterative import IterativePruner
 from .scored import Scorer, plain_scores, score_named
+from .selection import removal_order
 
 
 def step_entropy(

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import UsageError
-from ..ledger import ledger_key
-from ..tokens import count_tokens
-from ..trace import Trace
+from ..models.tokens import count_tokens
+from ..runtime.ledger import ledger_key
+from ..traces.trace import Trace
 from .base import Pruner, Pruning
 from .budget import check_budget
 from .llmlingua2 import RELEASED, LLMLingua2Pruner

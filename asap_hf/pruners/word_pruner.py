@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..scoring.placement import PlacedModel
-from ..tokens import count_tokens
-from ..trace import Trace
+from ..models.placement import PlacedModel
+from ..models.tokens import count_tokens
+from ..traces.trace import Trace
 from .base import Pruner, Pruning
 from .budget import budget_in_tokens, check_budget
 from .words import ScoredWords, decide, keep_within

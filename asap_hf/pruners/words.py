@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Protocol
 
-from ..think_tags import holds_tag
-from ..tokens import count_tokens
-from ..trace import Trace
+from ..models.tokens import count_tokens
+from ..traces.think_tags import holds_tag
+from ..traces.trace import Trace
 from .base import Pruning
 
 Spelling = Sequence[tuple[int, str]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .identity import model_identity
+from ..models.identity import model_identity
 
 
 def model_config(model_name_or_path: str, revision: str | None = None) -> Any:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import RunError
-from ..progress import tick
+from ..runtime.progress import tick
 from .forward import ScoringModel, is_out_of_memory
 from .windows import Indexes
 

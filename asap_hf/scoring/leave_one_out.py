@@ -1,149 +1,73 @@
-"""Leave out each step in turn: one pass over the whole text, then for each step one over what follows it."""
+"""What leaving a step out does to the rest, and to the answer: SPIRIT's and PIR's measures of importance."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..think_tags import canonical
-from ..trace import Trace
-from .forward import ScoringModel
-from .kept_prefix import KeptPrefix
+from ..errors import UsageError
+from ..traces.trace import Trace
 from .outcome import ScoringFailure
-from .token_scores import Values, rounded
-from .tokenization import TraceTokenizer
-from .windows import Indexes
+from .scorer import ModelScorer
+from .setup import BATCH_TOKENS
 
-Outcome = dict[str, Any] | ScoringFailure
-
-
-def leave_one_out(
-    traces: Sequence[Trace],
-    tokenizer: TraceTokenizer,
-    model: ScoringModel,
-    window: int | None,
-    include_answer: bool,
-    max_batch_tokens: int,
-) -> Iterator[tuple[int, Outcome]]:
-    """Scores of each trace with its position in `traces`, one trace after the other.
-
-    Args:
-        traces (`Sequence[Trace]`):
-            What to score.
-        tokenizer (`TraceTokenizer`), model (`ScoringModel`):
-            From [`asap_hf.scoring.steps.load`].
-        window, include_answer, max_batch_tokens:
-            As [`LeaveOneOutScorer`] has them.
-
-    Raises:
-        [`RunError`]: if the model keeps no keys and values that a part could be taken back of.
-    """
-    prefix = KeptPrefix(model, max_batch_tokens)
-    prefix.check(tokenizer.sample_ids)
-    limit = model.limit(None)
-    # The answer as one more step, and what closes the reasoning as another: found by the same offsets.
-    whole = [replace(trace, steps=(*trace.steps, canonical(trace.closing), trace.answer)) for trace in traces]
-    for index, tokenised in enumerate(tokenizer(whole)):
-        if tokenised is None:
-            yield index, ScoringFailure("not_encodable")
-        elif tokenised.start == 0:
-            yield index, ScoringFailure("nothing_before")
-        elif limit is not None and len(tokenised.ids) > limit:
-            yield index, ScoringFailure(f"too_long: {len(tokenised.ids)} tokens, and the model sees {limit}")
-        else:
-            count = len(whole[index].steps)
-            bounds = tokenised.start + np.searchsorted(tokenised.owner, np.arange(count + 1))
-            text = _Text(tokenised.ids, bounds[: count - 1], int(bounds[-2]), include_answer)
-            yield index, _score(text, prefix, window)
+if TYPE_CHECKING:
+    from .forward import ScoringModel
+    from .tokenization import TraceTokenizer
 
 
 @dataclass(frozen=True)
-class _Text:
-    """Token ids; where each step's own begin, and last where `</think>`'s do; where the answer's begin; and whether
-    the answer counts."""
+class LeaveOneOutScorer(ModelScorer):
+    """Leaves out each step of a trace in turn, once, and looks at the likelihood of the rest. Nothing is scored again
+    after a removal: with hundreds of steps a trace that would be out of reach, and the ASAP paper does not either
+    (Appendix A, "Baseline Details").
 
-    ids: Indexes
-    bounds: Indexes
-    answer: int
-    include_answer: bool
+    Three scores come from the same forward passes, higher meaning more important:
 
-    @property
-    def closing(self) -> int:
-        return int(self.bounds[-1])
+    - `spirit_loo`: PPL(w | without the step) - PPL(w | all), where w is everything but the step. SPIRIT's idea, that a
+      step matters if the rest becomes less likely without it, on the same tokens under both contexts.
+    - `spirit_chain`: PPL(everything but the step) - PPL(everything), SPIRIT's formula to the letter. The step's own
+      tokens are in the second term alone, so that a step that is itself surprising counts as unimportant.
+    - `pir`: log PPL(A | without the step) - log PPL(A | all), where A is the answer. LIMOPro's own formula was not
+      seen; it also spares steps by their type, which is not done here.
 
-    @property
-    def end(self) -> int:
-        return len(self.ids) if self.include_answer else self.closing
+    A step is left out as token ids, of one tokenisation of the whole text: the tokens whose last character it holds.
+    What is left is not tokenised again, so that both contexts predict the same tokens. A step without tokens scores 0.
 
-    @property
-    def answer_length(self) -> int:
-        return len(self.ids) - self.answer if self.include_answer else 0
+    Question, reasoning and answer are read once, and their keys and values kept. For each step, from the last to the
+    first, only what follows it is read again: half the work of reading everything anew. The model must see the whole
+    text at once: a longer trace has no scores, and the reason says so.
 
-
-def _score(text: _Text, prefix: KeptPrefix, window: int | None) -> Outcome:
-    start, closing, end = int(text.bounds[0]), text.closing, text.end
-    prefix.back_to(0)
-    base = np.full(end, np.nan)
-    found = prefix.surprisals(text.ids[:end], first=start)
-    if found is None:
-        return ScoringFailure("out_of_memory")
-    base[start:] = found
-    without: dict[int, Values] = {}
-    tails: dict[int, Values] = {}
-    for place, step, reach, is_without in _passes(text, window):
-        prefix.back_to(place)
-        following = text.ids[text.bounds[step + 1] : reach] if is_without else text.ids[:0]
-        ids = np.concatenate((text.ids[place : place + 1], following, text.ids[closing:end]))
-        found = prefix.surprisals(ids, first=1)
-        if found is None:
-            return ScoringFailure("out_of_memory")
-        (without if is_without else tails)[step] = found
-    pairs = {}
-    for step, values in without.items():
-        after, tail = int(text.bounds[step + 1]), tails.get(step, base[closing:end])
-        reach = after + len(values) - len(tail)
-        pairs[step] = values, np.concatenate((base[after:reach], tail))
-    return _scores(text, base[start:], pairs)
-
-
-def _passes(text: _Text, window: int | None) -> list[tuple[int, int, int, bool]]:
-    """What to read after the first pass: `(place, step, reach, without)`, the last places first, so that going from
-    one to the next only ever forgets.
-
-    From `place` on the text is read anew: the step left out, up to `reach`, then the answer. Where the window ends
-    before the reasoning does, the answer right behind it is read with the step in its place, too.
+    Args:
+        model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation, deterministic:
+            As [`ScoringSetup`] has them.
+        window (`int`, *optional*):
+            Look at only so many tokens of reasoning after the step, with the answer right behind them (under both
+            contexts); by default at all. A rough approximation, which the record names: it may rank the steps
+            otherwise, and saves time only where far more reasoning follows than the window and the answer, which it
+            reads twice. Not in either paper.
+        include_answer (`bool`, *optional*, defaults to `True`):
+            Whether `</think>` and the answer are part of what follows. Inferred: the papers do not say. Without it
+            there is no `pir`.
     """
-    passes = []
-    for step, (begin, after) in enumerate(zip(text.bounds, text.bounds[1:], strict=False)):
-        reach = text.closing if window is None else min(int(after) + window, text.closing)
-        follows = reach > after or text.end > text.closing
-        if begin == after or not follows:
-            continue
-        passes.append((int(begin) - 1, step, reach, True))
-        if reach < text.closing and text.include_answer:
-            passes.append((reach - 1, step, reach, False))
-    return sorted(passes, reverse=True)
 
+    window: int | None = None
+    include_answer: bool = True
 
-def _scores(text: _Text, base: Values, pairs: dict[int, tuple[Values, Values]]) -> Outcome:
-    """The three scores of each step from the surprisals of what follows it, without it and with it."""
-    count = len(text.bounds) - 1
-    loo, chain, answer = np.zeros(count), np.zeros(count), np.zeros(count)
-    for step, (begin, after) in enumerate(zip(text.bounds, text.bounds[1:], strict=False)):
-        if begin == after:
-            continue
-        without, all_there = pairs.get(step, (np.zeros(0), np.zeros(0)))
-        own = base[begin - text.bounds[0] : after - text.bounds[0]]
-        rest, others = base.sum() - own.sum(), max(len(base) - len(own), 1)
-        rest_without = np.exp((rest + without.sum() - all_there.sum()) / others)
-        loo[step] = rest_without - np.exp(rest / others)
-        chain[step] = rest_without - np.exp(base.mean())
-        if text.answer_length:
-            answer[step] = without[-text.answer_length :].mean() - all_there[-text.answer_length :].mean()
-    scores = {"spirit_loo": loo, "spirit_chain": chain} | ({"pir": answer} if text.include_answer else {})
-    if not all(np.isfinite(values).all() for values in scores.values()):
-        return ScoringFailure("not_finite")
-    return {"scores": {name: list(rounded(values)) for name, values in scores.items()}}
+    version = "1"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.window is not None and self.window < 1:
+            raise UsageError(f"window is a number of tokens, 1 or more, not {self.window}")
+
+    def compute(
+        self, traces: Sequence[Trace], tokenizer: TraceTokenizer, model: ScoringModel
+    ) -> Iterator[Mapping[int, Mapping[str, Any] | ScoringFailure]]:
+        from .left_out import leave_one_out
+
+        # A text goes alone as it is, but the pieces that a long one is read in show in the last digits.
+        at_once = BATCH_TOKENS if self.deterministic else self.max_batch_tokens
+        found = leave_one_out(traces, tokenizer, model, self.window, self.include_answer, at_once)
+        return ({index: outcome} for index, outcome in found)

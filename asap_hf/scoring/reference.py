@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..trace import Trace
+from ..traces.trace import Trace
 from .forward import ScoringModel
 from .head import Head
 from .outcome import ScoringFailure

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from ..ledger import ledger_key, open_ledger
-from ..trace import Trace
+from ..runtime.ledger import ledger_key, open_ledger
+from ..traces.trace import Trace
 from .outcome import ScoringFailure
 from .setup import ScoringSetup
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
-from ..progress import tick
+from ..runtime.progress import tick
 from .forward import ScoringModel
 from .token_scores import rounded
 from .windows import cut

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .placement import PlacedModel
+from ..models.placement import PlacedModel
 
 if TYPE_CHECKING:
     from .forward import ScoringModel
@@ -42,7 +42,7 @@ class ScoringSetup(PlacedModel):
         deterministic (`bool`, *optional*, defaults to `False`):
             Give a trace the same scores to the last bit whatever is scored beside it, before it or after it, and
             whatever the ledger holds: each text goes through the model alone, at its own length, and stored scores
-            count only if they were made in the same way on such a machine ([`asap_hf.scoring.machine`]).
+            count only if they were made in the same way on such a machine ([`asap_hf.models.machine`]).
             `max_batch_tokens` then has no say. The paper does not give it.
     """
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..tokens import load_tokenizer
-from ..trace import Trace
+from ..models.tokens import load_tokenizer
+from ..traces.trace import Trace
 from .forward import ScoringModel, load_model
 from .outcome import ScoringFailure, StepScores
 from .token_scores import TokenScores, Values, all_of_reasoning, rounded, score_tokens

@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..progress import tick
-from ..trace import Trace
+from ..runtime.progress import tick
+from ..traces.trace import Trace
 from .forward import Scores, ScoringModel
 from .outcome import ScoringFailure
 from .tokenization import TokenisedTrace

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..errors import RunError, UsageError
-from ..think_tags import OPENING, ends_open
-from ..trace import Trace
+from ..traces.think_tags import OPENING, ends_open
+from ..traces.trace import Trace
 from .windows import Indexes
 
 if TYPE_CHECKING:

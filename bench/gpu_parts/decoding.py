@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from asap_hf.causal_lm import CausalLM, continuations
+from asap_hf.models.causal_lm import CausalLM, continuations
 
 from .attention import random_ids
 from .machine import Machine

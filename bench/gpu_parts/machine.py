@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from asap_hf.engines.hardware import processor
+from asap_hf.models.hardware import processor
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "flash-attn", "triton")
 

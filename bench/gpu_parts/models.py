@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 from .machine import Machine
 
-SAMPLES = Path(__file__).resolve().parents[2] / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = Path(__file__).resolve().parents[2] / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 VOCABULARY = 2048  # of the tokenizer that is trained here; ids stay far below those of the real models
 
 # Sizes as config.json of the models on the Hub has them.

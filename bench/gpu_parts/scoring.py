@@ -15,7 +15,7 @@ from asap_hf.scoring.outcome import StepScores
 from asap_hf.scoring.steps import score_steps
 from asap_hf.scoring.tokenization import TraceTokenizer
 from asap_hf.scoring.windows import Window
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 from ..score import reference_positions, reference_removal, reference_scores
 from .machine import Machine

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from asap_hf.benchmarks import BENCHMARK_NAMES, open_benchmark
+from asap_hf.benchmarks.results import BENCHMARKS
 from asap_hf.errors import UsageError
-from asap_hf.results import BENCHMARKS
 from tests.benchmarks.rows import CALLED, HUMANEVAL, LEETCODE, LIVECODEBENCH, PLUS, PLUS_ON_HUB
 from tests.benchmarks.serving import as_lines, as_parquet, served
 from tests.benchmarks.shared_data import PATHS, needs_data

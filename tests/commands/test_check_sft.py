@@ -9,8 +9,8 @@ import pytest
 
 from asap_hf.commands.check_sft import run
 from asap_hf.commands.command_line import guarded
-from asap_hf.sft import render_prompt
-from asap_hf.tokens import load_tokenizer
+from asap_hf.models.tokens import load_tokenizer
+from asap_hf.traces.sft import render_prompt
 from tests.tiny_models import byte_level_tokenizer, tiny_llama
 
 

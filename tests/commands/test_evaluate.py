@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from asap_hf.benchmarks.results import read_results
 from asap_hf.commands.command_line import guarded, parse
-from asap_hf.results import read_results
 from tests.engines.scripted import ScriptedServer, scripted_server
 from tests.evaluations.small_benchmark import NAMES, STATUSES, mixed, right, write_benchmark
 

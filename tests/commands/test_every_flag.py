@@ -32,11 +32,11 @@ from asap_hf.commands.command_line import parse
 from asap_hf.commands.methods import METHODS, flags_of, pruner_of, settings_of
 from asap_hf.commands.pruner_flags import refuse_unused_of_prune
 from asap_hf.commands.stages import filters_of
+from asap_hf.compare_pruners.drawing import Draw
 from asap_hf.errors import UsageError
-from asap_hf.pruner_table.drawing import Draw
 from asap_hf.recipes import recipe_path
-from asap_hf.sources import Source
-from asap_hf.training.efficiency import TrainingEfficiency, write_efficiency
+from asap_hf.traces.sources import Source
+from asap_hf.train.efficiency import TrainingEfficiency, write_efficiency
 from tests.commands.flag_table import LLM, TABLE, Case, Elsewhere
 from tests.comparison.folders import Sample, write_evaluation
 from tests.evaluations.small_benchmark import BODIES, HEADS, NAMES, write_benchmark
@@ -337,7 +337,7 @@ def test_as_many_programs_at_once_as_are_asked_for(monkeypatch: pytest.MonkeyPat
         raise UsageError("seen")
 
     monkeypatch.setattr("asap_hf.benchmarks.open_benchmark", small_benchmark)
-    monkeypatch.setattr("asap_hf.evaluations.elsewhere.grade_file", look)
+    monkeypatch.setattr("asap_hf.evaluate.foreign_samples.grade_file", look)
     for asked in ([], ["--grader_workers", "3"]):
         assert main(["grade", *STANDING["grade"].split(), *asked]) == 2
     assert workers == [None, 3]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from asap_hf.cli import main
+from asap_hf.dataset.summary import Summary, failed_share, failure_warning, summary_table
+from asap_hf.dataset.writer import table_rows
 from asap_hf.explore.page import write_page
 from asap_hf.explore.results import open_results
-from asap_hf.output import table_rows
-from asap_hf.summary import Summary, failed_share, failure_warning, summary_table
 from tests.strong_endpoint import strong_endpoint
 
 LONG = "one two three four five six seven eight nine ten eleven twelve"

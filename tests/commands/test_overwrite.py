@@ -12,8 +12,8 @@ import pytest
 from asap_hf.cli import main
 from asap_hf.commands import compare, compare_pruners, evaluate, explore, grade, prune, publish, recipe
 from asap_hf.commands.dataset_script import DatasetScriptArguments
-from asap_hf.pruner_table.results import Results
-from asap_hf.training.output import refuse_to_train_over
+from asap_hf.compare_pruners.results import Results
+from asap_hf.train.output import refuse_to_train_over
 from tests.comparison.folders import Sample, write_evaluation
 from tests.pruner_table.traces import rows
 from tests.tiny_models import byte_level_tokenizer

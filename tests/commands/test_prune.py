@@ -13,7 +13,7 @@ from datasets import Dataset, DatasetDict, load_dataset
 from asap_hf.cli import main
 from tests.strong_endpoint import StrongEndpoint, strong_endpoint
 
-SAMPLES = Path(__file__).parents[2] / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = Path(__file__).parents[2] / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 BROKEN = [
     {"id": "open", "prompt": "p", "completion": "<think>\nnever ends"},
     {"id": "none", "prompt": "p", "completion": "just an answer"},
@@ -95,7 +95,7 @@ def test_a_new_budget_from_stored_scores_equals_a_run_at_that_budget(
     assert prune(traces, "--ratio", "0.25", "--output_dir", tmp_path / "quarter") == 0
     assert prune(traces, "--max_tokens", "60", "--output_dir", tmp_path / "direct") == 0
     monkeypatch.setenv("ASAP_HF_LEDGER", "off")
-    monkeypatch.setattr("asap_hf.surprisal.SurprisalScorer.__call__", None)
+    monkeypatch.setattr("asap_hf.scoring.surprisal.SurprisalScorer.__call__", None)
     assert prune(tmp_path / "quarter", "--max_tokens", "60", "--output_dir", tmp_path / "again") == 0
     assert data_files(tmp_path / "again") == data_files(tmp_path / "direct")
     assert (tmp_path / "again" / "README.md").read_text() == (tmp_path / "direct" / "README.md").read_text()

@@ -20,7 +20,7 @@ from tests.strong_endpoint import StrongEndpoint
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
-SAMPLES = ROOT / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = ROOT / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 PRICES = ("--prompt_price", "1000", "--completion_price", "1000")
 Spoil = Callable[[str, int, str], str]
 
@@ -141,7 +141,7 @@ def test_a_cap_that_an_earlier_start_used_up_is_used_up(
     with billing_endpoint() as server:
         arguments = command(traces, server, "--max_cost", "9", "--output_dir", str(tmp_path / "out"))
         with monkeypatch.context() as patch:
-            patch.setattr("asap_hf.production.finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr("asap_hf.dataset.run.finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             assert main(arguments) == 130
         spent = server.cost
         assert main(arguments) == 0

@@ -15,10 +15,10 @@ import pytest
 from asap_hf.commands import train
 from asap_hf.commands.command_line import guarded
 from asap_hf.errors import UsageError
-from asap_hf.publications.trained import trained
+from asap_hf.models.tokens import load_tokenizer
+from asap_hf.publish.trained import trained
 from asap_hf.recipes import recipe_path
-from asap_hf.sft import render_prompt
-from asap_hf.tokens import load_tokenizer
+from asap_hf.traces.sft import render_prompt
 from tests.tiny_models import save_model
 
 RUN = "import sys; from asap_hf.commands import train; sys.exit(train.run(sys.argv[1:]))"

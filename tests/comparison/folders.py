@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
 
-from asap_hf.results import BenchmarkResult
+from asap_hf.benchmarks.results import BenchmarkResult
 
 SAMPLES = pa.schema(
     [

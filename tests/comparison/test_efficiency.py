@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from asap_hf.comparison.efficiency import efficiency_table, on_card, on_terminal
+from asap_hf.compare.efficiency import efficiency_table, on_card, on_terminal
 from asap_hf.errors import UsageError
 from asap_hf.paper import TRAINING_EFFICIENCY
-from asap_hf.training.efficiency import TrainingEfficiency, write_efficiency
+from asap_hf.train.efficiency import TrainingEfficiency, write_efficiency
 from tests.comparison.folders import Sample, write_evaluation
 from tests.comparison.test_compare import compare
 

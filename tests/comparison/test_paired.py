@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
 
-from asap_hf.comparison.beside import PaperNumbers
-from asap_hf.comparison.card import on_card
-from asap_hf.comparison.comparison import Comparison, comparison_of
-from asap_hf.comparison.runs import EvaluationRun
-from asap_hf.comparison.statistics import McNemar
-from asap_hf.comparison.tables import estimates
-from asap_hf.comparison.terminal import on_terminal
+from asap_hf.compare.card import on_card
+from asap_hf.compare.comparison import Comparison, comparison_of
+from asap_hf.compare.paper_numbers import PaperNumbers
+from asap_hf.compare.runs import EvaluationRun
+from asap_hf.compare.tables import estimates
+from asap_hf.compare.terminal import on_terminal
 from asap_hf.errors import UsageError
 from asap_hf.paper import LLAMA_8B, QWEN_7B
+from asap_hf.reporting.statistics import McNemar
 from tests.comparison.folders import Sample, write_evaluation
 
 

@@ -12,15 +12,15 @@ import matplotlib
 import pytest
 from PIL import Image
 
-from asap_hf.comparison.beside import PaperNumbers
-from asap_hf.comparison.card import on_card
-from asap_hf.comparison.comparison import Comparison, comparison_of
-from asap_hf.comparison.looks import SIGNS, looks_of
-from asap_hf.comparison.plots import Picture, budget_curves, pictures_of, trade_off
-from asap_hf.comparison.report import report
-from asap_hf.comparison.runs import EvaluationRun
-from asap_hf.pictures import DARK, LIGHT, Palette
-from asap_hf.results import BENCHMARKS
+from asap_hf.benchmarks.results import BENCHMARKS
+from asap_hf.compare.card import on_card
+from asap_hf.compare.comparison import Comparison, comparison_of
+from asap_hf.compare.paper_numbers import PaperNumbers
+from asap_hf.compare.plots import Picture, budget_curves, pictures_of, trade_off
+from asap_hf.compare.report import report
+from asap_hf.compare.runs import EvaluationRun
+from asap_hf.reporting.pictures import DARK, LIGHT, Palette
+from asap_hf.reporting.styles import SIGNS, looks_of
 from tests.comparison.browser import CHROMIUM, measured
 from tests.comparison.folders import Model, Sample, write_evaluation
 from tests.render_card import card_html

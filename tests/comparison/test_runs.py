@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from asap_hf.comparison.runs import EvaluationRun
+from asap_hf.compare.runs import EvaluationRun
 from asap_hf.errors import UsageError
-from asap_hf.evaluations.samples import generations_table, samples_table
+from asap_hf.evaluate.samples import generations_table, samples_table
 from tests.comparison.folders import GENERATIONS, SAMPLES, Sample, write_evaluation
 
 TWO = [Sample("HumanEval/0"), Sample("HumanEval/1", "fail", 2000)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, wilcoxon
 
-from asap_hf.comparison.statistics import (
+from asap_hf.reporting.statistics import (
     Interval,
     McNemar,
     SignedRank,

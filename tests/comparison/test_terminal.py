@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from asap_hf.comparison import cells
-from asap_hf.comparison.beside import PaperNumbers
-from asap_hf.comparison.comparison import Comparison, comparison_of
-from asap_hf.comparison.paired import BenchmarkComparison, Contrast, Estimate, Row
-from asap_hf.comparison.runs import EvaluationRun
-from asap_hf.comparison.statistics import Interval, McNemar, SignedRank
-from asap_hf.comparison.terminal import on_terminal
+from asap_hf.compare.comparison import Comparison, comparison_of
+from asap_hf.compare.paired import BenchmarkComparison, Contrast, Estimate, Row
+from asap_hf.compare.paper_numbers import PaperNumbers
+from asap_hf.compare.runs import EvaluationRun
+from asap_hf.compare.terminal import on_terminal
+from asap_hf.reporting import formatting as cells
+from asap_hf.reporting.statistics import Interval, McNemar, SignedRank
 from tests.comparison.folders import Sample, write_evaluation
 
 PRINTED = """\

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from asap_hf.engines.base import Failure, Generation, Prompt, Sampling
-from asap_hf.engines.endpoint import EndpointEngine
 from asap_hf.errors import UsageError
+from asap_hf.llm.endpoint_engine import EndpointEngine
+from asap_hf.llm.engine import Failure, Generation, Prompt, Sampling
 
 from ..tiny_models import byte_level_tokenizer
 from ..waiting import LONGEST, until
@@ -96,7 +96,7 @@ def test_times_run_from_the_request_to_the_first_token_to_the_last(
     serve: Callable[..., ScriptedServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, timings = Clock(), {"queue_time_ms": 12.5}
-    monkeypatch.setattr("asap_hf.engines.streams.time", clock)
+    monkeypatch.setattr("asap_hf.llm.streams.time", clock)
     text = "a longer answer, of more than one event"
     server = serve(Script(text, before=clock.set_before, last=({"metrics": timings},)))
     [answer] = answers(engine(server), prompts())

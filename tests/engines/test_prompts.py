@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from asap_hf.engines.prompts import render
 from asap_hf.errors import UsageError
+from asap_hf.llm.prompts import render
 
 from ..tiny_models import CHAT, byte_level_tokenizer
 

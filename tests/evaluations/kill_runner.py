@@ -16,9 +16,6 @@ import transformers
 import trl
 
 import asap_hf.commands.evaluate as command
-import asap_hf.engines.endpoint
-import asap_hf.evaluations.run
-import asap_hf.evaluations.tables  # noqa: F401
 from asap_hf.commands.command_line import guarded, parse
 
 _ = (transformers.AutoTokenizer, trl.TrlParser)  # these resolve lazily

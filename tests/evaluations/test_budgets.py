@@ -7,9 +7,9 @@ import random
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from asap_hf.engines.base import Generation
 from asap_hf.errors import UsageError
-from asap_hf.evaluations.budgets import Reader, Reading, parse_budgets
+from asap_hf.evaluate.budgets import Reader, Reading, parse_budgets
+from asap_hf.llm.engine import Generation
 
 from ..tiny_models import byte_level_tokenizer
 

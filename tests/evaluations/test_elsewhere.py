@@ -13,10 +13,10 @@ import pytest
 
 from asap_hf.benchmarks import Benchmark, open_benchmark
 from asap_hf.errors import UsageError
-from asap_hf.evaluations.elsewhere import grade_file
-from asap_hf.evaluations.samples import Sample, pass_at_k
-from asap_hf.evaluations.samples_file import read_samples
-from asap_hf.evaluations.tables import graded_table
+from asap_hf.evaluate.foreign_samples import grade_file
+from asap_hf.evaluate.samples import Sample, pass_at_k
+from asap_hf.evaluate.samples_file import read_samples
+from asap_hf.evaluate.tables import graded_table
 
 from ..benchmarks.rows import CALLED, LIVECODEBENCH
 from ..benchmarks.serving import as_lines

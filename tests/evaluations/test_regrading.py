@@ -15,13 +15,13 @@ from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION, Grader, Verdict
 
 from asap_hf.benchmarks import Benchmark, open_benchmark
 from asap_hf.commands.command_line import guarded, parse
-from asap_hf.comparison.runs import EvaluationRun
-from asap_hf.engines.endpoint import EndpointEngine
+from asap_hf.compare.runs import EvaluationRun
 from asap_hf.errors import UsageError
-from asap_hf.evaluations.elsewhere import grade_file
-from asap_hf.evaluations.regrading import Finished, regrade
-from asap_hf.evaluations.run import Evaluation
-from asap_hf.evaluations.workspace import Workspace
+from asap_hf.evaluate.foreign_samples import grade_file
+from asap_hf.evaluate.regrading import Finished, regrade
+from asap_hf.evaluate.run import Evaluation
+from asap_hf.evaluate.workspace import Workspace
+from asap_hf.llm.endpoint_engine import EndpointEngine
 
 from ..engines.scripted import ScriptedServer, scripted_server
 from ..tiny_models import byte_level_tokenizer

@@ -13,13 +13,13 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from asap_hf.benchmarks import Benchmark, open_benchmark
-from asap_hf.engines.base import Sampling
-from asap_hf.engines.endpoint import EndpointEngine
+from asap_hf.benchmarks.results import read_results
 from asap_hf.errors import RunError, UsageError
-from asap_hf.evaluations.report import Report
-from asap_hf.evaluations.run import Evaluation
-from asap_hf.evaluations.tables import report_table
-from asap_hf.results import read_results
+from asap_hf.evaluate.report import Report
+from asap_hf.evaluate.run import Evaluation
+from asap_hf.evaluate.tables import report_table
+from asap_hf.llm.endpoint_engine import EndpointEngine
+from asap_hf.llm.engine import Sampling
 
 from ..engines.scripted import Script, ScriptedServer, scripted_server
 from ..tiny_models import byte_level_tokenizer
@@ -182,7 +182,7 @@ def test_verdicts_that_are_there_are_not_asked_for_again(
 ) -> None:
     from asap_hf.evaluation.pass_at_1.grading import Grader
 
-    from asap_hf.evaluations.workspace import Workspace
+    from asap_hf.evaluate.workspace import Workspace
 
     class StoppedError(Exception):
         pass

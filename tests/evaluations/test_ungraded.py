@@ -13,7 +13,7 @@ import pytest
 from asap_hf.evaluation.pass_at_1.grading import Grader, Verdict
 
 from asap_hf.benchmarks import Benchmark, humaneval
-from asap_hf.results import read_results
+from asap_hf.benchmarks.results import read_results
 
 from ..commands.test_evaluate import asap_hf
 from ..engines.scripted import ScriptedServer, scripted_server

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 from asap_hf.errors import RunError, UsageError
-from asap_hf.evaluations.lines import Lines
-from asap_hf.evaluations.workspace import Workspace
+from asap_hf.evaluate.workspace import Workspace
+from asap_hf.runtime.json_lines import Lines
 
 from ..killing import kills
 

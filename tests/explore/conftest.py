@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from asap_hf.dataset.records import Tokens
 from asap_hf.explore.page import write_page
 from asap_hf.explore.results import open_results
-from asap_hf.records import Tokens
 from tests.explore import folders
 from tests.explore.chromium import CHROMIUM, Tab, chromium
 from tests.explore.folders import Case, one_stage, two_stages, write_result

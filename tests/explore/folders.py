@@ -9,12 +9,12 @@ from typing import Any
 
 from datasets import Value
 
-from asap_hf.output import DatasetWriter
+from asap_hf.dataset.records import SCORES, Row, Tokens
+from asap_hf.dataset.tables import ResultWriter
+from asap_hf.dataset.writer import DatasetWriter
 from asap_hf.pruners.base import Pruning
-from asap_hf.records import SCORES, Row, Tokens
-from asap_hf.result import ResultWriter
-from asap_hf.selection import removals_within
-from asap_hf.trace import Trace
+from asap_hf.pruners.selection import removals_within
+from asap_hf.traces.trace import Trace
 
 SETTINGS = {"pruner": "asap", "splitter": "code", "score": "first_token_surprisal", "tokenizer": "t", "ratio": 0.25}
 

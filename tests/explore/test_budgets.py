@@ -10,11 +10,11 @@ import pytest
 
 from asap_hf.commands.prune import main as prune
 from asap_hf.commands.prune_arguments import PruneArguments
+from asap_hf.dataset.rebudget import Rebudget
+from asap_hf.dataset.records import Tokens
 from asap_hf.errors import UsageError
 from asap_hf.explore.page import write_page
 from asap_hf.explore.results import open_results
-from asap_hf.rebudget import Rebudget
-from asap_hf.records import Tokens
 from tests.explore import folders
 from tests.explore.chromium import Tab
 from tests.explore.folders import Case, one_stage, two_stages, write_result

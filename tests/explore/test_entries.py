@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from asap_hf.dataset.records import SCORES
 from asap_hf.explore.entries import is_code, left_of, line_of, trace_of
 from asap_hf.explore.results import open_results
 from asap_hf.pruners.base import Pruning
-from asap_hf.records import SCORES
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 from tests.explore import folders
 from tests.explore.folders import Case, one_stage, two_stages, write_result
 

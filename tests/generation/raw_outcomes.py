@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asap_hf.generation.base import Completion, Failure, Generator, Request
+from asap_hf.llm.generator import Completion, Failure, Generator, Request
 
 
 def raw_outcomes(generator: Generator, requests: Sequence[Request]) -> list[Completion | Failure]:

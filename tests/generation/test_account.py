@@ -17,9 +17,9 @@ from datasets import Dataset
 from datasets.fingerprint import Hasher
 
 from asap_hf.errors import RunError, UsageError
-from asap_hf.generation import Completion, EndpointGenerator, Failure, Request, Usage, run_account
-from asap_hf.generation.account import Account
-from asap_hf.generation.shared_account_store import shared_store
+from asap_hf.llm import Completion, EndpointGenerator, Failure, Request, Usage, run_account
+from asap_hf.llm.account import Account
+from asap_hf.llm.shared_account_store import shared_store
 from asap_hf.pruners.anchor import AnchorPruner
 
 from ..waiting import until

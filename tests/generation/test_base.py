@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asap_hf.errors import UsageError
-from asap_hf.generation import Account, Completion, Failure, Generator, Request, Usage
-from asap_hf.ledger import ledger_key, open_ledger
+from asap_hf.llm import Account, Completion, Failure, Generator, Request, Usage
+from asap_hf.runtime.ledger import ledger_key, open_ledger
 
 
 @dataclass(frozen=True)
@@ -298,7 +298,7 @@ def test_the_cap_holds_whatever_happens(steps):
 
 def test_importing_it_loads_no_engine():
     heavy = "{'torch', 'transformers', 'datasets', 'vllm', 'huggingface_hub', 'httpx2', 'numpy'}"
-    code = f"import sys, asap_hf.generation as g; print({heavy} & set(sys.modules), sorted(g.__all__) == g.__all__)"
+    code = f"import sys, asap_hf.llm as g; print({heavy} & set(sys.modules), sorted(g.__all__) == g.__all__)"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "set() True\n"

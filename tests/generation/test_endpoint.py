@@ -21,9 +21,9 @@ import pytest
 from huggingface_hub.inference._providers import CONVERSATIONAL_AUTO_ROUTER
 
 from asap_hf.errors import RunError, UsageError
-from asap_hf.generation import Completion, EndpointGenerator, Failure, Request
-from asap_hf.generation.refusals import _retry_after
-from asap_hf.ledger import open_ledger
+from asap_hf.llm import Completion, EndpointGenerator, Failure, Request
+from asap_hf.llm.refusals import _retry_after
+from asap_hf.runtime.ledger import open_ledger
 
 from ..waiting import LONGEST, until
 from .fake_endpoint import FakeEndpoint, Reply

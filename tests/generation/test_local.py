@@ -11,11 +11,11 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from asap_hf.causal_lm import GumbelNoise, sampling_processors
-from asap_hf.embedded import embedded_model
 from asap_hf.errors import UsageError
-from asap_hf.generation import Completion, Failure, Request, TransformersGenerator
-from asap_hf.ledger import ledger_key
+from asap_hf.llm import Completion, Failure, Request, TransformersGenerator
+from asap_hf.models.causal_lm import GumbelNoise, sampling_processors
+from asap_hf.models.embedded import embedded_model
+from asap_hf.runtime.ledger import ledger_key
 
 from .raw_outcomes import raw_outcomes
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from asap_hf.errors import UsageError
-from asap_hf.generation.base import Request
-from asap_hf.generation.vllm import VLLMGenerator
+from asap_hf.llm.generator import Request
+from asap_hf.llm.vllm import VLLMGenerator
 
 
 def test_without_vllm_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,22 +13,22 @@ from typing import Any
 
 import pytest
 
+from asap_hf.compare_pruners.comparing import Comparison, write_tables
+from asap_hf.compare_pruners.conditions import ENDS, Condition
+from asap_hf.compare_pruners.drawing import trace_key
+from asap_hf.compare_pruners.measuring import Meter
+from asap_hf.compare_pruners.results import Result
+from asap_hf.compare_pruners.retention import Judge
+from asap_hf.compare_pruners.table import tables_of
+from asap_hf.compare_pruners.workers import _collected, measure_all
 from asap_hf.errors import RunError, UsageError
-from asap_hf.ledger import open_ledger
-from asap_hf.output_folder import WorkingFolder
-from asap_hf.pruner_table.comparing import Comparison, write_tables
-from asap_hf.pruner_table.conditions import ENDS, Condition
-from asap_hf.pruner_table.drawing import trace_key
-from asap_hf.pruner_table.measuring import Meter
-from asap_hf.pruner_table.results import Result
-from asap_hf.pruner_table.retention import Judge
-from asap_hf.pruner_table.table import tables_of
-from asap_hf.pruner_table.workers import _collected, measure_all
+from asap_hf.models.tokens import count_tokens
 from asap_hf.pruners.base import Pruner, Pruning
 from asap_hf.pruners.iterative import IterativePruner
-from asap_hf.surprisal import SurprisalScorer
-from asap_hf.tokens import count_tokens
-from asap_hf.trace import Trace
+from asap_hf.runtime.ledger import open_ledger
+from asap_hf.runtime.output_folder import WorkingFolder
+from asap_hf.scoring.surprisal import SurprisalScorer
+from asap_hf.traces.trace import Trace
 from tests.pruner_table.traces import conditions, small_model, trace
 
 TIMES = ("seconds", "cpu_seconds")

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from asap_hf.generation import EndpointGenerator
-from asap_hf.pruner_table.conditions import ENDS, Condition, conditions_of
+from asap_hf.compare_pruners.conditions import ENDS, Condition, conditions_of
+from asap_hf.llm import EndpointGenerator
 from asap_hf.pruners.anchor import AnchorPruner
 from asap_hf.pruners.answer_anchor import AnswerAnchorPruner
 from asap_hf.pruners.base import Pruner, Sequential
 from asap_hf.pruners.iterative import IterativePruner
 from asap_hf.pruners.random_steps import random_steps
-from asap_hf.surprisal import SurprisalScorer
+from asap_hf.scoring.surprisal import SurprisalScorer
 
 SURPRISAL = IterativePruner(SurprisalScorer("embedded"), "embedded", ratio=0.5)
 LLM = EndpointGenerator("big", base_url="http://127.0.0.1:1")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from asap_hf.compare_pruners.drawing import Draw, trace_key
+from asap_hf.compare_pruners.retention import Judge
 from asap_hf.errors import UsageError
-from asap_hf.pruner_table.drawing import Draw, trace_key
-from asap_hf.pruner_table.retention import Judge
-from asap_hf.rows import Columns
-from asap_hf.trace import Trace
+from asap_hf.traces.rows import Columns
+from asap_hf.traces.trace import Trace
 from tests.pruner_table.traces import rows, small_model
 
 BROKEN = [

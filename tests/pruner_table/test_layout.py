@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from asap_hf.comparison.paired import Estimate
-from asap_hf.comparison.statistics import Interval, SignedRank
-from asap_hf.pruner_table.layout import as_markdown, on_terminal
-from asap_hf.pruner_table.table import Contrast, Row, Table
+from asap_hf.compare.paired import Estimate
+from asap_hf.compare_pruners.layout import as_markdown, on_terminal
+from asap_hf.compare_pruners.table import Contrast, Row, Table
+from asap_hf.reporting.statistics import Interval, SignedRank
 
 BEST = Row(
     pruner="selective_context",

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from asap_hf.pruner_table.measures import code_kept_whole, ends_in_fence, opens_a_fence, programs
-from asap_hf.trace import Trace
+from asap_hf.compare_pruners.measures import code_kept_whole, ends_in_fence, opens_a_fence, programs
+from asap_hf.traces.trace import Trace
 
 TRACES = Path(__file__).resolve().parents[3] / "shared" / "data" / "traces" / "codeforces_cots_py.jsonl.gz"
-SAMPLES = Path(__file__).resolve().parents[2] / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = Path(__file__).resolve().parents[2] / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 
 FENCED = "So:\n\n```python\nx = f(1)\n```\n\nDone."
 FENCES = [

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from asap_hf.compare_pruners.results import Results
 from asap_hf.errors import UsageError
-from asap_hf.pruner_table.results import Results
 
 SETTINGS = {"judge": "small", "splitter": "code"}
 

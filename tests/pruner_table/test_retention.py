@@ -8,9 +8,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from asap_hf.compare_pruners.retention import Judge
 from asap_hf.errors import RunError, UsageError
-from asap_hf.pruner_table.retention import Judge
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 from tests.pruner_table.traces import PROGRAM, small_model, trace
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import wilcoxon
 
-from asap_hf.comparison.statistics import holm
-from asap_hf.pruner_table.table import Row, Table, tables_of
+from asap_hf.compare_pruners.table import Row, Table, tables_of
+from asap_hf.reporting.statistics import holm
 
 NATS = {
     "random": [0.9, 0.8, 1.0, 0.7, 0.95, 0.85],

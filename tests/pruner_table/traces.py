@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asap_hf.pruner_table.conditions import ENDS, Condition, conditions_of
+from asap_hf.compare_pruners.conditions import ENDS, Condition, conditions_of
 from asap_hf.pruners.keep_last import keep_last
 from asap_hf.pruners.random_steps import random_steps
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 from tests.tiny_models import save_model
 
 PROGRAM = "n = int(input())\nfor i in range(n):\n    print(i * i)\n"

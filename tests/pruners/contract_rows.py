@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from asap_hf.leave_one_out import LeaveOneOutScorer
 from asap_hf.pruners.anchor import AnchorPruner
 from asap_hf.pruners.answer_anchor import AnswerAnchorPruner
 from asap_hf.pruners.asap import asap
@@ -19,9 +18,10 @@ from asap_hf.pruners.random_steps import random_steps
 from asap_hf.pruners.selective_context import SelectiveContextPruner
 from asap_hf.pruners.spirit import spirit_loo, spirit_own
 from asap_hf.pruners.step_entropy import StepEntropyPruner, step_entropy
-from asap_hf.step_entropy import StepEntropyScorer
-from asap_hf.surprisal import SurprisalScorer
-from asap_hf.trace import Trace
+from asap_hf.scoring.leave_one_out import LeaveOneOutScorer
+from asap_hf.scoring.step_entropy import StepEntropyScorer
+from asap_hf.scoring.surprisal import SurprisalScorer
+from asap_hf.traces.trace import Trace
 
 from .scripted import Scripted, every_second_step
 

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from asap_hf.tokens import count_tokens
+from asap_hf.models.tokens import count_tokens
 
 from .tiny_classifiers import BERT, XLM_R, save_classifiers, text_of
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from asap_hf.generation.base import Completion, Failure, Generator, Request
+from asap_hf.llm.generator import Completion, Failure, Generator, Request
 
 Answer = Callable[[Request], str | Completion | Failure]
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asap_hf.errors import RunError, UsageError
-from asap_hf.generation.base import Completion, Failure, Request
-from asap_hf.ledger import ledger_key, open_ledger
+from asap_hf.llm.generator import Completion, Failure, Request
 from asap_hf.pruners.anchor import AnchorPruner
 from asap_hf.pruners.anchor_answers import final_answer, read_rewrite, read_select, unfenced, without_thinking
 from asap_hf.pruners.base import Pruning
-from asap_hf.trace import Trace
+from asap_hf.runtime.ledger import ledger_key, open_ledger
+from asap_hf.traces.trace import Trace
 
 from .scripted import Scripted, every_second_step, inside, is_direct
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from asap_hf.errors import UsageError
 from asap_hf.pruners.answer_anchor import AnswerAnchorPruner, answer_code, answer_overlap
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 PROGRAM = "n = int(input())\nprint(n * 2)\n"
 ANSWER = f"Double it.\n\n```python\n{PROGRAM}```\n\nThat is all."

@@ -15,8 +15,8 @@ from asap_hf.pruners.answer_anchor import AnswerAnchorPruner
 from asap_hf.pruners.asap import asap
 from asap_hf.pruners.base import Pruner, Pruning, Sequential
 from asap_hf.pruners.iterative import IterativePruner
-from asap_hf.surprisal import SurprisalScorer
-from asap_hf.trace import Trace
+from asap_hf.scoring.surprisal import SurprisalScorer
+from asap_hf.traces.trace import Trace
 
 from .scripted import Scripted
 

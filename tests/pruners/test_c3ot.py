@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from asap_hf.errors import RunError, UsageError
-from asap_hf.generation.base import Completion, Failure, Request
+from asap_hf.llm.generator import Completion, Failure, Request
 from asap_hf.pruners.base import Pruning
 from asap_hf.pruners.c3ot import C3oTPruner
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 from .scripted import Scripted, inside
 

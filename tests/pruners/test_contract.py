@@ -16,10 +16,10 @@ import pytest
 from datasets import Dataset, Features, List, Value, disable_caching, enable_caching
 from datasets.fingerprint import Hasher
 
+from asap_hf.models.tokens import count_tokens
 from asap_hf.pruners.base import Pruner, Sequential
-from asap_hf.rows import Columns, trace_of
-from asap_hf.tokens import count_tokens
-from asap_hf.trace import Trace
+from asap_hf.traces.rows import Columns, trace_of
+from asap_hf.traces.trace import Trace
 
 from .contract_rows import BUDGETED, bad_row, good_row, mixed_rows, pruners
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from asap_hf.errors import UsageError
+from asap_hf.models.tokens import count_tokens
 from asap_hf.pruners.base import Sequential
 from asap_hf.pruners.iterative import IterativePruner
-from asap_hf.tokens import count_tokens
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 STEPS = ("Let me count them.", "Wait, is that right?", "There are 2 + 3 = 5 apples.", "Wait, is that right?", "So 5.")
 TRACE = Trace.parse("How many?", "<think>\n" + "\n\n".join(STEPS) + "\n</think>\n\nIt is 5.", "paper")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from asap_hf.models.tokens import count_tokens
 from asap_hf.pruners.keep_last import PositionScorer, keep_last
-from asap_hf.tokens import count_tokens
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 STEPS = ("Let me see.", "Wait.", "There are 2 + 3 = 5 apples.", "Wait.", "So 5.")
 TRACE = Trace.parse("How many?", "<think>\n" + "\n\n".join(STEPS) + "\n</think>\n\nIt is 5.", "paper")

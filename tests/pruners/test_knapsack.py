@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from asap_hf.errors import UsageError
+from asap_hf.models.tokens import count_tokens
 from asap_hf.pruners.iterative import IterativePruner
 from asap_hf.pruners.knapsack import KnapsackPruner
-from asap_hf.tokens import count_tokens
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 STEPS = ("one two three four five six seven", "red green blue", "Wait.", "cat dog cow", "So it is five.")
 TRACE = Trace.parse("How many?", "<think>\n" + "\n\n".join(STEPS) + "\n</think>\n\nIt is 5.", "paper")

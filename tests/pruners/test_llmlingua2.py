@@ -18,10 +18,10 @@ from datasets.fingerprint import Hasher
 from transformers import AutoModelForTokenClassification, BertConfig, BertForTokenClassification
 
 from asap_hf.errors import UsageError
-from asap_hf.ledger import open_ledger
+from asap_hf.models.tokens import count_tokens
 from asap_hf.pruners.llmlingua2 import LLMLingua2Pruner
+from asap_hf.runtime.ledger import open_ledger
 from asap_hf.scoring.token_classes import load_classifier
-from asap_hf.tokens import count_tokens
 
 from ..tiny_models import byte_level_tokenizer, save_model
 from .llmlingua_original import SETTINGS, TEXTS, digest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asap_hf.pruners.base import Pruning, Sequential
 from asap_hf.pruners.c3ot import LONG
 from asap_hf.pruners.original import OriginalPruner
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 TRACE = Trace.parse("How many?", "<think>\none\n\ntwo\n</think>\n\n5", "paper")
 

@@ -19,8 +19,8 @@ import asap_hf
 from asap_hf.errors import UnusableTrace
 from asap_hf.pruners.iterative import IterativePruner
 from asap_hf.pruners.random_steps import RandomScorer, random_steps
-from asap_hf.surprisal import SurprisalScorer
-from asap_hf.trace import Trace
+from asap_hf.scoring.surprisal import SurprisalScorer
+from asap_hf.traces.trace import Trace
 
 from ..tiny_models import byte_level_tokenizer, save_model, tiny_llama
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from asap_hf.pruners.random_steps import RandomScorer, random_steps
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 TRACES = [
     Trace.parse(

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from asap_hf.errors import UsageError
-from asap_hf.leave_one_out import LeaveOneOutScorer
 from asap_hf.pruners.iterative import IterativePruner
 from asap_hf.pruners.pir import pir
 from asap_hf.pruners.spirit import spirit_loo, spirit_own
-from asap_hf.surprisal import SurprisalScorer
-from asap_hf.trace import Trace
+from asap_hf.scoring.leave_one_out import LeaveOneOutScorer
+from asap_hf.scoring.surprisal import SurprisalScorer
+from asap_hf.traces.trace import Trace
 
 from ..tiny_models import save_model
 

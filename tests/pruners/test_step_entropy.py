@@ -11,7 +11,7 @@ import pytest
 
 from asap_hf.errors import UsageError
 from asap_hf.pruners.step_entropy import StepEntropyPruner, step_entropy
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 STEPS = ("a", "b", "c", "d", "e")
 TRACE = Trace("q", ("a\n\n", "b\n\n\n", "c\n\n", "d\n \n", "e"), "5")

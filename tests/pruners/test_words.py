@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from asap_hf.models.tokens import count_tokens
 from asap_hf.pruners.words import Spelling, decide, keep_within, steps_of_letters, text_of
-from asap_hf.tokens import count_tokens
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 TRACE = Trace("How many?", ("Count them all.\n\n", "Wait.\n\n", "So 5 it is."), "Five.")
 WORDS = ((0, "Count"), (0, " them"), (0, " all."), (1, " Wait."), (2, " So"), (2, " 5"), (2, " it"), (2, " is."))

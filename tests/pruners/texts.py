@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asap_hf.splitting import split_paper
-from asap_hf.trace import Trace
+from asap_hf.traces.splitting import split_paper
+from asap_hf.traces.trace import Trace
 
 
 def trace_of(text: str) -> Trace:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from asap_hf.embedded import embedded_model
+from asap_hf.models.embedded import embedded_model
 
 from .servers import Server, free_port, running
 

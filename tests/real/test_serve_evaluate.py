@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from transformers import AutoTokenizer
 
-from asap_hf.engines.base import Generation, Sampling
-from asap_hf.engines.endpoint import EndpointEngine
-from asap_hf.engines.prompts import render
-from asap_hf.evaluations.budgets import Reader
+from asap_hf.evaluate.budgets import Reader
+from asap_hf.llm.endpoint_engine import EndpointEngine
+from asap_hf.llm.engine import Generation, Sampling
+from asap_hf.llm.prompts import render
 
 from .servers import Server
 

@@ -14,15 +14,15 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from asap_hf.benchmarks import open_benchmark
-from asap_hf.embedded import embedded_model
-from asap_hf.engines.base import NO_ROOM, Engine, Failure, Generation, Prompt, Sampling
-from asap_hf.engines.endpoint import EndpointEngine
-from asap_hf.engines.prompts import render
-from asap_hf.engines.transformers import TransformersEngine
-from asap_hf.engines.vllm import VLLMEngine
+from asap_hf.benchmarks.results import read_results
 from asap_hf.errors import RunError, UsageError
-from asap_hf.evaluations.run import Evaluation
-from asap_hf.results import read_results
+from asap_hf.evaluate.run import Evaluation
+from asap_hf.llm.endpoint_engine import EndpointEngine
+from asap_hf.llm.engine import NO_ROOM, Engine, Failure, Generation, Prompt, Sampling
+from asap_hf.llm.prompts import render
+from asap_hf.llm.transformers_engine import TransformersEngine
+from asap_hf.llm.vllm_engine import VLLMEngine
+from asap_hf.models.embedded import embedded_model
 from tests.real.servers import own_workers
 from tests.waiting import until
 

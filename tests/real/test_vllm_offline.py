@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from asap_hf.embedded import embedded_model
 from asap_hf.errors import RunError, UsageError
-from asap_hf.generation.base import Completion, Failure, Request
-from asap_hf.generation.vllm import VLLMGenerator
+from asap_hf.llm.generator import Completion, Failure, Request
+from asap_hf.llm.vllm import VLLMGenerator
+from asap_hf.models.embedded import embedded_model
 from asap_hf.pruners.anchor_answers import SELECT
 from tests.generation.raw_outcomes import raw_outcomes
 from tests.real.servers import own_workers

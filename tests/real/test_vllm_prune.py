@@ -14,7 +14,7 @@ from .servers import Server
 
 pytestmark = pytest.mark.vllm
 
-SAMPLES = Path(__file__).parents[2] / "asap_hf" / "samples" / "traces.jsonl"
+SAMPLES = Path(__file__).parents[2] / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 
 
 @pytest.mark.parametrize("mode", ["rewrite", "select"])

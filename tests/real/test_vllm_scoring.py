@@ -11,8 +11,8 @@ from urllib.request import Request, urlopen
 import pytest
 from transformers import AutoTokenizer
 
-from asap_hf.surprisal import StepScores, SurprisalScorer
-from asap_hf.trace import Trace
+from asap_hf.scoring.surprisal import StepScores, SurprisalScorer
+from asap_hf.traces.trace import Trace
 
 from .servers import Server
 
@@ -23,7 +23,9 @@ SAMPLES = [0, 8]  # among the shortest
 
 @pytest.fixture(scope="module")
 def traces() -> list[Trace]:
-    rows = [json.loads(line) for line in files("asap_hf.samples").joinpath("traces.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in files("asap_hf.traces.samples").joinpath("traces.jsonl").read_text().splitlines()
+    ]
     return [Trace.parse(rows[number]["prompt"], rows[number]["completion"]) for number in SAMPLES]
 
 

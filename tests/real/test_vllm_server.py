@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from asap_hf.generation.base import Completion, Failure, Request
-from asap_hf.generation.endpoint import EndpointGenerator
+from asap_hf.llm.endpoint import EndpointGenerator
+from asap_hf.llm.generator import Completion, Failure, Request
 from asap_hf.pruners.anchor_answers import SELECT
 from tests.generation.raw_outcomes import raw_outcomes
 

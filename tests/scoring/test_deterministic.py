@@ -17,15 +17,15 @@ from asap_hf.commands.methods import settings_of
 from asap_hf.commands.prune import main
 from asap_hf.commands.prune_arguments import PruneArguments
 from asap_hf.errors import RunError
-from asap_hf.leave_one_out import LeaveOneOutScorer
 from asap_hf.pruners.llmlingua2 import LLMLingua2Pruner
 from asap_hf.pruners.selective_context import SelectiveContextPruner
 from asap_hf.pruners.tokenskip import TokenSkipPruner
 from asap_hf.scoring.forward import ScoringModel
+from asap_hf.scoring.leave_one_out import LeaveOneOutScorer
+from asap_hf.scoring.step_entropy import StepEntropyScorer
+from asap_hf.scoring.surprisal import SurprisalScorer
 from asap_hf.scoring.token_classes import TokenClassifier
-from asap_hf.step_entropy import StepEntropyScorer
-from asap_hf.surprisal import SurprisalScorer
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 from ..pruners.tiny_classifiers import XLM_R, save_classifiers
 from ..test_surprisal import record_batches

@@ -10,8 +10,8 @@ import pytest
 from huggingface_hub import constants
 
 from asap_hf.errors import RunError, UsageError
-from asap_hf.scoring.identity import model_identity
-from asap_hf.surprisal import SurprisalScorer
+from asap_hf.models.identity import model_identity
+from asap_hf.scoring.surprisal import SurprisalScorer
 
 from ..tiny_models import save_model
 

@@ -16,9 +16,9 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2Config, MambaConfig, MistralConfig, Qwen2Config
 
 from asap_hf.errors import RunError, UsageError
-from asap_hf.leave_one_out import LeaveOneOutScorer
 from asap_hf.scoring import forward, steps
-from asap_hf.trace import Trace
+from asap_hf.scoring.leave_one_out import LeaveOneOutScorer
+from asap_hf.traces.trace import Trace
 
 from ..tiny_models import save_model, tiny_llama
 

@@ -11,9 +11,9 @@ from transformers import AutoModelForCausalLM
 
 from asap_hf.errors import UsageError
 from asap_hf.scoring import steps
-from asap_hf.step_entropy import StepEntropyScorer
-from asap_hf.surprisal import SurprisalScorer
-from asap_hf.trace import Trace
+from asap_hf.scoring.step_entropy import StepEntropyScorer
+from asap_hf.scoring.surprisal import SurprisalScorer
+from asap_hf.traces.trace import Trace
 
 from ..tiny_models import save_model, tiny_llama
 

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from asap_hf.errors import RunError, UsageError
 from asap_hf.scoring.tokenization import TraceTokenizer
-from asap_hf.trace import Trace
+from asap_hf.traces.trace import Trace
 
 from ..tiny_models import CHAT, byte_level_tokenizer
 

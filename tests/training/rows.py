@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from asap_hf.sft import render_prompt
-from asap_hf.training.arguments import read_arguments
-from asap_hf.training.plan import Plan, plan_of
-from asap_hf.training.preparation import prepare
-from asap_hf.training.verdict import Verdict, check
+from asap_hf.traces.sft import render_prompt
+from asap_hf.train.arguments import read_arguments
+from asap_hf.train.plan import Plan, plan_of
+from asap_hf.train.preparation import prepare
+from asap_hf.train.verdict import Verdict, check
 from tests.tiny_models import tiny_llama
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "tokenizers"

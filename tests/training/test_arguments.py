@@ -9,7 +9,7 @@ import pytest
 from trl.scripts.sft import make_parser
 
 from asap_hf.errors import UsageError
-from asap_hf.training.arguments import OLD_KEYS, read_arguments
+from asap_hf.train.arguments import OLD_KEYS, read_arguments
 
 
 def config(folder: Path, text: str) -> list[str]:

@@ -10,9 +10,9 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from asap_hf.tokens import load_tokenizer
-from asap_hf.training.plan import H100, Hardware, Plan, hardware, plan_of
-from asap_hf.training.report import bars_of, report, time_line
+from asap_hf.models.tokens import load_tokenizer
+from asap_hf.train.plan import H100, Hardware, Plan, hardware, plan_of
+from asap_hf.train.report import bars_of, report, time_line
 from tests.tiny_models import tiny_llama
 
 from .rows import checked, plain, planned, write

@@ -11,7 +11,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from asap_hf.errors import UsageError
-from asap_hf.tokens import load_tokenizer
+from asap_hf.models.tokens import load_tokenizer
 
 from .rows import ANSWER, QUESTIONS, REASONINGS, checked, plain, tokens, turns, write
 

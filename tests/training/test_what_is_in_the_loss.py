@@ -12,8 +12,8 @@ import trl
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from asap_hf.errors import UsageError
-from asap_hf.tokens import load_tokenizer
-from asap_hf.training.verdict import Verdict
+from asap_hf.models.tokens import load_tokenizer
+from asap_hf.train.verdict import Verdict
 
 from .rows import ANSWER, QUESTIONS, REASONINGS, checked, model_folder, plain, tokens, turns, write
 

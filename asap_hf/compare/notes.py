@@ -1,0 +1,114 @@
+"""What to know before believing a comparison: where runs differ beside their models, and what was left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..benchmarks.results import older_verdicts
+from ..reporting.markdown import one_line
+from .paired import BenchmarkComparison
+from .runs import EvaluationRun
+
+
+def notes_on(runs: Sequence[EvaluationRun], benchmarks: Sequence[BenchmarkComparison]) -> list[str]:
+    """One sentence or two per note, in the order of their weight; plain text on one line."""
+    found: list[str] = []
+    for one in benchmarks:
+        found += _differences(runs, one)
+        found += _left_out(runs, one)
+    found += _graders(runs)
+    found += _settings(runs)
+    found += _several_samples(runs)
+    return [one_line(note) for note in found]
+
+
+def _differences(runs: Sequence[EvaluationRun], one: BenchmarkComparison) -> Iterator[str]:
+    """Where the runs were not asked the same thing."""
+    condition = (one.benchmark, one.budget)
+    revisions = {run.name: run.results[condition].dataset_revision for run in runs}
+    if told := _differing(revisions):
+        yield f"{one.title}: the runs read different revisions of the benchmark ({told})."
+    asked = {run.name: run.scores[condition].problems for run in runs}
+    if len(set(asked.values())) > 1:
+        told = ", ".join(f"{name}: {len(problems):,}" for name, problems in asked.items())
+        yield (
+            f"{one.title}: compared on the {one.problems:,} problems that all runs were asked (asked in all: {told});"
+            " whether their prompts were the same is not known."
+        )
+    elif told := _differing({run.name: _of_benchmark(run, "prompts_hash", one.benchmark) for run in runs}):
+        yield f"{one.title}: the runs were given different prompts ({told}, by hash)."
+
+
+def _left_out(runs: Sequence[EvaluationRun], one: BenchmarkComparison) -> Iterator[str]:
+    for run in runs:
+        for budget in run.budgets(one.benchmark):
+            scores = run.scores[one.benchmark, budget]
+            lost = len(scores.problems) - len(scores.judged)
+            if scores.infra:
+                told = (
+                    f"{run.name} has {_count(scores.infra, 'sample')} that nothing graded (infra), left out of Pass@1"
+                )
+                told += f"; so is, in every run, {_count(lost, 'problem')} with no other sample" if lost else ""
+                yield f"{one.title}, {budget:,} tokens: {told}."
+
+
+def _graders(runs: Sequence[EvaluationRun]) -> Iterator[str]:
+    """Whose verdicts this version of the grader may not give."""
+    for run in runs:
+        if told := older_verdicts(run.results.values()):
+            yield (
+                f"{run.name} was {told}: its verdicts may be others now. `asap-hf grade FOLDER --output_dir NEW`"
+                " grades its answers again, without generating any."
+            )
+
+
+def _settings(runs: Sequence[EvaluationRun]) -> Iterator[str]:
+    """What may make a difference that is not the models'."""
+    if told := _differing({run.name: run.about.get("temperature", "") for run in runs}):
+        yield f"The runs sampled at different temperatures ({told})."
+    engines = {run.name: ", ".join(dict.fromkeys(one.engine for one in run.results.values())) for run in runs}
+    hardware = {run.name: run.about.get("hardware", "") for run in runs}
+    if told := _differing(engines):
+        yield f"Latencies cannot be compared, as the engines differ ({told})."
+    if told := _differing(hardware):
+        yield f"Latencies cannot be compared, as the hardware differs ({told})."
+
+
+def _several_samples(runs: Sequence[EvaluationRun]) -> Iterator[str]:
+    counts = {run.name: max(scores.samples for scores in run.scores.values()) for run in runs}
+    if max(counts.values()) > 1:
+        told = ", ".join(f"{name} {count}" for name, count in counts.items())
+        yield (
+            f"Samples per problem: {told}. Every number is a mean over problems of means over samples; McNemar's test"
+            " becomes the sign test of which run solves a problem more often."
+        )
+
+
+def _differing(values: Mapping[str, Any]) -> str:
+    """The values by run, where not all are the same; a long one cut short."""
+    told = {
+        name: value if isinstance(value, str) else json.dumps(value, sort_keys=True) for name, value in values.items()
+    }
+    if len(set(told.values())) == 1:
+        return ""
+    return ", ".join(f"{name}: {_short(value)}" for name, value in told.items())
+
+
+def _short(value: str) -> str:
+    """Hashes are told apart by their beginning, other words need more."""
+    if not value:
+        return "unknown"
+    limit = 12 if len(value) >= 40 and value.isalnum() else 60
+    return value if len(value) <= limit else f"{value[:limit]}…"
+
+
+def _of_benchmark(run: EvaluationRun, fact: str, benchmark: str) -> str:
+    """A fact that a run records for each benchmark; empty where it is not recorded."""
+    told = run.about.get(fact)
+    return str(told.get(benchmark, "")) if isinstance(told, dict) else ""
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")

@@ -1,0 +1,102 @@
+"""A comparison on a terminal: aligned columns, at most 100 characters wide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
+
+from ..reporting.formatting import shortened
+from .comparison import Comparison
+from .paired import BenchmarkComparison
+from .tables import (
+    ESTIMATES,
+    LEGEND,
+    METRICS,
+    NAME,
+    Row,
+    accuracy_header,
+    accuracy_tests,
+    estimates,
+    ground,
+    papers_layout,
+    papers_own,
+    tokens_header,
+    tokens_tests,
+)
+
+_WIDTH = 100
+_METRIC = 8  # width of a column in the paper's layout
+
+
+def on_terminal(comparison: Comparison) -> str:
+    """The results in the paper's layout, their intervals, the tests, the notes, and how to read them."""
+    parts = _papers_layout(comparison)
+    parts.append(_grouped(["", *ESTIMATES], comparison, estimates))
+    if len(comparison.runs) > 1:
+        baseline = comparison.baseline
+        parts += [
+            _grouped(accuracy_header(comparison), comparison, lambda one: accuracy_tests(one, baseline)),
+            _grouped(tokens_header(comparison), comparison, lambda one: tokens_tests(one, baseline)),
+        ]
+    parts += [_filled(f"note: {note}", "      ") for note in comparison.notes]
+    return "\n\n".join([*parts, *map(_filled, LEGEND)])
+
+
+def _filled(line: str, indent: str = "") -> str:
+    return fill(line, _WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _papers_layout(comparison: Comparison) -> list[str]:
+    """As many benchmarks beside each other as fit; the others below. The paper's own rows stand under its name."""
+    ours = [(shortened(run, NAME), results) for run, results in papers_layout(comparison).items()]
+    papers = [(f"  {method}", results) for method, results in papers_own(comparison).items()]
+    name = max(len(one) for one, _ in [*ours, *papers])
+    group = _METRIC * len(METRICS) + 2
+    beside = (_WIDTH - name) // group
+    found = []
+    for start in range(0, len(comparison.benchmarks), beside):
+        block = comparison.benchmarks[start : start + beside]
+        lines = [
+            " " * name + "".join(f"    {one.title}".ljust(group) for one in block),
+            " " * name + "".join(f"    {one.budget:,} tokens".ljust(group) for one in block),
+            " " * name + ("  " + "".join(metric.rjust(_METRIC) for metric in METRICS)) * len(block),
+            *_rows(ours, block, name),
+        ]
+        if theirs := _rows(papers, block, name):
+            lines += [f"paper, {comparison.paper.base_model}", *theirs]
+        found.append("\n".join(line.rstrip() for line in lines))
+    return found
+
+
+def _rows(
+    rows: Sequence[tuple[str, Mapping[str, Row]]], benchmarks: Sequence[BenchmarkComparison], width: int
+) -> list[str]:
+    """The rows that have anything on these benchmarks."""
+    lines = []
+    for name, results in rows:
+        cells = [results.get(one.benchmark, ("",) * len(METRICS)) for one in benchmarks]
+        line = "".join("  " + "".join(cell.rjust(_METRIC) for cell in three) for three in cells)
+        if line.strip():
+            lines.append(name.ljust(width) + line)
+    return lines
+
+
+def _grouped(
+    header: Sequence[str], comparison: Comparison, rows_of: Callable[[BenchmarkComparison], list[Row]]
+) -> str:
+    """One table over all benchmarks, each under a line of its own; columns as wide as they need be."""
+    groups = {f"{one.title}, {ground(one)}": rows_of(one) for one in comparison.benchmarks}
+    named = [[f"  {shortened(row[0], NAME)}", *row[1:]] for rows in groups.values() for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *named, strict=True)]
+    lines, waiting = [_line(header, widths)], iter(named)
+    for title, rows in groups.items():
+        lines += [title, *(_line(next(waiting), widths) for _ in rows)]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = (
+        cell.rjust(width) if place else cell.ljust(width)
+        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "   ".join([first, *others]).rstrip()

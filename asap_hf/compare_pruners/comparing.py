@@ -1,0 +1,122 @@
+"""A comparison, from its first result to its last or on from wherever it was stopped, and its files."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from .. import __version__
+from ..dataset.result_folder import RUN_FILE
+from ..reporting.statistics import CONFIDENCE, RESAMPLES, SEED
+from ..runtime.json_lines import disk_errors
+from ..runtime.output_folder import WorkingFolder
+from ..runtime.progress import Progress, tick
+from ..runtime.whole_file import write_whole
+from ..traces.splitting import SPLITTING_VERSION
+from ..traces.trace import Trace
+from .conditions import Condition
+from .layout import as_markdown
+from .measuring import Meter
+from .results import TABLE_FILE, Result, Results, refuse_foreign
+from .retention import Judge
+from .table import Table
+from .workers import Job, measure_all
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared on what.
+
+    Args:
+        traces (`Mapping[str, Trace]`):
+            By key, as [`asap_hf.compare_pruners.drawing.Draw`] has them.
+        conditions (`Sequence[Condition]`):
+            Those of one method beside each other.
+        judge ([`Judge`]):
+            Who says how much of the answer is still told.
+        tokenizer (`str`):
+            Whose tokens count.
+        splitter (`str`):
+            How the traces were cut into steps.
+    """
+
+    traces: Mapping[str, Trace]
+    conditions: Sequence[Condition]
+    judge: Judge
+    tokenizer: str
+    splitter: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What every result depends on, whichever pruner made it."""
+        tokenizer = Path(self.tokenizer).name if Path(self.tokenizer).exists() else self.tokenizer
+        told = {"splitter": self.splitter, "splitting_version": SPLITTING_VERSION}
+        return {**self.judge.settings, "tokenizer": tokenizer, **told}
+
+    def run(self, folder: Path, processes: int = 1, overwrite: bool = False) -> list[Result]:
+        """Measure what `folder` does not hold yet.
+
+        Returns:
+            `list[Result]`: all that is there about these traces, also of pruners that an earlier run measured.
+
+        Raises:
+            [`UsageError`]: if the folder holds results of other settings, or another process writes it.
+        """
+        with disk_errors():
+            working = WorkingFolder(folder)
+        with working:
+            refuse_foreign(folder)
+            results = Results(folder, self.settings, overwrite)
+            results.refuse_others({(one.name, one.ratio): one.identity for one in self.conditions}, self.traces)
+            self._measure(results, processes)
+            results.close()
+            return results.about(self.traces)
+
+    def _measure(self, results: Results, processes: int) -> None:
+        missing: list[Job] = []
+        for key, trace in self.traces.items():
+            if todo := [one for one in self.conditions if (key, one.name, one.ratio) not in results]:
+                missing.append((trace, todo))
+        count = sum(len(conditions) for _, conditions in missing)
+        with TemporaryDirectory() as scratch:
+            meter = Meter(self.judge, self.tokenizer, Path(scratch))
+            floor = sum(meter.expected_tokens(*job) for job in missing)
+            there = len(self.traces) * len(self.conditions) - count
+            print(f"{count:,} results to measure, {there:,} are there; the judge reads at most {floor:,} tokens")
+            started, read = time.monotonic(), 0
+            with Progress(count, "results") as progress:
+                for result in measure_all(meter, missing, processes):
+                    results.add(result)
+                    read += result["read"]
+                    tick("scored tokens", result["read"])
+                    progress.advance(1, bool(result["reason"]))
+        if count:
+            seconds = time.monotonic() - started
+            print(f"the judge read {read:,} tokens; with the pruning, {read / seconds:,.0f} a second")
+
+
+def write_tables(folder: Path, tables: Sequence[Table], told: Mapping[str, Any]) -> None:
+    """Write `table.md` and `run.json` beside the results, each whole or not at all.
+
+    Args:
+        folder (`Path`):
+            Where the results are.
+        tables (`Sequence[Table]`):
+            What they come to.
+        told (`Mapping[str, Any]`):
+            How they came about, for `run.json`.
+    """
+    bootstrap = {"resamples": RESAMPLES, "confidence": CONFIDENCE, "seed": SEED, "over": "traces"}
+    run = {"asap_hf": __version__, **told, "bootstrap": bootstrap, "tables": [asdict(one) for one in tables]}
+    texts = {
+        TABLE_FILE: as_markdown(tables),
+        RUN_FILE: json.dumps(run, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+    }
+    with disk_errors():
+        for name, content in texts.items():
+            write_whole(folder / name, content)

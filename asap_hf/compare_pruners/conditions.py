@@ -1,0 +1,100 @@
+"""What is compared: a pruner at a ratio, and the two ends that no budget binds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from ..llm.generator import Generator
+from ..pruners.base import Pruner
+from ..pruners.original import OriginalPruner
+from ..runtime.ledger import ledger_key
+
+CONTROL = "random"
+"""Against which every pruner is tested."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A way to prune.
+
+    Args:
+        name (`str`):
+            As `--pruner` has it.
+        ratio (`float`, *optional*):
+            The budget as a share of the original's tokens; `None` where none is met.
+        pruner ([`Pruner`], *optional*):
+            Who prunes; `None` leaves nothing of the reasoning, which no pruner does.
+    """
+
+    name: str
+    ratio: float | None
+    pruner: Pruner | None
+
+    @property
+    def identity(self) -> str:
+        """What tells the pruner from one with other settings or of another version: 16 hex digits."""
+        return ledger_key(_state(self.pruner))[:16]
+
+    @property
+    def scoring(self) -> str:
+        """What tells the scores that it needs from those that others need: one pass serves all for whom it is the
+        same. A second stage scores what the first one left, and so has scores of its own."""
+        scorer = getattr(self._stages[0], "scorer", None) if len(self._stages) == 1 else None
+        return self.name if scorer is None else ledger_key(_state(scorer))[:16]
+
+    @property
+    def asks_an_llm(self) -> bool:
+        """Whether a stage has answers written for it, which are too dear to be asked for again."""
+        return any(hasattr(stage, "generator") for stage in self._stages)
+
+    @property
+    def _stages(self) -> Sequence[Any]:
+        return getattr(self.pruner, "stages", (self.pruner,))
+
+
+ENDS = (Condition("original", None, OriginalPruner()), Condition("nothing", None, None))
+"""The whole reasoning, and none of it."""
+
+
+def conditions_of(
+    names: Iterable[str], ratios: Sequence[float], pruner_of: Callable[[str, float], Pruner]
+) -> list[Condition]:
+    """Every one of these methods at every ratio, largest first; the names in `ENDS` stand for those.
+
+    Args:
+        names (`Iterable[str]`):
+            Methods.
+        ratios (`Sequence[float]`):
+            Budgets, over 0 and at most 1.
+        pruner_of (`Callable`):
+            Name and ratio → pruner.
+
+    Raises:
+        [`UsageError`]: from `pruner_of`.
+    """
+    ends = {one.name: one for one in ENDS}
+    found = []
+    for name in dict.fromkeys(names):
+        if name in ends:
+            found.append(ends[name])
+        else:
+            found += [Condition(name, ratio, pruner_of(name, ratio)) for ratio in sorted(set(ratios), reverse=True)]
+    return found
+
+
+def _state(value: Any) -> Any:
+    """Class, version and fields, all the way down, as JSON has it. Fields at their default are left out: one that is
+    added to a class later, and changes nothing, does not make strangers of its results."""
+    if isinstance(value, Generator):
+        return value.model  # what its answers are stored under; how they are asked for decides nothing
+    if is_dataclass(value) and not isinstance(value, type):
+        values = {
+            one.name: getattr(value, one.name) for one in fields(value) if getattr(value, one.name) != one.default
+        }
+        told = {name: _state(one) for name, one in values.items()}
+        return [type(value).__name__, str(getattr(value, "version", "")), told]
+    if isinstance(value, (list, tuple)):
+        return [_state(one) for one in value]
+    return value if isinstance(value, (str, int, float, type(None))) else getattr(value, "__qualname__", repr(value))

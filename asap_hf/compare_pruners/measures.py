@@ -1,0 +1,71 @@
+"""What a pruning did to the shape of a reasoning: fences left open, programs with holes."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+
+from ..traces.code_lines import Kind, classify
+
+_FENCE = re.compile(r"[ \t]*(`{3,}(?=[^`]*$)|~{3,})(.*)")
+
+Program = tuple[str, ...]
+
+
+def opens_a_fence(before: str, after: str) -> bool:
+    """Whether pruning left a code fence without its end, or without its beginning, which turns the end into one: all
+    text from there on reads as code. Not if that was so before."""
+    return ends_in_fence(after) and not ends_in_fence(before)
+
+
+def ends_in_fence(text: str) -> bool:
+    """Whether the end of a Markdown text lies within a fenced block. A fence is closed by a line of at least as many
+    of the same signs and nothing else."""
+    marks = ""
+    for line in text.split("\n"):
+        found = _FENCE.match(line)
+        if not found:
+            continue
+        if not marks:
+            marks = found[1]
+        elif found[1].startswith(marks) and not found[2].strip():
+            marks = ""
+    return bool(marks)
+
+
+def code_kept_whole(before: str, after: str) -> tuple[int, int]:
+    """How many lines of code a reasoning holds, and how many of them still stand in a whole program after pruning.
+
+    A program is a run of code lines with nothing but blank lines between them, as the splitter `code` sees it. It is
+    whole if every line of it is there as it was, indentation included, and in its place: one that lacks a line, or has
+    half of one, counts with none of its lines. Where the prose between two programs went, both are found within one
+    run. Lines are counted in the original, as the halves that cutting words leaves are no lines of code to count.
+
+    Returns:
+        `tuple[int, int]`: lines of code before, and how many of them are left in whole programs.
+    """
+    originals = programs(before)
+    starting: dict[str, list[Program]] = {}
+    for program in sorted(set(originals), key=len, reverse=True):
+        starting.setdefault(program[0], []).append(program)
+    whole = 0
+    for run in programs(after):
+        place = 0
+        while place < len(run):
+            here = next((one for one in starting.get(run[place], ()) if run[place : place + len(one)] == one), None)
+            whole += len(here or ())
+            place += len(here or run[:1])
+    lines = sum(map(len, originals))
+    return lines, min(whole, lines)  # an LLM may write one program twice
+
+
+def programs(text: str) -> list[Program]:
+    """The runs of code lines of a text, without blank lines and trailing white space. Lines that may be code count
+    only beside one that is."""
+    lines = [line.rstrip() for line in text.split("\n") if line.strip()]
+    runs = []
+    for is_prose, group in groupby(lines, key=lambda line: classify(line) is Kind.PROSE):
+        run = tuple(group)
+        if not is_prose and Kind.CODE in map(classify, run):
+            runs.append(run)
+    return runs

@@ -1,0 +1,138 @@
+"""`Results`: what was measured so far, one JSON line each, so that a comparison goes on where it was stopped."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..dataset.result_folder import RUN_FILE
+from ..errors import UsageError
+from ..runtime.json_lines import Lines, disk_errors, told_apart
+
+logger = logging.getLogger(__name__)
+
+RESULTS_FILE, TABLE_FILE = "results.jsonl", "table.md"
+
+Result = dict[str, Any]
+Key = tuple[str, str, float | None]
+
+
+def key_of(result: Mapping[str, Any]) -> Key:
+    """Trace, pruner, ratio."""
+    return result["trace"], result["pruner"], result["ratio"]
+
+
+def refuse_foreign(folder: Path) -> None:
+    """See that what a comparison writes into a folder takes the place of nothing but an earlier comparison's.
+
+    Raises:
+        [`UsageError`]: if a file of one of those names is somebody else's.
+    """
+    path = folder / RESULTS_FILE
+    if path.exists() and not _is_ours(path):
+        raise UsageError(f"{str(path)!r} was not written by compare-pruners: choose another --output_dir")
+    if not path.exists() and (foreign := [name for name in (TABLE_FILE, RUN_FILE) if (folder / name).exists()]):
+        raise UsageError(f"{str(folder)!r} holds a {foreign[0]} of something else: choose another --output_dir")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the file is empty, as a kill leaves it, or its first line holds settings."""
+    if not path.is_file():
+        return False
+    with disk_errors(), path.open("rb") as file:
+        first = file.readline()
+    try:
+        told = json.loads(first or b'{"settings": {}}')
+    except ValueError:
+        return False
+    return isinstance(told, dict) and "settings" in told
+
+
+class Results:
+    """Results on disk. The first line of the file holds the settings that all of them share; a result names the pruner
+    that made it by its identity. Of two results with one key the later counts.
+
+    Args:
+        folder (`Path`):
+            Where `results.jsonl` is, or will be.
+        settings (`Mapping[str, Any]`):
+            What every result depends on, as JSON has it.
+        overwrite (`bool`, *optional*, defaults to `False`):
+            Begin anew where results were measured with other settings; those are kept in a file beside.
+
+    Raises:
+        [`UsageError`]: if the file holds results of other settings.
+        [`RunError`]: if the disk does not take it.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], overwrite: bool = False):
+        self.path, self._overwrite = folder / RESULTS_FILE, overwrite
+        with disk_errors():
+            folder.mkdir(parents=True, exist_ok=True)
+        self._lines = Lines(self.path)
+        former = self._lines.records[0].get("settings", {}) if self._lines.records else dict(settings)
+        if former != settings and overwrite:
+            self._start_over()
+        elif former != settings:
+            raise UsageError(
+                f"{str(self.path)!r} holds results of other settings ({told_apart(former, settings)}): take those, "
+                "choose another --output_dir, or pass --overwrite to begin anew beside them"
+            )
+        if not self._lines.records:
+            self._lines.add({"settings": dict(settings)})
+        self._of: dict[Key, Result] = {key_of(result): result for result in self._lines.records[1:]}
+
+    def refuse_others(self, identities: Mapping[tuple[str, float | None], str], traces: Collection[str]) -> None:
+        """See that the pruners which made the results about these traces are the ones that are asked for; with
+        `overwrite`, forget what others made.
+
+        Args:
+            identities (`Mapping[tuple[str, float | None], str]`):
+                By name and ratio.
+            traces (`Collection[str]`):
+                Keys.
+
+        Raises:
+            [`UsageError`]: if one is another.
+        """
+        for result in self.about(traces):
+            name, ratio = result["pruner"], result["ratio"]
+            if result["identity"] == identities.get((name, ratio), result["identity"]):
+                continue
+            if not self._overwrite:
+                raise UsageError(
+                    f"{str(self.path)!r} holds results of {name!r} at ratio {ratio} with other settings or of another "
+                    "version: take those, choose another --output_dir, or pass --overwrite to measure anew"
+                )
+            del self._of[key_of(result)]
+
+    def add(self, result: Result) -> None:
+        """Keep a result; it is on disk when this returns."""
+        self._lines.add(result)
+        self._of[key_of(result)] = result
+
+    def about(self, traces: Iterable[str]) -> list[Result]:
+        """The results about these traces, whichever pruners made them."""
+        wanted = set(traces)
+        return [result for result in self._of.values() if result["trace"] in wanted]
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._of
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lines.close()
+
+    def _start_over(self) -> None:
+        """Begin a new file, and keep the former one beside it: its results took hours."""
+        self._lines.close()
+        number = 1
+        while (aside := self.path.with_name(f"results-{number}.jsonl")).exists():
+            number += 1
+        with disk_errors():
+            self.path.rename(aside)
+        logger.warning("the results of other settings are kept in %s", aside)
+        self._lines = Lines(self.path)

@@ -1,0 +1,113 @@
+"""A causal language model that `transformers` runs in this process, and a random stream for each of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import UsageError
+from .embedded import resolve_model
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class CausalLM(NamedTuple):
+    """A loaded model that takes the likeliest token unless a logits processor says otherwise."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    context: float  # tokens
+    ends: list[int]  # ids of the tokens that end an answer
+
+
+def load_causal_lm(
+    name: str, revision: str | None, dtype: str, device: str | None, needs_template: bool = False
+) -> CausalLM:
+    """Load model and tokenizer for `generate`; the accelerator if there is one and no other `device` is named.
+
+    Raises:
+        [`UsageError`]: if the model cannot be loaded, or `needs_template` and it has no chat template.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    folder = resolve_model(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, revision=revision)
+        if needs_template and not tokenizer.chat_template:
+            raise UsageError(f"{name} has no chat template: name a model tuned to follow instructions")
+        model = AutoModelForCausalLM.from_pretrained(folder, revision=revision, dtype=dtype)
+    except (OSError, ValueError, AttributeError) as error:  # of torch, which has no such dtype
+        raise UsageError(f"transformers cannot load {name}: {error}") from error
+    place: torch.device | str | None = device
+    if place is None:
+        place = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
+    named = model.generation_config.eos_token_id
+    ends = {tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])} - {None}
+    # A fresh one: what the model's own says of temperature, top-k or repetition would come on top of the request.
+    model.generation_config = GenerationConfig(
+        do_sample=False, eos_token_id=sorted(ends), pad_token_id=min(ends), bos_token_id=tokenizer.bos_token_id
+    )
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or float("inf")
+    return CausalLM(model.to(place).eval(), tokenizer, context, sorted(ends))  # type: ignore[arg-type]
+
+
+def continuations(
+    lm: CausalLM, prompts: Sequence[Any], processors: Sequence[Any], limit: int, criteria: Sequence[Any] = ()
+) -> list[list[int]]:
+    """New token ids after each prompt of one batch (token ids, as a tensor or not), at most `limit`, padding and all.
+
+    Raises:
+        `torch.OutOfMemoryError`: if the batch does not fit.
+    """
+    import torch
+
+    longest = max(map(len, prompts))
+    ids = torch.full((len(prompts), longest), lm.ends[0])
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.as_tensor(prompt)
+        mask[row, longest - len(prompt) :] = 1
+    device = lm.model.device
+    with torch.inference_mode():
+        out = lm.model.generate(  # type: ignore[operator]
+            ids.to(device),
+            attention_mask=mask.to(device),
+            logits_processor=list(processors),
+            stopping_criteria=list(criteria),
+            max_new_tokens=limit,
+        )
+    answers: list[list[int]] = out[:, longest:].tolist()  # waits for the device
+    return answers
+
+
+class GumbelNoise:
+    """A logits processor that makes the likeliest token after it a random draw: adding Gumbel noise to
+    log-probabilities and taking the largest is drawing from them. Each row has a stream of its own, which batched
+    sampling does not offer."""
+
+    def __init__(self, seeds: Sequence[int], device: torch.device):
+        import torch
+
+        self._streams = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores and result: (rows, vocabulary), float32."""
+        import torch
+
+        noise = torch.empty_like(scores)
+        for row, stream in zip(noise, self._streams, strict=True):
+            row.exponential_(generator=stream)
+        return scores - noise.clamp_min(torch.finfo(noise.dtype).tiny).log()
+
+
+def sampling_processors(temperature: float, top_p: float, seeds: Sequence[int], device: torch.device) -> list[Any]:
+    """Logits processors for one batch: none at temperature 0, where the likeliest token is taken."""
+    from transformers import TemperatureLogitsWarper, TopPLogitsWarper
+
+    if temperature == 0:
+        return []
+    nucleus = [TopPLogitsWarper(top_p)] if top_p < 1 else []
+    return [TemperatureLogitsWarper(temperature), *nucleus, GumbelNoise(seeds, device)]

@@ -1,0 +1,62 @@
+"""Which model, down to the commit, on which device and in what numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import UsageError
+from .identity import ModelIdentity, model_identity
+
+_DTYPES = ("auto", "bfloat16", "float16", "float32")
+
+
+class PlacedModel:
+    """What a frozen dataclass with these fields can say of its model without loading it."""
+
+    model_name_or_path: str
+    revision: str | None
+    dtype: str
+    device: str | None
+    deterministic: bool = False
+
+    _rank: int | None = None
+
+    def check_dtype(self) -> None:
+        """Raises:
+        [`UsageError`]: if there is no such dtype.
+        """
+        if self.dtype not in _DTYPES:
+            raise UsageError(f"dtype is one of {', '.join(_DTYPES)}, not {self.dtype!r}")
+
+    def to_rank(self, rank: int | None) -> None:
+        """Take the GPU of this rank (`cuda:{rank % n}`), unless `device` names another. Holds for this object in this
+        process; it is no part of its identity or pickled state."""
+        object.__setattr__(self, "_rank", rank)
+
+    def placement(self) -> tuple[str, str]:
+        """Device and dtype that this process computes with."""
+        from ..scoring.forward import pick_device, pick_dtype
+
+        device = pick_device(self.device, self._rank)
+        return device, pick_dtype(self.dtype, device)
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Which model this is."""
+        return model_identity(self.model_name_or_path, self.revision)
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """What scores depend on beside the text, as the record tells it; subclasses say more."""
+        identity, (_, dtype) = self.identity, self.placement()
+        told = {"model": identity.name, "revision": identity.revision, "dtype": dtype}
+        return told | ({"deterministic": True} if self.deterministic else {})
+
+    @property
+    def stored_under(self) -> dict[str, Any]:
+        """What scores are stored under beside the text: the fingerprint with the very weights, and the machine where
+        the last bit counts."""
+        from .machine import machine
+
+        under = {**self.fingerprint, "model": self.identity.key}
+        return under | ({"machine": machine(self.placement()[0])} if self.deterministic else {})
