@@ -228,7 +228,7 @@ def print_overhead(best: dict[str, list[Watch]]) -> None:
 
 
 def print_efficiency(name: str, device: str, dtype: str, lengths: list[int], best: dict[str, list[Watch]]) -> None:
-    from asap_hf.dataset.estimate import matmul_speed
+    from asap_hf.models.devices import matmul_speed
     from asap_hf.scoring.surprisal import flops_per_trace, model_config
 
     config = model_config(name)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from asap_hf.dataset.estimate import estimate, estimate_table, matmul_speed
+from asap_hf.dataset.estimate import estimate, estimate_table
 from asap_hf.llm.generator import Generator
+from asap_hf.models.devices import matmul_speed
 from asap_hf.models.tokens import count_tokens
 from asap_hf.pruners.anchor import AnchorPruner
 from asap_hf.pruners.base import Sequential

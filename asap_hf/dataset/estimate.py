@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UnusableTrace
+from ..models.devices import matmul_speed
 from ..models.placement import PlacedModel
 from ..models.tokens import count_tokens
 from ..pruners.anchor import AnchorPruner
@@ -89,23 +89,6 @@ def _add_calls(total: Estimate, stage: Any, trace: Trace, reasoning: int, questi
         total.llm_calls += 1
         total.prompt_tokens += question + answer + reasoning + 200
         total.completion_tokens += int(reasoning * _KEPT_BY_REWRITE)
-
-
-def matmul_speed(device: str, dtype: str) -> float:
-    """FLOP/s of a square matrix product on this device, measured for a fraction of a second."""
-    import torch
-
-    # A GPU is waited for once in ten products: the waiting takes about as long as one of them.
-    size, at_once = (8192, 10) if device.startswith("cuda") else (1024, 1)
-    a = torch.randn(size, size, device=device, dtype=getattr(torch, dtype))
-    done = 0
-    (a @ a).sum().item()
-    started = time.perf_counter()
-    while time.perf_counter() - started < 0.3:
-        products = [a @ a for _ in range(at_once)]
-        products[-1].sum().item()
-        done += at_once
-    return done * 2 * size**3 / (time.perf_counter() - started)
 
 
 def estimate_table(total: Estimate, unusable: Counter[str], pruner: Sequential) -> str:

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ..models.causal_lm import CausalLM, continuations, load_causal_lm, sampling_processors
-from ..models.hardware import processor
+from ..models.devices import processor
 from .engine import NO_ROOM, Engine, Failure, Generation, Prompt, Sampling
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import RunError, UsageError
-from ..models.hardware import processor
+from ..models.devices import processor
 from ..models.vllm_engine import leash_of_children, start_vllm, stop_vllm
 from ..runtime.child_guard import Leash
 from .engine import NO_ROOM, Engine, Failure, Generation, Prompt, Sampling

@@ -35,7 +35,7 @@ class PlacedModel:
 
     def placement(self) -> tuple[str, str]:
         """Device and dtype that this process computes with."""
-        from ..scoring.forward import pick_device, pick_dtype
+        from .devices import pick_device, pick_dtype
 
         device = pick_device(self.device, self._rank)
         return device, pick_dtype(self.dtype, device)
@@ -56,7 +56,7 @@ class PlacedModel:
     def stored_under(self) -> dict[str, Any]:
         """What scores are stored under beside the text: the fingerprint with the very weights, and the machine where
         the last bit counts."""
-        from .machine import machine
+        from .devices import machine
 
         under = {**self.fingerprint, "model": self.identity.key}
         return under | ({"machine": machine(self.placement()[0])} if self.deterministic else {})

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import RunError, UsageError
+from ..models.devices import is_out_of_memory
 from .head import Head
 from .windows import Window, context_limit, next_batch, rope_parameters
 
@@ -112,11 +113,6 @@ class ScoringModel:
         return hidden
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether a tensor did not fit; on a CPU, PyTorch says so in its message alone."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
-
-
 @lru_cache(maxsize=2)
 def load_model(
     path: str, revision: str | None, dtype: str, device: str, attn_implementation: str | None
@@ -143,35 +139,6 @@ def load_model(
             raise
         raise RunError(f"{path!r} does not fit on {device} in {dtype}: score with a smaller one") from error
     return ScoringModel(model, torch.device(device))
-
-
-def pick_device(device: str | None, rank: int | None) -> str:
-    """The device of this process: what was asked for, else a GPU if there is one; the rank says which of several.
-
-    Raises:
-        [`UsageError`]: if there is no such device.
-    """
-    gpus = torch.cuda.device_count()
-    if device in (None, "cuda") and gpus:
-        return "cuda" if rank is None else f"cuda:{rank % gpus}"
-    try:
-        kind = torch.device(device or "cpu").type
-    except RuntimeError as error:
-        raise UsageError(f"there is no kind of device called {device!r}: give cpu, cuda, cuda:1, mps, …") from error
-    if kind == "cuda" and not gpus:
-        raise UsageError(f"{device!r} was asked for, but torch finds no GPU: leave the device open, or give cpu")
-    return device or "cpu"
-
-
-def pick_dtype(dtype: str, device: str) -> str:
-    """`"auto"` is bfloat16 where the hardware multiplies in it (GPUs from Ampere on, CPUs with AMX or AVX512-BF16) and
-    float32 elsewhere; any other name is itself."""
-    if dtype != "auto":
-        return dtype
-    if device.startswith("cuda"):
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    abilities = torch.cpu.get_capabilities() if device == "cpu" and hasattr(torch.cpu, "get_capabilities") else {}
-    return "bfloat16" if abilities.get("amx_bf16") or abilities.get("avx512_bf16") else "float32"
 
 
 # A forked child has none of its parent's OpenMP threads, and its first parallel product would wait for them for ever:

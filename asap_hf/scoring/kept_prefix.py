@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import RunError
+from ..models.devices import is_out_of_memory
 from ..runtime.progress import tick
-from .forward import ScoringModel, is_out_of_memory
+from .forward import ScoringModel
 from .windows import Indexes
 
 Values = NDArray[np.float64]

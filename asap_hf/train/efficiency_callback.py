@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from ..models.hardware import processor
+from ..models.devices import processor
 from .efficiency import EFFICIENCY_FILE, TrainingEfficiency, write_efficiency
 from .trainer_logs import efficiency_of_logs
 

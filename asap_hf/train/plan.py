@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
 
-from ..dataset.estimate import matmul_speed
 from ..errors import RunError
+from ..models.devices import matmul_speed
 from ..scoring.flops import flops_per_trace, model_config
 from .arguments import SftArguments
 from .verdict import Verdict
@@ -20,7 +20,7 @@ UTILISATION = 0.4
 H100 = 989e12
 _MEASURE = """
 import sys, torch
-from asap_hf.estimate import matmul_speed
+from asap_hf.models.devices import matmul_speed
 print(torch.cuda.get_device_name(), matmul_speed("cuda", sys.argv[1]), sep="\\n")
 """
 

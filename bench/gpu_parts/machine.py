@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from asap_hf.models.hardware import processor
+from asap_hf.models.devices import processor
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "flash-attn", "triton")
 
