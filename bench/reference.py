@@ -37,7 +37,7 @@ def main() -> None:
 def compare(arguments: argparse.Namespace) -> None:
     from asap_hf.pruners.iterative import IterativePruner
     from asap_hf.pruners.reference import ReferencePruner
-    from asap_hf.scoring.reference_surprisal import ReferenceScorer
+    from asap_hf.scoring.reference import ReferenceScorer
     from asap_hf.scoring.surprisal import SurprisalScorer
 
     os.environ["ASAP_HF_LEDGER"] = "off"

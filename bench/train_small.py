@@ -32,10 +32,10 @@ import numpy as np
 from asap_hf.errors import UnusableTrace
 from asap_hf.models.embedded import resolve_model
 from asap_hf.models.tokens import count_tokens, load_tokenizer
-from asap_hf.runtime.whole_file import write_whole as write_file
+from asap_hf.runtime.files import write_whole as write_file
 from asap_hf.traces.rows import Columns, trace_of
-from asap_hf.train.checkpoints import last_checkpoint
 from asap_hf.train.efficiency import read_efficiency
+from asap_hf.train.output import last_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 TRACES = ROOT.parent / "shared" / "data" / "traces"

@@ -19,7 +19,7 @@ from pathlib import Path
 from asap_hf.commands.dataset_script import DatasetScriptArguments, publish, run_script
 from asap_hf.commands.prune import main as prune
 from asap_hf.commands.prune_arguments import option
-from asap_hf.dataset.baselines import write_baselines
+from asap_hf.dataset.merge import write_baselines
 from asap_hf.dataset.result_folder import DATASET
 from asap_hf.errors import UsageError
 from asap_hf.llm.run_account import account_folder, run_account

@@ -400,7 +400,8 @@ def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
 
 
 def test_importing_it_imports_nothing_heavy():
-    code = "import sys, asap_hf.runtime.ledger; print({'numpy', 'torch', 'datasets', 'huggingface_hub'} & set(sys.modules))"
+    heavy = {"numpy", "torch", "datasets", "huggingface_hub"}
+    code = f"import sys, asap_hf.runtime.ledger; print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 

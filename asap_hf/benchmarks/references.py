@@ -16,7 +16,7 @@ from ..errors import RunError
 from ..evaluation.pass_at_1.call_runs import Answer
 from ..evaluation.pass_at_1.codec import CodecError, Decoder, Encoder
 from ..evaluation.pass_at_1.grading import Grader, ReferenceFailedError
-from ..runtime.cache_folder import cache_folder
+from ..runtime.files import cache_folder
 from .problems import UnreadableProblem
 
 _FORMAT = 1  # of the files

@@ -13,8 +13,8 @@ from typing import Any
 from .. import __version__
 from ..errors import UsageError
 from ..reporting.markdown import is_hub_id
+from ..runtime.files import write_whole
 from ..runtime.own_folders import read_mark
-from ..runtime.whole_file import write_whole
 
 RESULTS_FILE = "summary.json"
 # Names in the records, and what the paper calls them (§4.1).

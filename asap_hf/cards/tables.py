@@ -182,9 +182,9 @@ def prune_command(
 
 
 def join_command(folders: Mapping[str, str], output_dir: str) -> Markdown:
-    """What puts results together, a config each, as `asap_hf.dataset.baselines.write_baselines` does."""
+    """What puts results together, a config each, as `asap_hf.dataset.merge.write_baselines` does."""
     program = (
-        "import sys; from pathlib import Path; from asap_hf.dataset.baselines import write_baselines; "
+        "import sys; from pathlib import Path; from asap_hf.dataset.merge import write_baselines; "
         "write_baselines({name: Path(path) for name, path in zip(sys.argv[2::2], sys.argv[3::2])}, Path(sys.argv[1]))"
     )
     named = (f"    {shell(name)} {shell(folder)}" for name, folder in folders.items())

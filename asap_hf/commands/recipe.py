@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from ..errors import RunError, UsageError
 from ..recipes import recipe_kinds, recipe_names, recipe_path
-from ..runtime.whole_file import write_whole
+from ..runtime.files import write_whole
 from .prune_arguments import option
 
 

@@ -107,7 +107,7 @@ def reference(arguments: PruneArguments, budget: Budget) -> Pruner:
         `UsageError`: if another score is asked for.
     """
     from ..pruners.reference import ReferencePruner
-    from ..scoring.reference_surprisal import ReferenceScorer
+    from ..scoring.reference import ReferenceScorer
 
     if arguments.score not in (None, FIRST_TOKEN):
         raise UsageError(f"--selector reference goes by {FIRST_TOKEN}: leave out --score {arguments.score}")

@@ -78,7 +78,7 @@ def resumed(flags: Sequence[str], output_dir: str) -> list[str]:
     Raises:
         `UsageError`: if there is none.
     """
-    from ..train.checkpoints import last_checkpoint
+    from ..train.output import last_checkpoint
 
     flags = list(flags)
     for place, pair in enumerate(pairwise(flags), start=1):

@@ -13,10 +13,10 @@ from typing import Any
 from .. import __version__
 from ..dataset.result_folder import RUN_FILE
 from ..reporting.statistics import CONFIDENCE, RESAMPLES, SEED
+from ..runtime.files import write_whole
 from ..runtime.json_lines import disk_errors
 from ..runtime.output_folder import WorkingFolder
 from ..runtime.progress import Progress, tick
-from ..runtime.whole_file import write_whole
 from ..traces.splitting import SPLITTING_VERSION
 from ..traces.trace import Trace
 from .conditions import Condition

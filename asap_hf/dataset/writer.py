@@ -55,8 +55,7 @@ class DatasetWriter:
             Folders that the rows come from, which are not to be replaced.
 
     Raises:
-        `UsageError`: if `output_dir` may not be written ([`asap_hf.runtime.own_folders.refuse_to_replace`]), or another
-            process is writing it.
+        `UsageError`: if `output_dir` may not be written ([`refuse_to_replace`]), or another process is writing it.
     """
 
     def __init__(self, output_dir: Path, overwrite: bool = False, inputs: Collection[Path] = ()):

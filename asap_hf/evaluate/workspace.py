@@ -54,7 +54,7 @@ class Workspace:
             What comes about, or `GRADED`.
 
     Raises:
-        [`UsageError`]: if an unfinished evaluation has other settings; and as [`asap_hf.runtime.output_folder.OutputFolder`].
+        [`UsageError`]: if an unfinished evaluation has other settings; and as [`OutputFolder`].
         [`RunError`]: if the disk does not take it.
     """
 

@@ -16,7 +16,7 @@ from .. import __version__
 from ..dataset.rebudget import largest_ratio
 from ..errors import RunError
 from ..reporting.pictures import DARK, LIGHT
-from ..runtime.whole_file import write_whole
+from ..runtime.files import write_whole
 from .entries import line_of, trace_of
 from .results import Result, side_by_side
 

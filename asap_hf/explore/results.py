@@ -18,7 +18,7 @@ from ..traces.trace import Trace
 
 @dataclass(frozen=True)
 class Result:
-    """A folder that `asap-hf prune` wrote, or one of the configs that `asap_hf.dataset.baselines` put into one folder."""
+    """A folder that `asap-hf prune` wrote, or one of the configs that `asap_hf.dataset.merge` put into one folder."""
 
     folder: Path
     run: Mapping[str, Any]

@@ -11,7 +11,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from ..errors import RunError, UsageError
-from ..runtime.cache_folder import cache_folder
+from ..runtime.files import cache_folder
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from .scored import ScoredPruner
 
 @dataclass(frozen=True)
 class KnapsackPruner(ScoredPruner):
-    """Keep the steps with the greatest total score that fit a token budget ([`asap_hf.pruners.packing.select_by_value`]).
+    """Keep the steps with the greatest total score that fit a token budget ([`select_by_value`]).
 
     Not in the paper. The record holds every score, and of the outcome `tokens` and `value`. There is no order of
     removal, as a smaller budget may keep a step that a larger one leaves out: for another budget prune the traces

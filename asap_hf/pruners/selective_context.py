@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -13,9 +14,8 @@ import numpy as np
 from ..errors import UsageError
 from ..models.tokens import load_tokenizer
 from ..runtime.ledger import ledger_key, open_ledger
-from ..scoring.setup import BATCH_TOKENS
+from ..scoring.base import BATCH_TOKENS
 from ..traces.trace import Trace
-from .phrases import phrases, sentences
 from .word_pruner import WordPruner
 from .words import Spelling, steps_of_letters
 
@@ -29,8 +29,7 @@ class SelectiveContextPruner(WordPruner):
     one the authors' own rule applies: phrases below a percentile of all phrases go, however many tokens that is.
 
     The authors' phrases are spaCy's noun chunks and single words; here they are words with their determiners, by
-    pattern ([`asap_hf.pruners.phrases`]), so that no language model of spaCy is needed. A step that keeps a phrase is
-    kept, with the phrases it keeps.
+    pattern, so that no language model of spaCy is needed. A step that keeps a phrase is kept, with the phrases it keeps.
 
     Args:
         model_name_or_path (`str`):
@@ -172,3 +171,26 @@ class _Phrases:
     def spelled(self, kept: Sequence[int]) -> Spelling:
         """The phrases as they are, each with the space before it."""
         return [(int(self._steps[position]), self._texts[position]) for position in kept]
+
+
+# White space after a full stop or question mark, but not after "e.g." or "Dr.".
+_SENTENCE_END = re.compile(r"(?<=[.?])(?<!\w\.\w.)(?<![A-Z][a-z]\.)\s")
+_DETERMINERS = (
+    "the|a|an|this|that|these|those|my|your|his|her|its|our|their|each|every|some|any|no|all|both|which|what|another"
+)
+# A word with the determiners before it, or a run of one sign; with the space before them.
+_PHRASE = re.compile(rf"\s*(?:(?:(?:{_DETERMINERS})\s+)*\w+(?:['’.-]\w+)*|([^\w\s])\1*)", re.IGNORECASE)
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, white space around them removed."""
+    return [stripped for part in _SENTENCE_END.split(text) if (stripped := part.strip())]
+
+
+def phrases(sentence: str) -> list[str]:
+    """A sentence in phrases, each with the space before it; joined, they are the sentence.
+
+    A stand-in for spaCy's noun chunks, which need a model of the language: a word stands with its determiners ("the
+    total"), adjectives and compounds are units of their own.
+    """
+    return [match.group() for match in _PHRASE.finditer(sentence)]

@@ -17,8 +17,7 @@ from threading import Lock
 from typing import Any
 
 from ..errors import RunError
-from .cache_folder import cache_folder
-from .shared_file import SharedFile, is_read_only
+from .files import SharedFile, cache_folder, is_read_only
 
 logger = logging.getLogger(__name__)
 

@@ -1,24 +1,61 @@
-"""Where the authors' code reads a step's surprisal, and in which numbers."""
+"""First-token surprisal as the code that the paper's authors published computes it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ..traces.trace import Trace
-from .forward import ScoringModel
-from .head import Head
+from .base import ModelScorer
 from .outcome import ScoringFailure
-from .token_scores import TokenScores, rounded, score_tokens
-from .tokenization import TokenisedTrace, TraceTokenizer
-from .windows import Indexes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .forward import ScoringModel
+    from .head import Head
+    from .token_scores import TokenScores
+    from .tokenization import TokenisedTrace, TraceTokenizer
+    from .windows import Indexes
+
+
+@dataclass(frozen=True)
+class ReferenceScorer(ModelScorer):
+    """`first_token_surprisal` of every step, read where the authors' code reads it, in nats.
+
+    It differs from [`SurprisalScorer`] in two things, both of which may change which steps are kept:
+
+    - A step's first token is taken to be number n + 1, counted from 0, where n is the number of tokens of the text
+      before the step when that is tokenised by itself, without special tokens. The 1 stands for a BOS. Where the
+      tokenizer puts none in front, that is the step's *second* token, unless the white space between two steps makes
+      fewer tokens at the end of a text than inside of it. A last step of one token has no second one, where their code
+      fails; here the last token is taken.
+    - Logits and log-probabilities are rounded to the model's own numbers. In bfloat16, theirs, many steps are tied.
+
+    Every text before a step is tokenised, at a cost that grows with the square of the length.
+
+    Args:
+        model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation, deterministic:
+            As [`ScoringSetup`] has them; the authors' context is `"raw"`, their dtype `"bfloat16"`.
+        max_context (`int`, *optional*):
+            Most tokens that the model sees at once; its own context by default. A longer trace is seen in overlapping
+            windows, which their code does not have.
+    """
+
+    max_context: int | None = None
+
+    version = "1"
+
+    def compute(
+        self, traces: Sequence[Trace], tokenizer: TraceTokenizer, model: ScoringModel
+    ) -> Iterator[Mapping[int, Mapping[str, Any] | ScoringFailure]]:
+        return reference_surprisals(traces, tokenizer, model, self.max_context, self.batch_tokens)
+
 
 _TILE = 2**24  # float32 logits at once
 
@@ -40,6 +77,8 @@ def reference_surprisals(
         max_context, max_batch_tokens:
             As [`SurprisalScorer`] has them.
     """
+    from .token_scores import score_tokens
+
     rounding = copy(model)
     rounding.head = _RoundingHead(model.head)  # type: ignore[assignment]
 
@@ -62,6 +101,8 @@ def _read(tokenised: TokenisedTrace) -> Indexes:
 
 
 def _answer(of_tokens: TokenScores) -> dict[str, Any]:
+    from .token_scores import rounded
+
     places = np.searchsorted(of_tokens.wanted, of_tokens.tokenised.first)
     scores = {"first_token_surprisal": list(rounded(of_tokens.surprisal[places]))}
     return {"scores": scores, "windows": of_tokens.windows, "question_cut": of_tokens.question_cut}
@@ -75,6 +116,8 @@ class _RoundingHead:
 
     def __call__(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """As [`Head`] has it, without the entropy, which is zero here."""
+        import torch
+
         at_once = max(1, _TILE // len(self._head.weight))
         parts = [
             self._surprisal(hidden[at : at + at_once], targets[at : at + at_once])

@@ -6,14 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import UsageError
 from ..traces.trace import Trace
+from .base import ModelScorer
 from .outcome import ScoringFailure
-from .scorer import ModelScorer
 
 if TYPE_CHECKING:
     from .forward import ScoringModel
+    from .token_scores import TokenScores, Values
     from .tokenization import TraceTokenizer
+
 
 _LEAST_CONTEXT = 16
 
@@ -49,9 +53,21 @@ class StepEntropyScorer(ModelScorer):
     def compute(
         self, traces: Sequence[Trace], tokenizer: TraceTokenizer, model: ScoringModel
     ) -> Iterator[Mapping[int, Mapping[str, Any] | ScoringFailure]]:
-        from .step_sums import step_entropies
         from .token_scores import all_of_reasoning, score_tokens
 
         return score_tokens(
             traces, tokenizer, model, all_of_reasoning, step_entropies, self.max_context, self.batch_tokens
         )
+
+
+def step_entropies(of_tokens: TokenScores) -> dict[str, Any]:
+    """Both scores of one trace, all of whose reasoning was scored, as [`StepEntropyScorer`] describes them."""
+    from .token_scores import rounded
+
+    owner, count = of_tokens.tokenised.owner, len(of_tokens.tokenised.first)
+    owned = np.maximum(np.bincount(owner, minlength=count), 1)
+    surprisal = of_tokens.surprisal
+    sums: Values = np.bincount(owner, of_tokens.entropy, minlength=count).astype(np.float64)
+    means = np.bincount(owner, surprisal * np.exp(-surprisal), minlength=count) / owned
+    scores = {"step_entropy": list(rounded(sums)), "step_entropy_released": list(rounded(means))}
+    return {"scores": scores, "windows": of_tokens.windows, "question_cut": of_tokens.question_cut}

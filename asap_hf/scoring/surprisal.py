@@ -9,9 +9,9 @@ from typing import Any
 from ..errors import UsageError
 from ..runtime.ledger import ledger_key, open_ledger
 from ..traces.trace import Trace
+from .base import ScoringSetup
 from .flops import flops_per_trace, model_config
 from .outcome import MEAN_SCORES, SCORES, ScoringFailure, StepScores
-from .setup import ScoringSetup
 
 __all__ = ["ScoringFailure", "StepScores", "SurprisalScorer", "flops_per_trace", "model_config"]
 

@@ -13,6 +13,8 @@ from itertools import pairwise
 
 from .code_tokens import (
     ASSIGNMENTS,
+    CODE_FORMS,
+    DOUBTFUL_FORMS,
     HEADERS,
     JOINING,
     MODIFIERS,
@@ -26,7 +28,6 @@ from .code_tokens import (
     split,
     tokenize,
 )
-from .language_forms import CODE_FORMS, DOUBTFUL_FORMS
 
 
 class Kind(Enum):

@@ -10,7 +10,7 @@ from typing import Any
 from .. import __version__
 from ..errors import UsageError
 from ..reporting.markdown import one_line
-from .checkpoints import STATE_FILE, last_checkpoint
+from .output import STATE_FILE, last_checkpoint
 from .trainer_logs import efficiency_of_logs, saved_numbers
 
 EFFICIENCY_FILE = "training_efficiency.json"

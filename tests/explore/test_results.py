@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asap_hf.dataset.baselines import write_baselines
+from asap_hf.dataset.merge import write_baselines
 from asap_hf.errors import UsageError
 from asap_hf.explore.entries import trace_of
 from asap_hf.explore.results import open_results, side_by_side

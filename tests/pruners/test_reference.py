@@ -21,7 +21,7 @@ from asap_hf.commands.prune_arguments import PruneArguments
 from asap_hf.errors import UsageError
 from asap_hf.pruners.base import Pruner
 from asap_hf.pruners.reference import ReferencePruner
-from asap_hf.scoring.reference_surprisal import ReferenceScorer
+from asap_hf.scoring.reference import ReferenceScorer
 from asap_hf.traces.trace import Trace
 
 from ..tiny_models import byte_level_tokenizer, save_model

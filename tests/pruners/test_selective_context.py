@@ -17,8 +17,7 @@ from transformers import AutoModelForCausalLM
 
 from asap_hf.errors import UsageError
 from asap_hf.models.tokens import count_tokens, load_tokenizer
-from asap_hf.pruners.phrases import phrases, sentences
-from asap_hf.pruners.selective_context import SelectiveContextPruner, phrase_information
+from asap_hf.pruners.selective_context import SelectiveContextPruner, phrase_information, phrases, sentences
 from asap_hf.runtime.ledger import open_ledger
 from asap_hf.scoring.self_information import self_information, start_token, tokenise
 from asap_hf.scoring.steps import load

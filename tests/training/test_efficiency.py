@@ -16,7 +16,6 @@ from transformers import TrainerCallback, TrainerState
 from trl import SFTConfig, SFTTrainer
 
 from asap_hf.errors import UsageError
-from asap_hf.train.checkpoints import last_checkpoint
 from asap_hf.train.efficiency import (
     EFFICIENCY_FILE,
     TrainingEfficiency,
@@ -25,6 +24,7 @@ from asap_hf.train.efficiency import (
     write_efficiency,
 )
 from asap_hf.train.efficiency_callback import EfficiencyCallback
+from asap_hf.train.output import last_checkpoint
 from asap_hf.train.trainer_logs import LoggedEfficiency, efficiency_of_logs, saved_numbers
 from tests.tiny_models import byte_level_tokenizer, save_model
 

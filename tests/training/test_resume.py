@@ -15,8 +15,8 @@ import pytest
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from asap_hf.train.checkpoints import last_checkpoint
 from asap_hf.train.efficiency import read_efficiency
+from asap_hf.train.output import last_checkpoint
 from tests.tiny_models import byte_level_tokenizer, save_model, tiny_llama
 
 STEPS, ROWS = 48, 24

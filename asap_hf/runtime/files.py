@@ -1,12 +1,14 @@
-"""A file that any number of processes read, and append whole lines to."""
+"""Files that are whole or absent, that several processes write, and the folder where finished work is kept."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 # What the system says of a file that may be read but not written: a read-only file system, another user's folder.
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -92,3 +94,25 @@ class SharedFile:
             if os.fstat(fd).st_size > size:
                 os.ftruncate(fd, size)
             raise
+
+
+def write_whole(path: Path, content: str) -> None:
+    """Write a text file beside its place, under a name that nothing else has, and move it there. A link is followed.
+
+    Raises:
+        `OSError`: if it cannot be written; what stood there stays.
+    """
+    path = Path(os.path.realpath(path))
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with partial.open("x", encoding="utf-8") as file:
+            file.write(content)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """`asap_hf` under `HF_HOME`, which is by default `~/.cache/huggingface`, as the Hub's clients have it."""
+    home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
+    return Path(home).expanduser() / "asap_hf"
