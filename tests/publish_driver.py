@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from asap_hf.hub import Publication
-from tests.hub import Hub
+from tests.hub_server import Hub
 
 ROOT = Path(__file__).parents[1]
 LONGEST_DELAY = 0.01

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.hub import Hub, start_hub
+from tests.hub_server import Hub, start_hub
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "asap_hf" / "traces" / "samples" / "traces.jsonl"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from tests.hub import Hub
+from tests.hub_server import Hub
 from tests.publishing import REAL, ROOT, hub_with_model, load_fresh, run, short_samples
 
 SCRIPTS = sorted((ROOT / "dataset_scripts").glob("*.py"))

@@ -29,7 +29,7 @@ class SelectiveContextPruner(WordPruner):
     one the authors' own rule applies: phrases below a percentile of all phrases go, however many tokens that is.
 
     The authors' phrases are spaCy's noun chunks and single words; here they are words with their determiners, by
-    pattern, so that no language model of spaCy is needed. A step that keeps a phrase is kept, with the phrases it keeps.
+    pattern, so that no language model of spaCy is needed. A step that keeps a phrase is kept, with these phrases.
 
     Args:
         model_name_or_path (`str`):

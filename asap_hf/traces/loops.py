@@ -30,7 +30,7 @@ def is_looping(text: str) -> bool:
     Nor is what comes back at different distances, as a table of a test case does after each idea.
 
     The bounds are ours, not the papers', which do not treat loops. In 1,140 real reasonings that were finished,
-    nothing repeats over more than 121 characters; `tests/test_loops.py` holds the bounds against them.
+    nothing repeats over more than 121 characters; `tests/traces/test_loops.py` holds the bounds against them.
 
     Args:
         text (`str`):

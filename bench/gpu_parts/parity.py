@@ -68,7 +68,9 @@ def out_of_memory(machine: Machine) -> Iterator[Table]:
         "qwen2-7b's shape, running out of memory", ["", "forward passes", "windows scored", "windows that do not fit"]
     )
     if not machine.on_gpu:
-        table.notes.append("only a GPU can be given less memory; tests/test_surprisal.py provokes it in the allocator")
+        table.notes.append(
+            "only a GPU can be given less memory; tests/scoring/test_surprisal.py makes the allocator fail"
+        )
         yield table
         return
     model = scoring_model("qwen2-7b", machine)

@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow
 from pyarrow import parquet
 
-from tests.hub import Hub
-from tests.hub.history import Change
-from tests.hub.server import HubServer
+from tests.hub_server import Hub
+from tests.hub_server.history import Change
+from tests.hub_server.server import HubServer
 
 
 def as_lines(*rows: dict[str, Any]) -> bytes:

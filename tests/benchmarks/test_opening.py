@@ -19,7 +19,7 @@ from asap_hf.errors import UsageError
 from tests.benchmarks.rows import CALLED, HUMANEVAL, LEETCODE, LIVECODEBENCH, PLUS, PLUS_ON_HUB
 from tests.benchmarks.serving import as_lines, as_parquet, served
 from tests.benchmarks.shared_data import PATHS, needs_data
-from tests.hub import Hub
+from tests.hub_server import Hub
 
 
 def test_the_benchmarks_are_those_of_the_results() -> None:

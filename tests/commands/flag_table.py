@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from asap_hf.commands.compare_pruners import _ELSEWHERE as NOT_OF_COMPARE_PRUNERS
 
 _OVERWRITE = "tests/commands/test_overwrite.py::"
-_RUN = "tests/evaluations/test_run.py::"
+_RUN = "tests/evaluate/test_run.py::"
 _PRUNED = "tests/commands/test_prune.py::"
-_MODEL = "tests/test_publish_model.py::"
-_DATASET = "tests/test_publish.py::"
-_COMPARING = "tests/pruner_table/test_comparing.py::"
+_MODEL = "tests/publish/test_publish_model.py::"
+_DATASET = "tests/publish/test_publish_dataset.py::"
+_COMPARING = "tests/compare_pruners/test_comparing.py::"
 _SCRIPTS = "tests/test_dataset_scripts.py::"
-_PUSH = "tests/pushing/test_push.py::"
+_PUSH = "tests/hub/test_push.py::"
 _CHECKED = "tests/commands/test_check_sft.py::"
 _TRAINED = "tests/commands/test_train.py::"
 _ASKED = "tests/commands/test_evaluate.py::"
-_SHARDS = "tests/test_shards.py::"
+_SHARDS = "tests/dataset/test_shards.py::"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ PRUNE: dict[str, Case | Elsewhere] = {
     "output_dir": Elsewhere(f"{_OVERWRITE}test_a_result_is_replaced_and_one_with_a_note_in_it_is_not"),
     "overwrite": Elsewhere(f"{_OVERWRITE}test_a_result_is_replaced_and_one_with_a_note_in_it_is_not"),
     "dataset_config": Case("--dataset_config b", "--dataset_name folder"),
-    "dataset_revision": Elsewhere("tests/test_hub_source.py::test_another_state_of_the_dataset_can_be_asked_for"),
+    "dataset_revision": Elsewhere(
+        "tests/traces/test_hub_source.py::test_another_state_of_the_dataset_can_be_asked_for"
+    ),
     "dataset_split": Case("--dataset_split test", "--dataset_name folder"),
     "prompt_column": Case("--prompt_column other"),
     "completion_column": Case("--completion_column other"),
@@ -100,7 +102,7 @@ PRUNE: dict[str, Case | Elsewhere] = {
     "fail_above": Elsewhere(
         "tests/commands/test_failures.py::test_a_run_whose_rows_all_failed_warns_and_ends_with_1_if_asked_to"
     ),
-    "ledger_dir": Elsewhere("tests/test_kill.py::test_killed_at_twenty_moments"),
+    "ledger_dir": Elsewhere("tests/dataset/test_kill.py::test_killed_at_twenty_moments"),
     "retry_failed": Elsewhere(f"{_PRUNED}test_after_a_retry_the_summary_counts_every_row_in_every_stage"),
     "dry_run": Elsewhere(f"{_PRUNED}test_a_dry_run_says_what_it_would_take_and_does_nothing"),
 }

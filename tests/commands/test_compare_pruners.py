@@ -11,7 +11,7 @@ import pytest
 from asap_hf.commands.command_line import guarded, parse
 from asap_hf.commands.compare_pruners import ARGUMENTS, main
 from asap_hf.commands.methods import METHODS
-from tests.pruner_table.traces import rows, small_model
+from tests.compare_pruners.traces import rows, small_model
 
 NO_MODEL = "random,keep_last,wo_fine,nothing,original"
 

@@ -13,8 +13,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from asap_hf.benchmarks.results import read_results
 from asap_hf.commands.command_line import guarded, parse
-from tests.engines.scripted import ScriptedServer, scripted_server
-from tests.evaluations.small_benchmark import NAMES, STATUSES, mixed, right, write_benchmark
+from tests.evaluate.small_benchmark import NAMES, STATUSES, mixed, right, write_benchmark
+from tests.llm.scripted_server import ScriptedServer, scripted_server
 
 
 def asap_hf(name: str, *arguments: object) -> int:

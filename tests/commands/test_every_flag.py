@@ -38,9 +38,9 @@ from asap_hf.recipes import recipe_path
 from asap_hf.traces.sources import Source
 from asap_hf.train.efficiency import TrainingEfficiency, write_efficiency
 from tests.commands.flag_table import LLM, TABLE, Case, Elsewhere
-from tests.comparison.folders import Sample, write_evaluation
-from tests.evaluations.small_benchmark import BODIES, HEADS, NAMES, write_benchmark
-from tests.pruner_table.traces import rows
+from tests.compare.folders import Sample, write_evaluation
+from tests.compare_pruners.traces import rows
+from tests.evaluate.small_benchmark import BODIES, HEADS, NAMES, write_benchmark
 from tests.tiny_models import byte_level_tokenizer, save_model, tiny_llama
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ from asap_hf.commands import compare, compare_pruners, evaluate, explore, grade,
 from asap_hf.commands.dataset_script import DatasetScriptArguments
 from asap_hf.compare_pruners.results import Results
 from asap_hf.train.output import refuse_to_train_over
-from tests.comparison.folders import Sample, write_evaluation
-from tests.pruner_table.traces import rows
+from tests.compare.folders import Sample, write_evaluation
+from tests.compare_pruners.traces import rows
 from tests.tiny_models import byte_level_tokenizer
 
 Words = Callable[[Path], list[object]]

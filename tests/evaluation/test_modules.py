@@ -19,8 +19,8 @@ import evaluate
 import pytest
 from huggingface_hub import RepoCard
 
-from tests.hub import Hub, start_hub
-from tests.hub.cards import yaml_errors
+from tests.hub_server import Hub, start_hub
+from tests.hub_server.cards import yaml_errors
 from tests.publishing import ROOT, asap_hf
 
 FOLDERS = sorted(path.parent for path in (ROOT / "evaluation").glob("*/__init__.py"))

@@ -15,7 +15,7 @@ from asap_hf.llm.generator import Completion, Failure, Request
 from asap_hf.llm.vllm import VLLMGenerator
 from asap_hf.models.embedded import embedded_model
 from asap_hf.pruners.anchor_answers import SELECT
-from tests.generation.raw_outcomes import raw_outcomes
+from tests.llm.raw_outcomes import raw_outcomes
 from tests.real.servers import own_workers
 
 pytestmark = pytest.mark.vllm

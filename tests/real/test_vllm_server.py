@@ -11,7 +11,7 @@ import pytest
 from asap_hf.llm.endpoint import EndpointGenerator
 from asap_hf.llm.generator import Completion, Failure, Request
 from asap_hf.pruners.anchor_answers import SELECT
-from tests.generation.raw_outcomes import raw_outcomes
+from tests.llm.raw_outcomes import raw_outcomes
 
 from .servers import Server
 

@@ -1,0 +1,66 @@
+"""The dry run's numbers are counted, not guessed, and nothing is loaded for them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from asap_hf.dataset.estimate import estimate, estimate_table
+from asap_hf.llm.generator import Generator
+from asap_hf.models.devices import matmul_speed
+from asap_hf.models.tokens import count_tokens
+from asap_hf.pruners.anchor import AnchorPruner
+from asap_hf.pruners.base import Sequential
+from asap_hf.pruners.iterative import IterativePruner
+from asap_hf.scoring.surprisal import SurprisalScorer
+from asap_hf.traces.rows import Columns
+from asap_hf.traces.sources import open_source
+
+SAMPLES = Path(__file__).parents[2] / "asap_hf" / "traces" / "samples" / "traces.jsonl"
+
+
+class NoGenerator(Generator):
+    """Must not be asked."""
+
+    def generate(self, requests, done) -> None:  # type: ignore[no-untyped-def]
+        raise AssertionError("a dry run asked an LLM")
+
+
+def estimated(mode: str, **prices: float) -> tuple[object, str]:
+    source = open_source(str(SAMPLES))
+    fine = IterativePruner(SurprisalScorer("embedded"), tokenizer="embedded", max_tokens=1000)
+    pruner = Sequential((AnchorPruner(NoGenerator("m", **prices), mode=mode), fine))  # type: ignore[arg-type]
+    total, unusable = estimate(source, Columns.recognise(source.columns), pruner, "embedded")
+    return total, estimate_table(total, unusable + Counter({"loop": 2}), pruner)
+
+
+def test_rows_steps_and_tokens_are_those_of_the_source(embedded_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", None)
+    total, table = estimated("rewrite", prompt_price=2.0, completion_price=4.0)
+    texts = [json.loads(line)["completion"] for line in SAMPLES.open(encoding="utf-8")]
+    reasonings = [text.split("</think>")[0].removeprefix("<think>").strip() for text in texts]
+    tokens = count_tokens("embedded", reasonings)
+    assert total.rows == total.usable == 24
+    assert total.tokens == sum(tokens)
+    assert total.over_budget == sum(count > 1000 for count in tokens)
+    assert total.llm_calls == 48
+    # Twice the parameters of the body and the head, once a token, is the least that a forward can cost.
+    assert total.flops > 2 * 130e6 * total.tokens
+    cost = (total.prompt_tokens * 2 + total.completion_tokens * 4) / 1e6
+    assert f"{cost:,.4f}" in table
+    assert "repeats one span over and over" in table
+
+
+def test_selecting_writes_a_fraction_of_what_rewriting_does(embedded_model: str) -> None:
+    rewrite, _ = estimated("rewrite")
+    select, table = estimated("select")
+    assert select.completion_tokens < 0.5 * rewrite.completion_tokens
+    assert select.prompt_tokens == rewrite.prompt_tokens
+    assert "--prompt_price" in table
+
+
+def test_the_speed_of_this_device_is_measured(embedded_model: str) -> None:
+    assert matmul_speed("cpu", "float32") > 1e8
