@@ -473,7 +473,8 @@ def test_a_ledger_on_a_read_only_file_system_is_read(folder: Path, stored: bool)
     if stored:
         Ledger(str(folder / "scores.jsonl")).put(ledger_key("old"), 1)
     script = (
-        "import json, sys; from asap_hf.runtime.ledger import open_ledger; from tests.runtime.test_ledger import tried; "
+        "import json, sys; from asap_hf.runtime.ledger import open_ledger\n"
+        "from tests.runtime.test_ledger import tried\n"
         "print(json.dumps(tried(['scores'], open_ledger)))"
     )
     mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$1" -c "$2"'
