@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..engines.scripted import Script
+from ..llm.scripted_server import Script
 
 # Name, docstring, right body, test.
 _PROBLEMS = [

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from ..engines.scripted import Script, scripted_server
+from ..llm.scripted_server import Script, scripted_server
 from ..tiny_models import byte_level_tokenizer
 from .small_benchmark import NAMES, SAID, asked_for, write_benchmark
 

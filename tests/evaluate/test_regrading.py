@@ -23,7 +23,7 @@ from asap_hf.evaluate.run import Evaluation
 from asap_hf.evaluate.workspace import Workspace
 from asap_hf.llm.endpoint_engine import EndpointEngine
 
-from ..engines.scripted import ScriptedServer, scripted_server
+from ..llm.scripted_server import ScriptedServer, scripted_server
 from ..tiny_models import byte_level_tokenizer
 from .small_benchmark import NAMES, STATUSES, mixed, right, write_benchmark
 

@@ -21,7 +21,7 @@ from asap_hf.evaluate.tables import report_table
 from asap_hf.llm.endpoint_engine import EndpointEngine
 from asap_hf.llm.engine import Sampling
 
-from ..engines.scripted import Script, ScriptedServer, scripted_server
+from ..llm.scripted_server import Script, ScriptedServer, scripted_server
 from ..tiny_models import byte_level_tokenizer
 from .small_benchmark import NAMES, SAID, STATUSES, always_right, asked_for, mixed, write_benchmark
 

@@ -16,7 +16,7 @@ from asap_hf.benchmarks import Benchmark, humaneval
 from asap_hf.benchmarks.results import read_results
 
 from ..commands.test_evaluate import asap_hf
-from ..engines.scripted import ScriptedServer, scripted_server
+from ..llm.scripted_server import ScriptedServer, scripted_server
 from ..tiny_models import byte_level_tokenizer
 from .small_benchmark import NAMES, always_right, mixed, right, rows
 

@@ -16,7 +16,7 @@ from asap_hf.llm.engine import Failure, Generation, Prompt, Sampling
 
 from ..tiny_models import byte_level_tokenizer
 from ..waiting import LONGEST, until
-from .scripted import NOT_OPENAI, Script, ScriptedServer, scripted_server
+from .scripted_server import NOT_OPENAI, Script, ScriptedServer, scripted_server
 
 SECRET = "sk-secretsecret"
 GREEDY = Sampling()

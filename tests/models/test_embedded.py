@@ -12,8 +12,7 @@ import pytest
 
 from asap_hf.errors import RunError, UsageError
 from asap_hf.models import embedded
-
-from .waiting import LONGEST
+from tests.waiting import LONGEST
 
 
 @pytest.fixture

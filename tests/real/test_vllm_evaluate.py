@@ -26,7 +26,7 @@ from asap_hf.models.embedded import embedded_model
 from tests.real.servers import own_workers
 from tests.waiting import until
 
-from ..evaluations.small_benchmark import NAMES, write_benchmark
+from ..evaluate.small_benchmark import NAMES, write_benchmark
 from .servers import Server
 
 pytestmark = pytest.mark.vllm

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from .waiting import until
+from tests.waiting import until
 
 PARENT = """
 import os, signal, subprocess, sys

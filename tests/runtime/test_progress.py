@@ -7,8 +7,7 @@ import logging
 import pytest
 
 from asap_hf.runtime.progress import Progress, show, tick
-
-from .waiting import until
+from tests.waiting import until
 
 
 def test_plain_lines_come_while_the_work_goes_on(caplog: pytest.LogCaptureFixture) -> None:

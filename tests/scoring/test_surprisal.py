@@ -24,8 +24,7 @@ from asap_hf.scoring.outcome import SCORES
 from asap_hf.scoring.surprisal import ScoringFailure, StepScores, SurprisalScorer, flops_per_trace, model_config
 from asap_hf.scoring.windows import Window
 from asap_hf.traces.trace import Trace
-
-from .tiny_models import byte_level_tokenizer, save_model, tiny_llama
+from tests.tiny_models import byte_level_tokenizer, save_model, tiny_llama
 
 TOKENIZERS = Path(__file__).parents[2] / ".." / "shared" / "data" / "tokenizers"
 

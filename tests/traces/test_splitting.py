@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asap_hf.traces.splitting import SPLITTERS, split_code, split_paper, split_steps
-
-from .draft_programs import PROGRAMS
+from tests.draft_programs import PROGRAMS
 
 BENCH = runpy.run_path(str(Path(__file__).resolve().parents[2] / "bench" / "split.py"))
 needs_traces = pytest.mark.skipif(not BENCH["REAL"].exists(), reason="needs the shared traces")
