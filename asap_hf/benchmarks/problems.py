@@ -72,7 +72,7 @@ class Benchmark(ABC):
     fields: ClassVar[Mapping[str, type | tuple[type, ...]]]
     """What of a row is needed, and of which type it is."""
     left_in_file: ClassVar[tuple[str, ...]] = ()
-    """What of a row stays in the file until it is needed, see [`asap_hf.benchmark_files.rows_of`]."""
+    """What of a row stays in the file until it is needed, see [`asap_hf.benchmarks.files.rows_of`]."""
 
     def __init__(self, problems: Sequence[Problem], revision: str, unreadable: Mapping[str, str] | None = None):
         self.problems = tuple(problems)

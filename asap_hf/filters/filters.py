@@ -65,9 +65,9 @@ class Decontamination:
 
     Args:
         sources (`tuple[str, ...]`):
-            Names and files that [`asap_hf.benchmark_texts.open_benchmark_texts`] takes.
+            Names and files that [`asap_hf.filters.benchmark_texts.open_benchmark_texts`] takes.
         n (`int`, *optional*, defaults to 13):
-            Words of a shared run, see [`asap_hf.decontamination.NgramIndex`].
+            Words of a shared run, see [`asap_hf.filters.decontamination.NgramIndex`].
         min_share (`float`, *optional*, defaults to 0.1):
             Part of a problem's runs that the question must share, see there.
 

@@ -48,7 +48,7 @@ class ScoringSetup(PlacedModel):
         deterministic (`bool`, *optional*, defaults to `False`):
             Give a trace the same scores to the last bit whatever is scored beside it, before it or after it, and
             whatever the ledger holds: each text goes through the model alone, at its own length, and stored scores
-            count only if they were made in the same way on such a machine ([`asap_hf.models.machine`]).
+            count only if they were made in the same way on such a machine ([`asap_hf.models.devices.machine`]).
             `max_batch_tokens` then has no say. The paper does not give it.
     """
 

@@ -148,7 +148,7 @@ def test_two_processes_do_not_write_one_folder(tmp_path: Path) -> None:
     with Workspace(tmp_path / "out", SETTINGS):
         code = f"""
 from pathlib import Path
-from asap_hf.evaluations.workspace import Workspace
+from asap_hf.evaluate.workspace import Workspace
 Workspace(Path({str(tmp_path / "out")!r}), {SETTINGS!r})
 """
         other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -54,7 +54,7 @@ def generator(server: FakeEndpoint, **more) -> EndpointGenerator:
 CLIENT = """
 import sys
 from pathlib import Path
-from asap_hf.generation import EndpointGenerator, Failure, Request, run_account
+from asap_hf.llm import EndpointGenerator, Failure, Request, run_account
 url, account, cap, first, count = sys.argv[1:]
 generator = EndpointGenerator("m", base_url=url, prompt_price=1e6, completion_price=1e6, max_cost=float(cap))
 prompts = [f"{number:05}" for number in range(int(first), int(first) + int(count))]
@@ -205,7 +205,7 @@ def test_forked_processes_share_the_cap(server):
 
 SPAWNED = """
 import pickle, sys
-from asap_hf.generation import Request
+from asap_hf.llm import Request
 generator = pickle.loads(bytes.fromhex(sys.argv[1]))
 prompts = [f"{sys.argv[2]}{number:04}" for number in range(10)]
 generator([Request(({"role": "user", "content": one},), 0.0, max_tokens=16) for one in prompts])

@@ -388,7 +388,7 @@ def test_a_disk_that_fills_up_stops_the_sending(server, monkeypatch):
 
 CLIENT = """
 import json, sys
-from asap_hf.generation import EndpointGenerator, Request
+from asap_hf.llm import EndpointGenerator, Request
 url, count = sys.argv[1], int(sys.argv[2])
 requests = [Request(({"role": "user", "content": str(n)},), 0.0, max_tokens=16) for n in range(count)]
 generator = EndpointGenerator("m", base_url=url, max_concurrency=4)

@@ -179,7 +179,7 @@ def test_a_dead_engine_is_a_run_error_and_starts_again(engine: VLLMEngine, promp
 def test_the_engine_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
     code = """
 import os, psutil, signal
-from asap_hf.engines.vllm import VLLMEngine
+from asap_hf.llm.vllm_engine import VLLMEngine
 if __name__ == "__main__":
     VLLMEngine("embedded", max_model_len=64, max_num_seqs=1, enforce_eager=True).start()
     print(*[child.pid for child in psutil.Process().children(recursive=True) if "VLLM" in child.name()], flush=True)

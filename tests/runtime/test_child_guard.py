@@ -13,7 +13,7 @@ from tests.waiting import until
 
 PARENT = """
 import os, signal, subprocess, sys
-from asap_hf.leash import Leash
+from asap_hf.runtime.child_guard import Leash
 child = subprocess.Popen(["sleep", "300"], stdout=subprocess.DEVNULL, start_new_session=True)
 leash = Leash([child.pid])
 print(child.pid, leash._holder.pid, flush=True)

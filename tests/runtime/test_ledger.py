@@ -26,7 +26,7 @@ from asap_hf.runtime.ledger import Ledger, ledger_key, open_ledger
 
 WRITER = """
 import sys
-from asap_hf.ledger import ledger_key, open_ledger
+from asap_hf.runtime.ledger import ledger_key, open_ledger
 ledger = open_ledger("llm")
 first, step, count = map(int, sys.argv[1:4])
 for number in range(first, first + step * count, step):
@@ -120,7 +120,7 @@ def test_a_disk_that_fills_up_inside_a_second_line_takes_the_first_back(folder):
     script = """
 import resource
 from asap_hf.errors import RunError
-from asap_hf.ledger import ledger_key, open_ledger
+from asap_hf.runtime.ledger import ledger_key, open_ledger
 ledger = open_ledger("llm")
 ledger.put(ledger_key("before"), 0)
 resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, resource.RLIM_INFINITY))

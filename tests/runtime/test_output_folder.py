@@ -272,7 +272,7 @@ def test_killed_at_every_moment_the_old_or_the_new_result_stands_there_whole(tmp
 def test_a_process_that_ends_leaves_the_next_one_to_hold_the_folder(tmp_path: Path) -> None:
     code = f"""
 from pathlib import Path
-from asap_hf.output_folder import WorkingFolder
+from asap_hf.runtime.output_folder import WorkingFolder
 held = WorkingFolder(Path({str(tmp_path / "out")!r}))
 """
     for _ in range(2):
