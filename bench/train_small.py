@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from asap_hf.errors import UnusableTrace
+from asap_hf.models.devices import pick_dtype
 from asap_hf.models.embedded import resolve_model
 from asap_hf.models.tokens import count_tokens, load_tokenizer
 from asap_hf.runtime.files import write_whole as write_file
@@ -102,6 +103,11 @@ def run(*command: str) -> float:
         sys.exit(f"that ended with exit code {code}; this program, started again, goes on from there")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def dtype() -> str:
+    """The numbers to compute in: bfloat16, as the paper, where this CPU has instructions for it."""
+    return pick_dtype("auto", "cpu")
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -181,6 +187,7 @@ def train(arguments: argparse.Namespace, data: Path, target: Path) -> None:
         "save_total_limit": 1,
         "include_num_input_tokens_seen": True,  # or the logs have no time
         "activation_checkpointing": False,
+        "bf16": dtype() == "bfloat16",  # in which a CPU without instructions for it takes minutes a step
     }
     flags = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
     if begun := last_checkpoint(partial):
@@ -218,7 +225,7 @@ def generate(arguments: argparse.Namespace, model: str, rows: Path, target: Path
         for number, row in enumerate(asked)
     ]
     print(f"\n{target.stem}: {len(prompts)} questions, at most {arguments.max_new_tokens} tokens each", flush=True)
-    engine, reader = TransformersEngine(model, batch_size=len(prompts)), Reader(tokenizer, think=True)
+    engine, reader = TransformersEngine(model, dtype=dtype(), batch_size=len(prompts)), Reader(tokenizer, think=True)
     lines = {}
     for number, said in engine.generate(prompts, arguments.max_new_tokens, Sampling(arguments.temperature)):
         assert isinstance(said, Generation), said
@@ -242,7 +249,7 @@ def measure_loss(model: str, datasets: Sequence[Path], target: Path) -> None:
     from datasets import load_dataset
     from transformers import AutoModelForCausalLM
 
-    judge = AutoModelForCausalLM.from_pretrained(model, dtype=torch.bfloat16).eval()
+    judge = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype())).eval()
     tokenizer = load_tokenizer(model)
     losses = {}
     for folder in datasets:

@@ -9,7 +9,7 @@ from math import ceil, floor
 from typing import Any
 
 from ..errors import RunError
-from ..models.devices import matmul_speed
+from ..models.devices import matmul_speed, pick_dtype
 from ..scoring.flops import flops_per_trace, model_config
 from .arguments import SftArguments
 from .verdict import Verdict
@@ -38,12 +38,15 @@ class Hardware:
             Where that number is from.
         here (`bool`, *optional*, defaults to `True`):
             Whether this machine has it.
+        remedy (`str`, *optional*):
+            What would make it faster.
     """
 
     name: str
     speed: float
     source: str
     here: bool = True
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def hardware(arguments: SftArguments) -> Hardware:
     asked = arguments.asked
     dtype = "float16" if asked["fp16"] else "float32" if asked["bf16"] is False else "bfloat16"  # TRL's own default
     if asked["use_cpu"]:
-        return Hardware("this CPU", matmul_speed("cpu", dtype), f"{dtype}, as measured")
+        return _cpu(dtype)
     if not _gpus():
         return Hardware("an H100", H100, "bfloat16, dense", here=False)
     # In a process of its own: one that has used a GPU holds some of its memory to its end.
@@ -142,6 +145,15 @@ def hardware(arguments: SftArguments) -> Hardware:
         raise RunError(f"the GPU could not be measured: {(done.stderr.strip() or 'no reason given').splitlines()[-1]}")
     name, speed = done.stdout.splitlines()[-2:]
     return Hardware(name, float(speed), f"{dtype}, as measured")
+
+
+def _cpu(dtype: str) -> Hardware:
+    """This CPU; without instructions for bfloat16 it takes many times as long as in float32."""
+    speed, remedy = matmul_speed("cpu", dtype), ""
+    if dtype == "bfloat16" and pick_dtype("auto", "cpu") == "float32":
+        times = matmul_speed("cpu", "float32") / speed
+        remedy = f"this CPU has no bfloat16; --bf16 false is about {times:,.0f} times as fast" if times >= 2 else ""
+    return Hardware("this CPU", speed, f"{dtype}, as measured", remedy=remedy)
 
 
 def _gpus() -> int:

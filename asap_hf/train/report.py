@@ -56,7 +56,8 @@ def time_line(plan: Plan, hardware: Hardware) -> str:
         return _line("GPU-hours", f"{hours:,.2f}", assumed)
     hours /= plan.processes
     several = f", on {plan.processes} of them" if plan.processes > 1 else ""
-    return _line("time", f"{hours:,.1f} h" if hours >= 1 else f"{hours * 3600:,.0f} s", assumed + several)
+    time = _line("time", f"{hours:,.1f} h" if hours >= 1 else f"{hours * 3600:,.0f} s", assumed + several)
+    return "\n".join([time, *([_line("", "", hardware.remedy)] if hardware.remedy else [])])
 
 
 def bars_of(lengths: list[int]) -> tuple[str, str]:

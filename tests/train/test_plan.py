@@ -83,6 +83,17 @@ def test_without_a_gpu_an_h100_is_assumed_and_named(
     assert hardware(found.arguments) == Hardware("an H100", H100, "bfloat16, dense", here=False)
 
 
+@pytest.mark.parametrize(("fastest", "named"), [("float32", True), ("bfloat16", False)])
+def test_a_cpu_without_bfloat16_is_told_to_train_in_float32(
+    fastest: str, named: bool, embedded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = checked(embedded, write(tmp_path / "d", plain(load_tokenizer(embedded))), "--use_cpu")
+    monkeypatch.setattr("asap_hf.train.plan.matmul_speed", lambda _, dtype: 1e9 if dtype == "bfloat16" else 5e10)
+    monkeypatch.setattr("asap_hf.train.plan.pick_dtype", lambda *_: fastest)
+    cpu = hardware(found.arguments)
+    assert (cpu.speed, "--bf16 false is about 50 times as fast" in time_line(PLAN, cpu)) == (1e9, named)
+
+
 TIMES = [
     (Hardware("an H100", H100, "bfloat16, dense", here=False), "20.00", "of an H100's 989 TFLOP/s (bfloat16, dense)"),
     (Hardware("NVIDIA A100", H100, "bfloat16"), "2.5 h", "NVIDIA A100's 989 TFLOP/s (bfloat16), on 8 of them"),
