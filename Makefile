@@ -16,7 +16,7 @@ bench-gpu: $(STAMP)
 	$(BIN)/python bench/gpu.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 quality: $(STAMP)
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -123,6 +124,8 @@ def read_traces(count: int, tokenizer: Any, shortest: int = SHORTEST, longest: i
                 traces.append(trace)
     sized = sorted(((len(one.ids), place) for place, one in enumerate(tokenizer(traces))))
     fitting = [place for size, place in sized if (size >= shortest or not real) and size <= longest]
+    if not fitting:
+        sys.exit(f"no trace has {shortest if real else 0} to {longest} tokens")
     chosen = {round(number * (len(fitting) - 1) / max(1, count - 1)) for number in range(count)}
     return [traces[fitting[place]] for place in sorted(chosen)]
 

@@ -15,6 +15,31 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
+# The files that take longest. They come first: each goes to one process, which would be waited for if it came last.
+LONGEST = (
+    "tests/test_benches.py",
+    "tests/commands/test_prune.py",
+    "tests/cards/test_reproduce.py",
+    "tests/publish/test_publish_dataset.py",
+    "tests/test_dataset_scripts.py",
+    "tests/pruners/test_contract.py",
+    "tests/commands/test_prune_account.py",
+    "tests/test_collection.py",
+    "tests/scoring/test_deterministic.py",
+    "tests/dataset/test_kill.py",
+    "tests/pruners/test_reference.py",
+    "tests/traces/test_hub_source.py",
+    "tests/hub/test_publish_faults.py",
+    "tests/runtime/test_processes.py",
+    "tests/commands/test_every_flag.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONGEST)))
+
+
 @pytest.fixture(scope="session")
 def embedded_model() -> str:
     """Folder of the real model that the tool carries; converted the first time, some ten seconds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 from tests.hub_server import Hub, start_hub
 
+# What these commands score once, all of this process need not score again.
+LEDGER = tempfile.TemporaryDirectory(prefix="asap-hf-ledger-")
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "asap_hf" / "traces" / "samples" / "traces.jsonl"
 REAL = ROOT.parent / "shared" / "data" / "traces" / "codeforces_cots_py.jsonl.gz"
@@ -30,7 +33,7 @@ def run(env: Mapping[str, str], *command: object) -> subprocess.CompletedProcess
     """Run a Python module or script with its arguments in a process of its own, from the checkout."""
     words = [str(word) for word in command]
     words = words if words[0].endswith(".py") else ["-m", *words]
-    settled = {"OMP_NUM_THREADS": "1", "ASAP_HF_LEDGER": "off", **env}
+    settled = {"OMP_NUM_THREADS": "1", "ASAP_HF_LEDGER": LEDGER.name, **env}
     return subprocess.run([sys.executable, *words], cwd=ROOT, env=settled, capture_output=True, text=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,17 +23,32 @@ BROKEN = [
 ]
 
 
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory, embedded_model: str) -> Path:
+    """A ledger with the scores of the traces below, whole ones and what stage 1 leaves at the usual budgets."""
+    folder = tmp_path_factory.mktemp("scored")
+    write_traces(folder / "traces.jsonl")
+    for ratio in ("0.25", "0.5"):
+        asked = ["--ratio", ratio, "--ledger_dir", folder / "ledger", "--output_dir", folder / ratio]
+        assert prune(folder / "traces.jsonl", *asked) == 0
+    return folder / "ledger"
+
+
 @pytest.fixture(autouse=True)
-def _own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embedded_model: str) -> None:
+def _own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scored: Path) -> None:
     monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "ledger"))
+    shutil.copytree(scored, tmp_path / "ledger")
 
 
 @pytest.fixture
 def traces(tmp_path: Path) -> Path:
+    return write_traces(tmp_path / "traces.jsonl")
+
+
+def write_traces(path: Path) -> Path:
     """Six short samples with four rows that cannot be pruned between them."""
     samples = sorted((json.loads(line) for line in SAMPLES.open()), key=lambda row: len(row["completion"]))[:6]
     rows = [*samples[:3], *BROKEN, *samples[3:]]
-    path = tmp_path / "traces.jsonl"
     keep = ("id", "prompt", "completion")
     path.write_text("".join(json.dumps({name: row[name] for name in keep}) + "\n" for row in rows))
     return path

@@ -66,7 +66,7 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def test_killed_at_twenty_moments(
-    runner: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embedded_model: str
+    runner: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: str
 ) -> None:
     samples = (ROOT / "asap_hf" / "traces" / "samples" / "traces.jsonl").read_text().splitlines()
     shortest = sorted(samples, key=len)[:8]
@@ -74,7 +74,7 @@ def test_killed_at_twenty_moments(
     randomness = random.Random(0)
 
     def argv(url: str, name: str) -> list[str]:
-        llm = ["--anchor_model", "strong", "--anchor_base_url", url, "--anchor_mode", "select"]
+        llm = ["--scorer", tiny, "--anchor_model", "strong", "--anchor_base_url", url, "--anchor_mode", "select"]
         work = ["--ratio", "0.3", "--batch_size", "3", "--max_concurrency", "2"]
         folders = ["--ledger_dir", str(tmp_path / f"ledger-{name}"), "--output_dir", str(tmp_path / name)]
         return ["prune", str(tmp_path / "traces.jsonl"), *llm, *work, *folders]

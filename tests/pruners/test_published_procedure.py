@@ -75,7 +75,7 @@ def plain(trace: Trace) -> bool:
 
 
 def samples() -> Iterator[Trace]:
-    with (PACKAGE / "samples" / "traces.jsonl").open(encoding="utf-8") as lines:
+    with (PACKAGE / "traces" / "samples" / "traces.jsonl").open(encoding="utf-8") as lines:
         for row in map(json.loads, lines):
             yield Trace.parse(row["prompt"], row["completion"], "paper")
 

@@ -78,13 +78,16 @@ def preset(model: str, dtype: str, ratio: float, **changes: Any) -> Pruner:
 
 
 def samples(count: int) -> list[Trace]:
-    lines = (PACKAGE / "samples" / "traces.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (PACKAGE / "traces" / "samples" / "traces.jsonl").read_text(encoding="utf-8").splitlines()
     traces = [Trace.parse(row["prompt"], row["completion"], "paper") for row in map(json.loads, lines)]
     return sorted(traces, key=lambda trace: len(trace.question + trace.reasoning))[:count]
 
 
-def test_it_keeps_what_the_authors_code_keeps_of_the_samples(embedded_model: str) -> None:
-    for trace in samples(9):
+def test_it_keeps_what_the_authors_code_keeps_of_the_samples(
+    embedded_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path))
+    for trace in samples(4):
         published = Published(embedded_model, trace, "float32")
         for ratio in RATIOS:
             [pruning] = preset(embedded_model, "float32", ratio).prune([trace])

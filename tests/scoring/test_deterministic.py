@@ -28,8 +28,8 @@ from asap_hf.scoring.token_classes import TokenClassifier
 from asap_hf.traces.trace import Trace
 
 from ..pruners.tiny_classifiers import XLM_R, save_classifiers
-from .test_surprisal import record_batches
 from ..tiny_models import save_model, tiny_llama
+from .test_surprisal import record_batches
 
 WORDS = ("Wait,", "so", "the", "loop", "reads", "n", "prints", "i.", "Hmm,", "42", "is", "f(x):", "x % 2")
 

@@ -124,7 +124,8 @@ def test_messages_of_r1_distill_keep_their_reasoning_with_the_setting_that_is_na
         assert reasoning.strip() not in without
         # Where the tokenizer has no token for the template's mark, one that straddles it comes along.
         expected = f"\n{reasoning.strip()}\n</think>\n\n{ANSWER}<｜end▁of▁sentence｜>"
-        assert kept.partition("<think>")[2] == normalize("NFC", expected)  # as the tokenizer writes letters
+        # Some tokenizers compose the letters.
+        assert normalize("NFC", kept.partition("<think>")[2]) == normalize("NFC", expected)
         assert len(kept.partition("<｜Assistant｜>")[0]) <= 1
     assert asked.reasons() == []
 
