@@ -29,8 +29,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from evaluation.pass_at_1.grading import CallTask, CheckTask, Grader, StdinTask, Task
-from evaluation.pass_at_1.tiers import BUBBLEWRAP, LANDLOCK
+from evaluation.pass_at_1.host_grader import CallTask, CheckTask, Grader, StdinTask, Task
+from evaluation.pass_at_1.host_tiers import BUBBLEWRAP, LANDLOCK
 
 SECONDS = 3.0
 WANTED = {"check": 3.0, "stdin": 4.0, "call": 4.0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
+from asap_hf.evaluation.pass_at_1.host_grader import GRADER_VERSION
 
 from asap_hf.benchmarks.results import BenchmarkResult
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ..evaluation.pass_at_1.benchmarks import plus_tests
-from ..evaluation.pass_at_1.grading import Grader, PlusTask, Task
+from ..evaluation.pass_at_1.host_grader import Grader, PlusTask, Task
+from ..evaluation.pass_at_1.host_task_builders import plus_tests
 from .code_forms import tree
 from .files import HUMANEVAL_PLUS, Row
 from .humaneval import PLUS_INPUTS, HumanEval

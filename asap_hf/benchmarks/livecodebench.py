@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from ..evaluation.pass_at_1.benchmarks import livecodebench_task
-from ..evaluation.pass_at_1.grading import Task
+from ..evaluation.pass_at_1.host_grader import Task
+from ..evaluation.pass_at_1.host_task_builders import livecodebench_task
 from .extract_code import program_in
 from .files import LIVECODEBENCH, Row, Stored
 from .problems import Benchmark, Problem, UnreadableProblem

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..errors import UsageError
-from ..evaluation.pass_at_1.grading import Grader, Task
+from ..evaluation.pass_at_1.host_grader import Grader, Task
 from .files import KINDS, HubFiles, Row, downloaded, found, kind_of, rows_of
 
 logger = logging.getLogger(__name__)

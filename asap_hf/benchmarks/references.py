@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
-from ..evaluation.pass_at_1.call_runs import Answer
 from ..evaluation.pass_at_1.codec import CodecError, Decoder, Encoder
-from ..evaluation.pass_at_1.grading import Grader, ReferenceFailedError
+from ..evaluation.pass_at_1.host_call_grader import Answer
+from ..evaluation.pass_at_1.host_grader import Grader, ReferenceFailedError
 from ..runtime.files import cache_folder
 from .problems import UnreadableProblem
 

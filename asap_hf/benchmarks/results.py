@@ -131,7 +131,7 @@ def write_results(results: Sequence[BenchmarkResult], folder: Path) -> Path:
 def older_verdicts(results: Iterable[BenchmarkResult]) -> str:
     """Which version of the grader gave the verdicts, where it is not this one: `graded with version 2 of the grader,
     which is at version 3 here`. Empty where all are its own."""
-    from ..evaluation.pass_at_1.grading import GRADER_VERSION
+    from ..evaluation.pass_at_1.host_grader import GRADER_VERSION
 
     others = {one.grader_version or 1 for one in results} - {GRADER_VERSION}
     if not others:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..benchmarks import Benchmark, Problem
-from ..evaluation.pass_at_1.grading import GRADER_VERSION, Verdict
+from ..evaluation.pass_at_1.host_grader import GRADER_VERSION, Verdict
 from ..llm.engine import Generation
 from .budgets import Reader, Reading
 from .grading import Program

@@ -13,7 +13,7 @@ from .. import __version__
 from ..benchmarks import Benchmark, Problem
 from ..benchmarks.code_forms import parse
 from ..benchmarks.results import RESULTS_FILE
-from ..evaluation.pass_at_1.grading import GRADER_VERSION
+from ..evaluation.pass_at_1.host_grader import GRADER_VERSION
 from ..traces.think_tags import answer_in
 from .answers import to_grade, with_verdicts
 from .grading import grade

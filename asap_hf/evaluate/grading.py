@@ -12,7 +12,7 @@ from typing import Any
 
 from ..benchmarks import Benchmark, UnreadableProblem
 from ..errors import RunError
-from ..evaluation.pass_at_1.grading import GRADER_VERSION, Grader, NoJailError, Verdict
+from ..evaluation.pass_at_1.host_grader import GRADER_VERSION, Grader, NoJailError, Verdict
 from ..runtime.progress import Progress
 
 logger = logging.getLogger(__name__)

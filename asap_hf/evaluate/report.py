@@ -15,8 +15,8 @@ from .. import __version__
 from ..benchmarks import Benchmark
 from ..benchmarks.results import BenchmarkResult
 from ..errors import RunError
-from ..evaluation.pass_at_1.benchmarks import LIMITS
-from ..evaluation.pass_at_1.grading import GRADER_VERSION
+from ..evaluation.pass_at_1.host_grader import GRADER_VERSION
+from ..evaluation.pass_at_1.host_task_builders import LIMITS
 from .samples import Sample, check_graded, pass_at_k, ungraded
 from .workspace import Workspace
 

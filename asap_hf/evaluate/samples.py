@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import RunError, UsageError
-from ..evaluation.pass_at_1 import scores
+from ..evaluation.pass_at_1 import host_pass_at_k
 from ..reporting.markdown import one_line
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def pass_at_k(samples: Sequence[Sample], k: int) -> float | None:
     for answers in by_problem(samples).values():
         judged = [one.passed for one in answers if one.passed is not None]
         if len(judged) >= k:
-            chances.append(scores.pass_at_k(sum(judged), len(judged), k))
+            chances.append(host_pass_at_k.pass_at_k(sum(judged), len(judged), k))
     return fmean(chances) if chances else None
 
 

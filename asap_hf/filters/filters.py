@@ -16,7 +16,7 @@ from .benchmark_texts import open_benchmark_texts
 from .decontamination import SHORTEST, NgramIndex
 
 if TYPE_CHECKING:
-    from ..evaluation.pass_at_1.grading import Grader, Verdict
+    from ..evaluation.pass_at_1.host_grader import Grader, Verdict
 
 _TEST_COLUMNS = ("examples", "io_examples", "public_tests", "tests")
 _REASONS = {"fail": "failed", "error": "error", "timeout": "timeout"}
@@ -156,7 +156,7 @@ class SampleTests:
         return {**told, "sample_tests_column": self.column} if self.column else told
 
     def judge(self, rows: Sequence[Mapping[str, Any]], traces: Sequence[Trace]) -> list[Finding | None]:
-        from ..evaluation.pass_at_1.grading import StdinTask
+        from ..evaluation.pass_at_1.host_grader import StdinTask
 
         findings: list[Finding | None] = [None] * len(rows)
         tasks: dict[int, StdinTask] = {}
@@ -194,7 +194,7 @@ class SampleTests:
 
     @cached_property
     def _grader(self) -> Grader:
-        from ..evaluation.pass_at_1.grading import Grader, NoJailError
+        from ..evaluation.pass_at_1.host_grader import Grader, NoJailError
 
         try:
             return Grader(workers=self.workers).__enter__()

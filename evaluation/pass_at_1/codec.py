@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .kinds import FACTORIES, FLATTENED, ITERATED, ITERATORS, JOINED, MADE, PAIRED, PLAIN, READ, WRITTEN
+from .codec_types import FACTORIES, FLATTENED, ITERATED, ITERATORS, JOINED, MADE, PAIRED, PLAIN, READ, WRITTEN
 
 _DEEPEST = 150
 _MOST_VALUES = 4_000_000

@@ -13,37 +13,33 @@ from typing import Any
 import datasets
 import evaluate
 
-# The loader of `evaluate` fetches the siblings that this file names, and not those that they name: all are here.
-from .benchmarks import code_eval_task
-from .call_runs import grade_calls
-from .calls import answer_calls
-from .check_runs import grade_check
-from .clocks import Budget
+# `evaluate.load` copies the siblings that this file imports, and not those that they import: all are listed here.
 from .codec import CodecError
-from .comparisons import same_output
-from .frames import FrameError
-from .grading import Grader
-from .jails import Jail
-from .judge import judge
-from .kernel import libc
-from .kinds import PLAIN
-from .landlock import restrict
-from .programs import run_program
-from .proofs import NoJailError
-from .references import call_task, stdin_task
-from .runtime import this_runtime
-from .scores import pass_at_k, verdicts_of
-from .sealed import sealed
-from .seccomp import Filter
-from .stdin_runs import grade_stdin
-from .syscalls import MACHINES
-from .tasks import CallTask, CheckTask, StdinTask, Verdict
-from .threads import MOST_THREADS
-from .tiers import Tier
-from .waits import Waits
-from .wires import Wire
-from .wrapped import run_wrapped
-from .zygote import serve
+from .codec_types import PLAIN
+from .host_call_grader import grade_calls
+from .host_check_grader import grade_check
+from .host_comparisons import same_output
+from .host_grader import Grader
+from .host_jail import Jail
+from .host_messages import Wire
+from .host_pass_at_k import pass_at_k, verdicts_of
+from .host_stdin_grader import grade_stdin
+from .host_task_builders import call_task, code_eval_task, stdin_task
+from .host_tasks import CallTask, CheckTask, StdinTask, Verdict
+from .host_tier_check import NoJailError
+from .host_tiers import Tier
+from .host_time_limits import Budget
+from .host_waiting_time import Waits
+from .jail_call_server import answer_calls
+from .jail_fork_server import serve
+from .jail_landlock import restrict
+from .jail_messages import receive
+from .jail_privileges import libc
+from .jail_program_runner import run_program
+from .jail_seccomp import Filter
+from .jail_test_runner import judge
+from .jail_thread_limit import MOST_THREADS
+from .messages import FrameError
 
 _CITATION = """\
 @article{chen2021evaluating,

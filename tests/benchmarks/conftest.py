@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from asap_hf.evaluation.pass_at_1.grading import Grader
+from asap_hf.evaluation.pass_at_1.host_grader import Grader
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from asap_hf.evaluation.pass_at_1.grading import Grader
+from asap_hf.evaluation.pass_at_1.host_grader import Grader
 
 from asap_hf.benchmarks import Benchmark, UnreadableProblem, open_benchmark
 from tests.benchmarks.rows import HUMANEVAL, fenced

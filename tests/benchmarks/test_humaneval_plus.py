@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from asap_hf.evaluation.pass_at_1.grading import Grader, PlusTask
+from asap_hf.evaluation.pass_at_1.host_grader import Grader, PlusTask
 
 from asap_hf.benchmarks import Benchmark, UnreadableProblem, open_benchmark
 from asap_hf.errors import RunError

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asap_hf.evaluation.pass_at_1.grading import CallTask, Grader, StdinTask
+from asap_hf.evaluation.pass_at_1.host_grader import CallTask, Grader, StdinTask
 
 from asap_hf.benchmarks import Benchmark, UnreadableProblem, open_benchmark
 from asap_hf.benchmarks.files import Stored

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
+from asap_hf.evaluation.pass_at_1.host_grader import GRADER_VERSION
 from huggingface_hub import parse_eval_result_entries
 
 from asap_hf.benchmarks.results import BENCHMARKS, older_verdicts, read_results, write_results

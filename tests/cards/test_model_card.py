@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
+from asap_hf.evaluation.pass_at_1.host_grader import GRADER_VERSION
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard_data import model_index_to_eval_results
 

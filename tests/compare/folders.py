@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
+from asap_hf.evaluation.pass_at_1.host_grader import GRADER_VERSION
 
 from asap_hf.benchmarks.results import BenchmarkResult
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
+from asap_hf.evaluation.pass_at_1.host_grader import GRADER_VERSION
 
 from asap_hf.compare.card import on_card
 from asap_hf.compare.comparison import Comparison, comparison_of

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION, Grader, Verdict
+from asap_hf.evaluation.pass_at_1.host_grader import GRADER_VERSION, Grader, Verdict
 
 from asap_hf.benchmarks import Benchmark, open_benchmark
 from asap_hf.commands.command_line import guarded, parse

@@ -168,7 +168,7 @@ def test_several_samples_are_drawn_apart_and_counted_as_a_mean(
 def test_the_same_program_is_graded_once(
     server: ScriptedServer, evaluation: Callable[..., Evaluation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asap_hf.evaluation.pass_at_1.grading import Grader
+    from asap_hf.evaluation.pass_at_1.host_grader import Grader
 
     graded: list[Any] = []
     grade = Grader.grade
@@ -180,7 +180,7 @@ def test_the_same_program_is_graded_once(
 def test_verdicts_that_are_there_are_not_asked_for_again(
     server: ScriptedServer, evaluation: Callable[..., Evaluation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asap_hf.evaluation.pass_at_1.grading import Grader
+    from asap_hf.evaluation.pass_at_1.host_grader import Grader
 
     from asap_hf.evaluate.workspace import Workspace
 
@@ -271,7 +271,7 @@ def test_what_stands_in_the_folder_is_replaced_only_on_demand(
 def test_programs_that_no_jail_could_judge_count_for_nothing(
     server: ScriptedServer, evaluation: Callable[..., Evaluation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asap_hf.evaluation.pass_at_1.grading import Grader, Verdict
+    from asap_hf.evaluation.pass_at_1.host_grader import Grader, Verdict
 
     grade = Grader.grade
 
@@ -294,7 +294,7 @@ def test_where_nothing_can_be_judged_there_is_no_result_and_no_second_generation
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from asap_hf.evaluation.pass_at_1.grading import Grader, Verdict
+    from asap_hf.evaluation.pass_at_1.host_grader import Grader, Verdict
 
     with scripted_server(always_right, tokenizer) as server:
         with monkeypatch.context() as patch:
@@ -310,7 +310,7 @@ def test_where_nothing_can_be_judged_there_is_no_result_and_no_second_generation
 def test_without_a_jail_nothing_is_asked(
     server: ScriptedServer, evaluation: Callable[..., Evaluation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asap_hf.evaluation.pass_at_1.grading import Grader
+    from asap_hf.evaluation.pass_at_1.host_grader import Grader
 
     usual = Grader.__init__
     monkeypatch.setattr(Grader, "__init__", lambda self, workers=None: usual(self, workers, tiers=()))

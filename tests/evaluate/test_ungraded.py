@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from asap_hf.evaluation.pass_at_1.grading import Grader, Verdict
+from asap_hf.evaluation.pass_at_1.host_grader import Grader, Verdict
 
 from asap_hf.benchmarks import Benchmark, humaneval
 from asap_hf.benchmarks.results import read_results

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from evaluation.pass_at_1.grading import Grader, Verdict
-from evaluation.pass_at_1.tiers import BUBBLEWRAP, LANDLOCK
+from evaluation.pass_at_1.host_grader import Grader, Verdict
+from evaluation.pass_at_1.host_tiers import BUBBLEWRAP, LANDLOCK
 
 needs_bubblewrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
 TIERS = [pytest.param(BUBBLEWRAP, id="bubblewrap", marks=needs_bubblewrap), pytest.param(LANDLOCK, id="landlock")]

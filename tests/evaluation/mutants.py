@@ -30,8 +30,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evaluation.pass_at_1.benchmarks import humaneval_task
-from evaluation.pass_at_1.grading import Grader, Verdict
+from evaluation.pass_at_1.host_grader import Grader, Verdict
+from evaluation.pass_at_1.host_task_builders import humaneval_task
 
 CPU_SECONDS = 1  # of both ways; no solution of HumanEval takes half of it
 Row = dict[str, Any]

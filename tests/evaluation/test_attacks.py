@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.pass_at_1.grading import CallTask, CheckTask, Grader, PlusTask, PlusTest, StdinTask, Task
+from evaluation.pass_at_1.host_grader import CallTask, CheckTask, Grader, PlusTask, PlusTest, StdinTask, Task
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 LIMIT = 0.6

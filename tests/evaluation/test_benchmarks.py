@@ -16,20 +16,20 @@ from typing import Any
 
 import pytest
 
-from evaluation.pass_at_1.benchmarks import (
+from evaluation.pass_at_1.host_call_grader import Answer
+from evaluation.pass_at_1.host_grader import CallTask, Grader, PlusTask, StdinTask
+from evaluation.pass_at_1.host_task_builders import (
     LIMITS,
     LIVECODEBENCH_PREAMBLE,
     code_eval_task,
     humaneval_task,
+    json_value,
     last_block,
     leetcode_task,
     livecodebench_task,
     plus_tests,
 )
-from evaluation.pass_at_1.call_runs import Answer
-from evaluation.pass_at_1.grading import CallTask, Grader, PlusTask, StdinTask
-from evaluation.pass_at_1.references import json_value
-from evaluation.pass_at_1.tiers import LANDLOCK
+from evaluation.pass_at_1.host_tiers import LANDLOCK
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 real = pytest.mark.skipif(not DATA.exists(), reason="the benchmarks' data is not at hand")
@@ -139,40 +139,27 @@ def test_programs_find_livecodebenchs_preamble(landlock: Grader) -> None:
     assert [(verdict.status, verdict.detail) for verdict in landlock.grade([stdin, call])] == [("pass", "")] * 2
 
 
-# program, passes as a process, as LiveCodeBench's harness has it, and as it had it
-HARNESSES = [
-    ("a, b = map(int, input().split())\nprint(a + b)", "pass pass pass"),
-    (
-        "def main():\n    print(sum(map(int, input().split())))\nif __name__ == '__main__':\n    main()",
-        "pass pass pass",
-    ),
-    ("import sys\nprint(sum(map(int, sys.stdin.read().split())))\nsys.exit()", "pass pass pass"),
-    ("import sys\nfor line in sys.stdin:\n    print(sum(map(int, line.split())))", "pass error pass"),
-    ("import sys\nprint(sum(map(int, sys.stdin.buffer.read().split())))", "pass pass error"),
-    (
-        "import sys\na = sys.stdin.readline()\nprint(sum(map(int, a.split())) + len(sys.stdin.read()))",
-        "pass fail pass",
-    ),
-    ("print(sum(map(int, open(0).read().split())))", "pass fail fail"),
-    ("import os\nprint(sum(map(int, os.read(0, 99).split())))", "pass fail fail"),
-    ("import sys\nsys.stdout.buffer.write(b'%d' % sum(map(int, input().split())))", "pass error error"),
-    (
-        "n = 0\ndef add(x):\n    global n\n    n += x\nfor x in input().split(): add(int(x))\nprint(n)",
-        "pass error error",
-    ),
-    ("import os\nos.write(1, b'%d' % sum(map(int, input().split())))", "pass fail fail"),
-    ('"""Adds\ntwo numbers."""\nprint(sum(map(int, input().split())))', "pass pass pass"),
-    ("", "fail error error"),
-    ("print(", "error error error"),
+PROGRAMS = [
+    ("a, b = map(int, input().split())\nprint(a + b)", "pass"),
+    ("def main():\n    print(sum(map(int, input().split())))\nif __name__ == '__main__':\n    main()", "pass"),
+    ("import sys\nprint(sum(map(int, sys.stdin.read().split())))\nsys.exit()", "pass"),
+    ("import sys\nfor line in sys.stdin:\n    print(sum(map(int, line.split())))", "pass"),
+    ("import sys\nprint(sum(map(int, sys.stdin.buffer.read().split())))", "pass"),
+    ("import sys\na = sys.stdin.readline()\nprint(sum(map(int, a.split())) + len(sys.stdin.read()))", "pass"),
+    ("print(sum(map(int, open(0).read().split())))", "pass"),
+    ("import os\nprint(sum(map(int, os.read(0, 99).split())))", "pass"),
+    ("import sys\nsys.stdout.buffer.write(b'%d' % sum(map(int, input().split())))", "pass"),
+    ("n = 0\ndef add(x):\n    global n\n    n += x\nfor x in input().split(): add(int(x))\nprint(n)", "pass"),
+    ("import os\nos.write(1, b'%d' % sum(map(int, input().split())))", "pass"),
+    ('"""Adds\ntwo numbers."""\nprint(sum(map(int, input().split())))', "pass"),
+    ("", "fail"),
+    ("print(", "error"),
 ]
 
 
-@pytest.mark.parametrize(("code", "statuses"), HARNESSES)
-def test_the_harnesses_differ_as_is_known(landlock: Grader, code: str, statuses: str) -> None:
-    task = livecodebench_task(STDIN_ROW, code)
-    assert isinstance(task, StdinTask)
-    tasks = [task, replace(task, harness="lcb"), replace(task, harness="lcb_published")]
-    assert [verdict.status for verdict in landlock.grade(tasks)] == statuses.split()
+@pytest.mark.parametrize(("code", "status"), PROGRAMS)
+def test_programs_of_livecodebench_run_as_programs(landlock: Grader, code: str, status: str) -> None:
+    assert [verdict.status for verdict in landlock.grade([livecodebench_task(STDIN_ROW, code)])] == [status]
 
 
 @pytest.mark.parametrize(
@@ -260,11 +247,8 @@ def test_livecodebench_agrees_with_published_verdicts(landlock: Grader) -> None:
         problem = problems[row["question_id"]]
         found = re.findall(r"def (\w+)\(self", problem["starter_code"])
         metadata = {"func_name": found[-1]} if found else {}
-        task = livecodebench_task({**problem, "metadata": metadata}, row["code_list"][0])
-        tasks[row["question_id"]] = task
-        if isinstance(task, StdinTask):
-            tasks[row["question_id"] + " published"] = replace(task, harness="lcb_published")
-    assert len(tasks) > 120
+        tasks[row["question_id"]] = livecodebench_task({**problem, "metadata": metadata}, row["code_list"][0])
+    assert len(tasks) > 60
     assert not_passed(landlock, tasks) == {}
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from evaluation.pass_at_1 import call_runs
-from evaluation.pass_at_1.grading import (
+from evaluation.pass_at_1 import host_call_grader
+from evaluation.pass_at_1.host_grader import (
     CallTask,
     CheckTask,
     Grader,
@@ -18,7 +18,7 @@ from evaluation.pass_at_1.grading import (
     ReferenceFailedError,
     Verdict,
 )
-from evaluation.pass_at_1.tiers import LANDLOCK
+from evaluation.pass_at_1.host_tiers import LANDLOCK
 
 from .conftest import seconds_for, unlike
 
@@ -89,7 +89,7 @@ def test_each_call_has_its_own_time(grader: Grader) -> None:
 
 
 def test_the_calls_of_evalplus_have_a_minute_together(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call_runs, "_LONGEST_PLUS", -1.4)
+    monkeypatch.setattr(host_call_grader, "_LONGEST_PLUS", -1.4)
     code = SPIN + "    return n"
     tests = tuple(PlusTest((0.2,), 0.2, 0.0, 4.0) for _ in range(5))
     [few, many] = grader.grade([PlusTask(code, "spin", tests[:2]), PlusTask(code, "spin", tests)])

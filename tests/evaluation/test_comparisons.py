@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from evaluation.pass_at_1.codec import Encoder
-from evaluation.pass_at_1.comparisons import close_value, is_root, same_output, same_value, tolerance_for
-from evaluation.pass_at_1.frames import text_of, unpacked
+from evaluation.pass_at_1.host_comparisons import close_value, is_root, same_output, same_value, tolerance_for
+from evaluation.pass_at_1.messages import text_of, unpacked
 
 SAME_OUTPUTS = [
     ("5", "5\n"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.pass_at_1.grading import CallTask, Grader, StdinTask
+from evaluation.pass_at_1.host_grader import CallTask, Grader, StdinTask
 
 INPUT = "20 22\n"
 ADDS = "print(sum(map(int, input().split())))\n"

@@ -1,4 +1,7 @@
-"""The folder stands alone: `evaluate.load` copies the files that the entry module names, and nothing else."""
+"""The folder `evaluation/pass_at_1` stands alone, and its host and jail files do not import each other.
+
+`evaluate.load` copies the files that the entry module names, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import ast
 import re
 import sys
 from pathlib import Path
+
+import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "evaluation" / "pass_at_1"
 # What others add: the metric and its page.
@@ -23,6 +28,52 @@ def test_each_part_imports_the_standard_library_and_its_siblings_alone() -> None
                 imported = {node.module.partition(".")[0]} if node.module else {alias.name for alias in node.names}
                 assert imported <= (PARTS.keys() if node.level else sys.stdlib_module_names), name
                 assert node.level < 2, name
+
+
+def siblings_imported(source: str) -> set[str]:
+    """The siblings that a file imports, also within functions; by name also those of `import_module` and the like."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            found |= {(node.module or alias.name).partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {part for alias in node.names for part in alias.name.split(".")}
+        elif isinstance(node, ast.Call):
+            constants = [one.value for one in node.args if isinstance(one, ast.Constant)]
+            found |= {part for value in constants if isinstance(value, str) for part in value.split(".")}
+    return found & PARTS.keys()
+
+
+def side(name: str) -> str:
+    """`host`: the trusted process; `jail`: inside the jail; `both`: data and messages that both sides use."""
+    return next((one for one in ("host", "jail") if name.startswith(f"{one}_")), "both")
+
+
+def crossings(name: str, source: str) -> set[str]:
+    """What a file imports although it stands on the other side of the security boundary, or on one side at all where
+    the file is for both."""
+    return {one for one in siblings_imported(source) if side(one) not in ("both", side(name))}
+
+
+def test_no_file_imports_from_the_other_side_of_the_security_boundary() -> None:
+    assert {name: found for name, path in PARTS.items() if (found := crossings(name, path.read_text()))} == {}
+    assert {side(name) for name in PARTS} == {"host", "jail", "both"}
+    assert {name for name in PARTS if side(name) == "both"} == {"codec", "codec_types", "messages"}
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("jail_new", "from .host_tasks import CallTask"),
+        ("jail_new", "def f():\n    from . import host_tasks"),
+        ("jail_new", "import evaluation.pass_at_1.host_tasks"),
+        ("jail_new", "import importlib\nimportlib.import_module('runner.host_tasks')"),
+        ("host_new", "from .jail_seccomp import Filter"),
+        ("codec_new", "from .jail_seccomp import Filter"),
+    ],
+)
+def test_an_import_across_the_boundary_is_found(name: str, source: str) -> None:
+    assert len(crossings(name, source)) == 1
 
 
 def test_the_entry_module_names_each_part() -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.pass_at_1.grading import CheckTask, Grader, NoJailError, StdinTask, Verdict
-from evaluation.pass_at_1.jails import Jail, JailError
-from evaluation.pass_at_1.proofs import proven_jail
-from evaluation.pass_at_1.tiers import LANDLOCK, Tier
+from evaluation.pass_at_1.host_grader import CheckTask, Grader, NoJailError, StdinTask, Verdict
+from evaluation.pass_at_1.host_jail import Jail, JailError
+from evaluation.pass_at_1.host_tier_check import proven_jail
+from evaluation.pass_at_1.host_tiers import LANDLOCK, Tier
 
 from .conftest import TIERS
 
@@ -33,19 +33,19 @@ class Weakened(Tier):
 
     @property
     def removed(self) -> str:
-        return "runner.zygote.landlock.restrict = lambda *_: None\n"
+        return "runner.jail_fork_server.jail_landlock.restrict = lambda *_: None\n"
 
     def command(self, control: int) -> list[str]:
-        boot = f"import runner.zygote\n{self.removed}main(*sys.argv[2:])\n"
+        boot = f"import runner.jail_fork_server\n{self.removed}main(*sys.argv[2:])\n"
         return [part.replace("main(*sys.argv[2:])\n", boot) for part in super().command(control)]
 
 
 class WithoutSeccomp(Weakened):
-    removed = "runner.zygote.Filter.install = lambda *_: None\n"
+    removed = "runner.jail_fork_server.Filter.install = lambda *_: None\n"
 
 
 class WithoutLimits(Weakened):
-    removed = "runner.zygote.kernel.limit = lambda *_: None\n"
+    removed = "runner.jail_fork_server.jail_privileges.limit = lambda *_: None\n"
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ for module, gone in ((os, "sched_getaffinity memfd_create pidfd_open"), (resourc
 import ctypes
 ctypes.CDLL.prctl = property(lambda self: self.no_such_function)
 sys.platform = "darwin"
-from evaluation.pass_at_1 import grading, kernel, seccomp, zygote
+from evaluation.pass_at_1 import host_grader, jail_fork_server, jail_privileges, jail_seccomp
 try:
-    grading.Grader(allow_unsafe=True).__enter__()
-except grading.NoJailError as error:
+    host_grader.Grader(allow_unsafe=True).__enter__()
+except host_grader.NoJailError as error:
     print(error)
 """
 
@@ -150,8 +150,8 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 HOST = """
 import sys
-from evaluation.pass_at_1.grading import *
-from evaluation.pass_at_1.tiers import *
+from evaluation.pass_at_1.host_grader import *
+from evaluation.pass_at_1.host_tiers import *
 tier = {"bubblewrap": BUBBLEWRAP, "landlock": LANDLOCK}[sys.argv[1]]
 code = {"busy": "while True: pass", "asleep": "import time; time.sleep(600)"}[sys.argv[2]]
 with Grader(2, tiers=[tier]) as grader:

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from evaluation.pass_at_1 import clocks, jails, stdin_runs, waits, wires
-from evaluation.pass_at_1.clocks import Budget
-from evaluation.pass_at_1.grading import CallTask, CheckTask, Grader, PlusTask, PlusTest, StdinTask, Task
-from evaluation.pass_at_1.jails import Ending, Jail, Job
-from evaluation.pass_at_1.tiers import LANDLOCK
-from evaluation.pass_at_1.waits import Waits
-from evaluation.pass_at_1.wires import Wire
+from evaluation.pass_at_1 import host_jail, host_messages, host_stdin_grader, host_time_limits, host_waiting_time
+from evaluation.pass_at_1.host_grader import CallTask, CheckTask, Grader, PlusTask, PlusTest, StdinTask, Task
+from evaluation.pass_at_1.host_jail import Ending, Jail, Job
+from evaluation.pass_at_1.host_messages import Wire
+from evaluation.pass_at_1.host_tiers import LANDLOCK
+from evaluation.pass_at_1.host_time_limits import Budget
+from evaluation.pass_at_1.host_waiting_time import Waits
 
 LIMIT = 0.4
 HOLD, HOLDS = 0.3, 5  # together longer than anybody may sleep
@@ -87,9 +87,9 @@ POINTS: list[tuple[Any, str, str]] = [
     (Wire, "send", "after"),
     (Wire, "receive", "after"),
     (Wire, "_wait", "after"),
-    (stdin_runs, "watch", "before"),
-    (stdin_runs, "watch", "after"),
-    (wires, "watch", "after"),
+    (host_stdin_grader, "watch", "before"),
+    (host_stdin_grader, "watch", "after"),
+    (host_messages, "watch", "after"),
 ]
 
 
@@ -139,14 +139,14 @@ def test_who_waits_until_the_host_takes_what_was_written_does_not_sleep(
     time."""
 
     def late(poll: Any, nap: float) -> tuple[list[tuple[int, int]], float]:
-        events, _ = clocks.watch(poll, nap)
+        events, _ = host_time_limits.watch(poll, nap)
         there = -1
         while events and there < (there := sum(map(readable_bytes, events))):
             time.sleep(0.2)
         return events, nap
 
-    monkeypatch.setattr(stdin_runs, "watch", late)
-    monkeypatch.setattr(wires, "watch", late)
+    monkeypatch.setattr(host_stdin_grader, "watch", late)
+    monkeypatch.setattr(host_messages, "watch", late)
     longer = "x" * 4_000_000
     much = [task for name, task in RIGHT.items() if "lot" in name or "page" in name or "evalplus" in name]
     much += [CallTask("def f(n): return n * 'x'", "f", (((len(longer),), longer),), LIMIT)]
@@ -243,11 +243,11 @@ def test_the_clock_of_a_job_that_has_ended_is_not_believed() -> None:
 def test_what_the_host_takes_to_wake_up_is_not_the_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     class Late:
         def poll(self, milliseconds: float) -> list[tuple[int, int]]:
-            monkeypatch.setattr(clocks.time, "monotonic", lambda: 1007.0)
+            monkeypatch.setattr(host_time_limits.time, "monotonic", lambda: 1007.0)
             return [(3, 1)]
 
-    monkeypatch.setattr(clocks.time, "monotonic", lambda: 1000.0)
-    assert clocks.watch(Late(), 0.25) == ([(3, 1)], 0.25)  # type: ignore[arg-type]
+    monkeypatch.setattr(host_time_limits.time, "monotonic", lambda: 1000.0)
+    assert host_time_limits.watch(Late(), 0.25) == ([(3, 1)], 0.25)  # type: ignore[arg-type]
 
 
 def test_a_job_that_says_late_that_it_has_begun_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,21 +257,23 @@ def test_a_job_that_says_late_that_it_has_begun_is_heard(monkeypatch: pytest.Mon
         pid = 8
 
         def has_spoken(self) -> bool:
-            monkeypatch.setattr(jails.time, "monotonic", lambda: 1e9)
+            monkeypatch.setattr(host_jail.time, "monotonic", lambda: 1e9)
             return False
 
     job = Job(Slow())  # type: ignore[arg-type]
     assert not job.has_begun
-    with pytest.raises(jails.JailError, match="does not begin"):
+    with pytest.raises(host_jail.JailError, match="does not begin"):
         job.has_begun  # noqa: B018
 
 
 def test_what_a_thread_waited_counts_after_its_end_and_what_the_jail_took(monkeypatch: pytest.MonkeyPatch) -> None:
     times = {"/proc/1/task/1/schedstat": (7.0, 2.0), "/proc/1/task/2/schedstat": (9.0, 3.0)}
     times["/proc/8/schedstat"] = (50.0, 10.0)
-    monkeypatch.setattr(waits.os, "listdir", lambda folder: [path.split("/")[4] for path in times if folder in path])
-    monkeypatch.setattr(waits, "_schedule", times.__getitem__)
-    seen = waits.Waits(8)
+    monkeypatch.setattr(
+        host_waiting_time.os, "listdir", lambda folder: [path.split("/")[4] for path in times if folder in path]
+    )
+    monkeypatch.setattr(host_waiting_time, "_schedule", times.__getitem__)
+    seen = host_waiting_time.Waits(8)
     seen.job = 1
     assert seen.look()
     assert seen.seconds == 5.0

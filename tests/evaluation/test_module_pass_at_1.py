@@ -12,9 +12,9 @@ from typing import Any
 import evaluate
 import pytest
 
-from evaluation.pass_at_1 import scores
-from evaluation.pass_at_1.grading import NoJailError
-from evaluation.pass_at_1.scores import pass_at_k
+from evaluation.pass_at_1 import host_pass_at_k
+from evaluation.pass_at_1.host_grader import NoJailError
+from evaluation.pass_at_1.host_pass_at_k import pass_at_k
 from tests.publishing import ROOT
 
 ENTRY = str(ROOT / "evaluation" / "pass_at_1")
@@ -183,7 +183,7 @@ def test_without_a_jail_nothing_runs_unless_that_is_allowed(monkeypatch: pytest.
     monkeypatch.delenv("HF_ALLOW_CODE_EVAL", raising=False)
     metric = load()
     used = metric._compute.__globals__["verdicts_of"].__globals__
-    assert used is not vars(scores)  # the copy that `evaluate` made
+    assert used is not vars(host_pass_at_k)  # the copy that `evaluate` made
     monkeypatch.setitem(used, "Grader", partial(used["Grader"], tiers=()))
     given = {"predictions": [[RIGHT, WRONG]], "references": [TEST]}
     with pytest.raises(RuntimeError, match="no jail") as error:

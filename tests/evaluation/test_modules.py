@@ -192,7 +192,7 @@ def test_as_spaces_they_load_into_an_empty_cache_and_grade_there(hub: Hub, tmp_p
         "latency": {"mean_seconds": 2.0, "p50_seconds": 2.0, "p90_seconds": 2.0, "wall_seconds_per_sample": 3.0},
         "loaded": [],
     }
-    assert list((tmp_path / "home").rglob("zygote.py"))
+    assert list((tmp_path / "home").rglob("jail_fork_server.py"))
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.pass_at_1.grading import Grader
-from evaluation.pass_at_1.tiers import LANDLOCK
+from evaluation.pass_at_1.host_grader import Grader
+from evaluation.pass_at_1.host_tiers import LANDLOCK
 
 from .mutants import differences, mutants_of, ordinary_outcome, read_rows
 

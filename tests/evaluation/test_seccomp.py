@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.pass_at_1.seccomp import Instruction, announcing_program, assemble, filter_program
-from evaluation.pass_at_1.syscalls import MACHINES
+from evaluation.pass_at_1.jail_seccomp import MACHINES, Instruction, announcing_program, assemble, filter_program
 
 PID = 4242
 ALLOWED, KILLED, ASKED = 0x7FFF0000, 0x80000000, 0x7FC00000

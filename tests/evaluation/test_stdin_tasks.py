@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from evaluation.pass_at_1.grading import Grader, StdinTask
-from evaluation.pass_at_1.tiers import Tier
+from evaluation.pass_at_1.host_grader import Grader, StdinTask
+from evaluation.pass_at_1.host_tiers import Tier
 
 from .conftest import TIERS, seconds_for, unlike
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from evaluation.pass_at_1 import threads
-from evaluation.pass_at_1.grading import CallTask, CheckTask, Grader, StdinTask
-from evaluation.pass_at_1.threads import MOST_THREADS, ThreadLimit
+from evaluation.pass_at_1 import jail_thread_limit
+from evaluation.pass_at_1.host_grader import CallTask, CheckTask, Grader, StdinTask
+from evaluation.pass_at_1.jail_thread_limit import MOST_THREADS, ThreadLimit
 
 # As small as threads can be, so that the memory for their stacks is no limit.
 FLOOD = """
@@ -93,6 +93,6 @@ def test_a_kernel_that_does_not_ask_is_told_apart(monkeypatch: pytest.MonkeyPatc
     class Old:
         release, machine = "5.4.0-150-generic", "x86_64"
 
-    monkeypatch.setattr(threads.os, "uname", Old)
+    monkeypatch.setattr(jail_thread_limit.os, "uname", Old)
     with pytest.raises(OSError, match="does not ask"):
         ThreadLimit()

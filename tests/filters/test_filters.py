@@ -172,7 +172,7 @@ def test_a_row_that_cannot_be_judged_stays_and_is_counted(row: dict[str, Any], w
 def test_what_the_machine_could_not_judge_stays_and_is_counted(
     sample_tests: SampleTests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asap_hf.evaluation.pass_at_1.grading import Grader, Verdict
+    from asap_hf.evaluation.pass_at_1.host_grader import Grader, Verdict
 
     infra = Verdict("infra", "no answer", cpu_seconds=0.0, wall_seconds=0.0)
     monkeypatch.setattr(Grader, "grade", lambda grader, tasks: [infra for _ in tasks])
@@ -201,7 +201,7 @@ def test_a_filter_works_again_after_it_was_closed() -> None:
 
 
 def test_a_machine_without_a_jail_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    from asap_hf.evaluation.pass_at_1.grading import Grader, NoJailError
+    from asap_hf.evaluation.pass_at_1.host_grader import Grader, NoJailError
 
     def refuse(grader: Grader) -> Grader:
         raise NoJailError("this machine offers no jail: install bubblewrap")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from asap_hf.evaluation.pass_at_1.grading import GRADER_VERSION
+from asap_hf.evaluation.pass_at_1.host_grader import GRADER_VERSION
 from datasets import Dataset
 from huggingface_hub import ModelCard
 from trl import SFTConfig, SFTTrainer

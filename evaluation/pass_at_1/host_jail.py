@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import marshal
 import os
 import select
 import socket
 import struct
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
-from .tiers import Tier
-from .waits import Waits
-from .zygote import KILL, READY
+from .host_tiers import Tier
+from .host_waiting_time import Waits
+from .messages import KILL, READY
 
 _PATIENCE = 30.0  # seconds that a healthy jail never needs to answer, however loaded the machine
 GRACE = 0.5
@@ -231,3 +234,23 @@ class Job:
             report = json.loads(self._jail.receive()[0])
             self._ending = Ending(report["status"], report["cpu"], report["peak_kib"] << 10)
         return self._ending
+
+
+@contextmanager
+def sealed(content: bytes) -> Iterator[int]:
+    """The descriptor of a file that holds `content` and that nobody can change any more."""
+    descriptor = os.memfd_create("asap", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def sealed_source(parts: dict[str, Any]) -> AbstractContextManager[int]:
+    """Such a file of a job's source, for [`read_source`]. Both sides run the same Python."""
+    return sealed(marshal.dumps(parts))

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from math import prod
 
-from .grading import Grader
-from .tasks import Task, Verdict
+from .host_grader import Grader
+from .host_tasks import Task, Verdict
 
 
 def pass_at_k(correct: int, samples: int, k: int) -> float:

@@ -11,16 +11,16 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
-from .call_runs import Answer, RaisedError, grade_calls, grade_plus, reference_answers
-from .check_runs import Judge, grade_check
 from .codec import CodecError
-from .frames import FrameError
-from .jails import Jail, JailError
-from .proofs import NoJailError, choose_tier, proven_jail
-from .stdin_runs import grade_stdin
-from .tasks import CallTask, CheckTask, PlusTask, PlusTest, Status, StdinTask, Task, Verdict
-from .tiers import BUBBLEWRAP, LANDLOCK, Tier
-from .wires import OverdueError
+from .host_call_grader import Answer, RaisedError, grade_calls, grade_plus, reference_answers
+from .host_check_grader import Judge, grade_check
+from .host_jail import Jail, JailError
+from .host_messages import OverdueError
+from .host_stdin_grader import grade_stdin
+from .host_tasks import CallTask, CheckTask, PlusTask, PlusTest, Status, StdinTask, Task, Verdict
+from .host_tier_check import NoJailError, choose_tier, proven_jail
+from .host_tiers import BUBBLEWRAP, LANDLOCK, Tier
+from .messages import FrameError
 
 __all__ = [
     "GRADER_VERSION",

@@ -11,9 +11,8 @@ import re
 import struct
 from contextlib import suppress
 
-from .kernel import libc
-from .seccomp import announcing_program, assemble
-from .syscalls import MACHINES
+from .jail_privileges import libc
+from .jail_seccomp import MACHINES, announcing_program, assemble
 
 MOST_THREADS = 256
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Harness = Literal["process", "lcb", "lcb_published"]
 Status = Literal["pass", "fail", "error", "timeout", "infra"]
 
 
@@ -29,12 +28,6 @@ class StdinTask:
             Memory that it may use, in MiB.
         preamble (`str`, *optional*, defaults to `""`):
             Code that runs first in the same namespace.
-        harness (`str`, *optional*, defaults to `"process"`):
-            `process` runs a program as a program. For parity, `lcb` runs it as LiveCodeBench does, its body as a
-            function, with stand-ins for the streams: right programs fail that read descriptor 0, iterate over
-            `sys.stdin`, mix `readline` with `read`, write to `sys.stdout.buffer`, or declare `global` what they set at
-            the top. `lcb_published` has the earlier stand-ins, of which the published verdicts are: there
-            `sys.stdin` is a plain text without a `buffer`.
     """
 
     code: str
@@ -42,7 +35,6 @@ class StdinTask:
     cpu_seconds: float = 6.0
     memory_mb: int = 1024
     preamble: str = ""
-    harness: Harness = "process"
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from time import process_time
 from typing import Any
 
 from .codec import Decoder, Encoder
-from .frames import LONGEST, FrameError, framed, receive, send_bytes, text_of
-from .programs import execute, read_source
+from .jail_messages import receive, send_bytes
+from .jail_program_runner import execute, read_source
+from .messages import LONGEST, FrameError, framed, text_of
 
 _LONGEST_ANSWER, _LONGEST_TEXT = LONGEST - 1000, 500
 _STRIDE = 0.02  # seconds that calls may take together before they wait

@@ -6,7 +6,6 @@ import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
-import io
 import json
 import os
 import random
@@ -18,22 +17,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from types import ModuleType
 from typing import Any
 
-from . import kernel, landlock
-from .calls import answer_calls
-from .judge import judge
-from .programs import WARM, run_program
-from .seccomp import Filter
-from .threads import ThreadLimit
-from .wrapped import run_wrapped
-
-KILL = b"K"
-"""What the host sends to end the job that runs."""
-READY = b"R"
-"""What a child sends once it is confined."""
+from . import jail_landlock, jail_privileges
+from .jail_call_server import answer_calls
+from .jail_program_runner import WARM, run_program
+from .jail_seccomp import Filter
+from .jail_test_runner import judge
+from .jail_thread_limit import ThreadLimit
+from .messages import KILL, READY
 
 _THREAD_STACK = 8 << 20  # else as much as the main thread has
 _LONGEST_MESSAGE = 1 << 16
@@ -90,7 +83,7 @@ def serve(control: socket.socket, options: dict[str, Any]) -> None:
         if message == KILL:  # it crossed the report of a job that had just ended
             continue
         job = json.loads(message)
-        child = kernel.bare_fork()
+        child = jail_privileges.bare_fork()
         if child == 0:
             _become(job, descriptors, control, confinement)
         for descriptor in descriptors:
@@ -120,20 +113,20 @@ class _Confinement:
     """
 
     def __init__(self, options: dict[str, Any]):
-        kernel.drop_capabilities()
-        kernel.refuse_tracing()
-        kernel.allow_no_new_privileges()
-        kernel.limit_for_good(_DESCRIPTORS)
+        jail_privileges.drop_capabilities()
+        jail_privileges.refuse_tracing()
+        jail_privileges.allow_no_new_privileges()
+        jail_privileges.limit_for_good(_DESCRIPTORS)
         self._input = None if options["input"] is None else os.open(options["input"], os.O_RDWR)
         with _required("landlock", options):
-            landlock.restrict(options["readable"], options["listed"])
+            jail_landlock.restrict(options["readable"], options["listed"])
         self._filter: Filter | None = None
         with _required("seccomp", options):
             self._filter = Filter()
         self.threads: ThreadLimit | None = None
         with _required("threads", options):
             self.threads = ThreadLimit()
-        self._die_with_parent = kernel.prepared_death_with_parent()
+        self._die_with_parent = jail_privileges.prepared_death_with_parent()
 
     def enter(self, job: dict[str, Any], descriptors: Sequence[int]) -> None:
         """In the fresh child."""
@@ -141,8 +134,8 @@ class _Confinement:
         if self.threads is not None:
             self.threads.leave()
         if self._input is not None:
-            _fill(self._input, descriptors[0] if job["role"] in _READERS else None)
-        kernel.limit(job["cpu_seconds"], job["memory"])
+            _fill(self._input, descriptors[0] if job["role"] == "program" else None)
+        jail_privileges.limit(job["cpu_seconds"], job["memory"])
         if self._filter is not None:
             self._filter.install()
 
@@ -213,14 +206,10 @@ class _Packages(importlib.abc.MetaPathFinder):
         )
 
 
-_READERS = ("process", "lcb", "lcb_published")
-"""Roles whose first descriptor is their input."""
 _ROLES: dict[str, Callable[..., int]] = {
-    "process": run_program,
-    "lcb": run_wrapped,
-    "lcb_published": partial(run_wrapped, stand_in=io.StringIO),
+    "program": run_program,
     "calls": answer_calls,
-    "judge": judge,
+    "tests": judge,
 }
 """Role → what plays it, given the job's descriptors. Besides them only the zygote's own streams are open, which lead
 nowhere."""

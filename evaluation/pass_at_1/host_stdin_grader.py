@@ -8,11 +8,10 @@ import select
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from .clocks import Budget, watch
-from .comparisons import same_output
-from .jails import Ending, Jail, Job
-from .sealed import sealed, sealed_source
-from .tasks import Status, StdinTask
+from .host_comparisons import same_output
+from .host_jail import Ending, Jail, Job, sealed, sealed_source
+from .host_tasks import Status, StdinTask
+from .host_time_limits import Budget, watch
 
 _CHUNK = 1 << 16
 _REMEMBERED_ERRORS = 1 << 12
@@ -62,7 +61,7 @@ def run_program(jail: Jail, task: StdinTask, given: str, most_output: int) -> Ru
             pipes.append(reading)
             descriptors.append(writing)
         descriptors.append(open_there.enter_context(sealed_source(source)))
-        with jail.start(task.harness, descriptors, task.cpu_seconds, task.memory_mb << 20) as job:
+        with jail.start("program", descriptors, task.cpu_seconds, task.memory_mb << 20) as job:
             open_there.close()
             return _collect(job, Budget(job, task.cpu_seconds), pipes[0], pipes[1], most_output)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import select
 import time
 
-from .jails import Ending, Job
+from .host_jail import Ending, Job
 
 _SLACK = 0.5
 _FARTHEST = 20.0, 60.0  # times the limit, and seconds

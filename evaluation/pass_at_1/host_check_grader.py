@@ -7,12 +7,11 @@ from collections import deque
 from contextlib import ExitStack
 from typing import Any, Literal
 
-from .clocks import Budget, Jointly
-from .frames import FrameError, text_of
-from .jails import GRACE, Jail
-from .sealed import sealed_source
-from .tasks import CheckTask, Status
-from .wires import OverdueError, Wire
+from .host_jail import GRACE, Jail, sealed_source
+from .host_messages import OverdueError, Wire
+from .host_tasks import CheckTask, Status
+from .host_time_limits import Budget, Jointly
+from .messages import FrameError, text_of
 
 _LONGEST_REPORT = 1 << 16
 # For what a test does itself, such as computing what to expect.
@@ -35,7 +34,7 @@ class Judge:
             pairs = [socket.socketpair() for _ in range(1 + _TESTS)]
             self._desk, *channels = [self._open.enter_context(here) for here, _ in pairs]
             ends = [open_there.enter_context(there).fileno() for _, there in pairs]
-            self.job = jail.start("judge", ends, _JUDGE_SECONDS, _JUDGE_MEMORY)
+            self.job = jail.start("tests", ends, _JUDGE_SECONDS, _JUDGE_MEMORY)
         self._channels = deque(channels)
         self.is_usable = True
 

@@ -7,7 +7,7 @@ import os
 import struct
 from collections.abc import Sequence
 
-from .kernel import libc
+from .jail_privileges import libc
 
 # linux/landlock.h; the numbers are the same on every processor.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446

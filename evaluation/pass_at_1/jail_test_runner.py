@@ -14,8 +14,9 @@ from operator import index
 from typing import Any, NoReturn
 
 from .codec import CodecError, Decoder, Encoder
-from .frames import FrameError, packed, receive, send_bytes
-from .programs import WARM, execute
+from .jail_messages import receive, send_bytes
+from .jail_program_runner import WARM, execute
+from .messages import FrameError, packed
 
 _LONGEST_TEXT = 300
 

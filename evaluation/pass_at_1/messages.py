@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 from typing import Any
 
@@ -13,6 +12,12 @@ LENGTH = struct.Struct("<I")
 # Each NaN is another object: lists take the same one to be equal to itself.
 _SCAN = json.JSONDecoder(parse_constant=float).scan_once  # type: ignore[attr-defined]
 _JSON = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+
+
+KILL = b"K"
+"""What the host sends to end the job that runs."""
+READY = b"R"
+"""What a child sends once it is confined."""
 
 
 class FrameError(Exception):
@@ -55,33 +60,3 @@ def unpacked(body: bytes | bytearray) -> Any:
 def packed(message: object) -> bytes:
     """The bytes of a message."""
     return framed(text_of(message))
-
-
-def send_bytes(descriptor: int, message: bytes) -> None:
-    """Write a message that is packed already."""
-    rest = memoryview(message)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def receive(descriptor: int) -> Any:
-    """Read a message.
-
-    Raises:
-        `EOFError`: if the other side is gone.
-        [`FrameError`]: if it sent something else.
-    """
-    (length,) = LENGTH.unpack(_exactly(descriptor, LENGTH.size))
-    if length > LONGEST:
-        raise FrameError("a message too long")
-    return unpacked(_exactly(descriptor, length))
-
-
-def _exactly(descriptor: int, count: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < count:
-        part = os.read(descriptor, min(1 << 20, count - len(parts)))
-        if not part:
-            raise EOFError
-        parts += part
-    return bytes(parts)

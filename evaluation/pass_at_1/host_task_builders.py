@@ -8,12 +8,12 @@ import json
 import pickle
 import zlib
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NoReturn, TypedDict
 
-from .call_runs import Answer
-from .comparisons import tolerance_for
-from .references import json_value
-from .tasks import CallTask, CheckTask, Harness, PlusTest, StdinTask
+from .host_call_grader import Answer
+from .host_comparisons import tolerance_for
+from .host_tasks import CallTask, CheckTask, PlusTest, StdinTask
 
 Row = Mapping[str, Any]
 
@@ -78,6 +78,44 @@ def code_eval_task(candidate: str, reference: str) -> CheckTask:
     return CheckTask(candidate, reference)
 
 
+def stdin_task(program: str, reference: Sequence[Mapping[str, str]]) -> StdinTask:
+    """A program that reads standard input; 6 s for each test.
+
+    >>> stdin_task("print(int(input()) + 1)", [{"input": "1", "output": "2"}]).tests
+    (('1', '2'),)
+
+    Args:
+        program (`str`):
+            The whole program.
+        reference (`Sequence[Mapping]`):
+            Tests: `input`, and the `output` that is expected.
+    """
+    return StdinTask(program, tuple((test["input"], test["output"]) for test in reference))
+
+
+def call_task(program: str, reference: Mapping[str, Any]) -> CallTask:
+    r"""A function that is called, or a method of the class `Solution` if the program has one; 6 s for each call.
+
+    >>> tests = [{"input": "1\n2", "output": "3"}]
+    >>> call_task("def add(a, b): return a + b", {"function": "add", "tests": tests}).tests
+    (((1, 2), 3),)
+
+    Args:
+        program (`str`):
+            The whole program.
+        reference (`Mapping`):
+            `function`, its name, and `tests`, each with its arguments as `input`, one JSON value a line, and the
+            `output` that is expected, as JSON (LiveCodeBench's form).
+
+    Raises:
+        `ValueError`: if something is no JSON.
+    """
+    tests = [
+        (tuple(map(json_value, test["input"].split("\n"))), json_value(test["output"])) for test in reference["tests"]
+    ]
+    return CallTask(program, reference["function"], tuple(tests))
+
+
 def plus_tests(row: Row, answers: Sequence[Answer], carried: bool = False) -> tuple[PlusTest, ...]:
     """HumanEval+ in EvalPlus's own form: `base_input`, `plus_input` and `atol`. The first `len(row["base_input"])` are
     the base tests; `base` is passed with those, `plus` with all.
@@ -100,7 +138,7 @@ def plus_tests(row: Row, answers: Sequence[Answer], carried: bool = False) -> tu
     return tuple(tests)
 
 
-def livecodebench_task(row: Row, code: str, harness: Harness = "process") -> StdinTask | CallTask:
+def livecodebench_task(row: Row, code: str) -> StdinTask | CallTask:
     """LiveCodeBench: all tests of a row of `code_generation_lite`.
 
     Args:
@@ -108,8 +146,6 @@ def livecodebench_task(row: Row, code: str, harness: Harness = "process") -> Std
             `public_test_cases` and `private_test_cases`, each as the data set has it or already a list; `metadata`.
         code (`str`):
             The program, as [`last_block`] finds it in an answer.
-        harness (`str`, *optional*, defaults to `"process"`):
-            See [`StdinTask`].
     """
     cases = [*_cases(row["public_test_cases"]), *_cases(row.get("private_test_cases") or [])]
     limits = LIMITS["livecodebench"]
@@ -117,7 +153,7 @@ def livecodebench_task(row: Row, code: str, harness: Harness = "process") -> Std
     function = (json.loads(metadata) if isinstance(metadata, str) else metadata).get("func_name")
     if function is None:
         tests = tuple((case["input"], case["output"]) for case in cases)
-        return StdinTask(code, tests, preamble=LIVECODEBENCH_PREAMBLE, harness=harness, **limits)
+        return StdinTask(code, tests, preamble=LIVECODEBENCH_PREAMBLE, **limits)
     calls = tuple((_arguments(case["input"]), json_value(case["output"])) for case in cases)
     return CallTask(code, function, calls, preamble=LIVECODEBENCH_PREAMBLE, **limits)
 
@@ -150,3 +186,20 @@ class _TextUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> NoReturn:
         raise pickle.UnpicklingError(f"test cases do not need {module}.{name}")
+
+
+def json_value(text: str) -> Any:
+    """The value of a text in JSON, in which whole numbers may have any number of digits.
+
+    Raises:
+        `ValueError`: if it is no JSON.
+    """
+    try:
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # a whole number of more digits than Python reads without being asked
+            return json.loads(text, parse_int=lambda digits: int(Decimal(digits)))
+    except ValueError as error:
+        raise ValueError(f"the tests of a function are JSON, which {text[:300]!r} is not: {error}") from error

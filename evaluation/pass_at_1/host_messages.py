@@ -7,8 +7,8 @@ import select
 import socket
 from typing import Any
 
-from .clocks import Budget, Jointly, watch
-from .frames import LENGTH, FrameError, framed, unpacked
+from .host_time_limits import Budget, Jointly, watch
+from .messages import LENGTH, FrameError, framed, unpacked
 
 _CHUNK = 1 << 20
 _MUCH = 1 << 15  # bytes; with fewer on their way nobody waits until the host takes them

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from .clocks import Budget, Jointly
 from .codec import Decoder, Encoder
-from .comparisons import close_value, is_root, same_value
-from .frames import FrameError, text_of
-from .jails import GRACE, Ending, Jail, Job
-from .sealed import sealed_source
-from .tasks import CallTask, PlusTask, PlusTest, Status
-from .wires import OverdueError, Wire
+from .host_comparisons import close_value, is_root, same_value
+from .host_jail import GRACE, Ending, Jail, Job, sealed_source
+from .host_messages import OverdueError, Wire
+from .host_tasks import CallTask, PlusTask, PlusTest, Status
+from .host_time_limits import Budget, Jointly
+from .messages import FrameError, text_of
 
 _LONGEST_PLUS, _MORE_PLUS = 60.0, 2.0  # EvalPlus
 _REFERENCE_SECONDS = 60.0

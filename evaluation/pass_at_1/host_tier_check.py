@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .jails import Jail, JailError
-from .stdin_runs import run_program
-from .tasks import StdinTask
-from .tiers import UNSAFE, Tier
+from .host_jail import Jail, JailError
+from .host_stdin_grader import run_program
+from .host_tasks import StdinTask
+from .host_tiers import UNSAFE, Tier
 
 # Prints what it was able to do. Its last word shows that it got there, and that what programs need does work.
 _ESCAPES = """
