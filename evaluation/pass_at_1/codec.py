@@ -1,8 +1,8 @@
-"""Values as JSON, type by type, so that what a stranger's process returns is data and never an object of its making.
+"""Encodes values as JSON and decodes them, so that an untrusted process can return data alone, and no objects with
+code.
 
-A list, a number, a text, a truth value and `None` are themselves in JSON. Everything else is an object with one key,
-the tag, which says how to make it again.
-"""
+Lists, numbers, strings, booleans and `None` are encoded as themselves. Everything else is an object with one key, the
+tag, which says how to decode it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ from .codec_types import FACTORIES, FLATTENED, ITERATED, ITERATORS, JOINED, MADE
 _DEEPEST = 150
 _MOST_VALUES = 4_000_000
 _LONGEST_ITERATOR = 1_000_000
-_LARGE = 1 << 62  # from here on whole numbers go as hexadecimal: linear in time, and with no limit of digits
+_LARGE = (
+    1 << 62
+)  # whole numbers from here on are hexadecimal: this takes linear time, and Python does not limit the digits
 
 
 class CodecError(Exception):
-    """A value that cannot be sent, or a message that means nothing."""
+    """A value cannot be encoded, or a message cannot be decoded."""
 
 
 class Encoder:
-    """Makes messages of values.
+    """Encodes values.
 
     Args:
         classes (`Mapping[str, type]`, *optional*):
-            Classes whose instances go by value: attribute by attribute, with the links between them.
+            Classes whose instances are encoded by value: their attributes, with the links between instances.
         handle (`Callable[[object], int]`, *optional*):
-            Gives a number to what is of no known kind, for the other side to ask about.
+            Stores an object of any other type and gives its number, by which the other side can use it.
     """
 
     def __init__(self, classes: Mapping[str, type] | None = None, handle: Callable[[object], int] | None = None):
@@ -39,17 +41,17 @@ class Encoder:
         self._handle = handle
 
     def encode(self, value: object) -> dict[str, Any]:
-        """The message that means `value`.
+        """The message for `value`.
 
         Raises:
-            [`CodecError`]: if it is too deep or too large, or of no known kind and there are no handles.
+            [`CodecError`]: if it is nested too deeply or too large, or of another type and there are no handles.
         """
         self._count = 0
         self._numbers: dict[int, int] = {}
         self._nodes: list[object] = []
         root = self._tree(value, 0)
         nodes = []
-        for node in self._nodes:  # which grows as they point to others
+        for node in self._nodes:  # which grows meanwhile, as attributes lead to other instances
             parts = {str(name): self._tree(part, 1) for name, part in _attributes(node).items()}
             nodes.append([type(node).__name__, parts])
         return {"value": root, "nodes": nodes} if nodes else {"value": root}
@@ -75,12 +77,12 @@ class Encoder:
         if kind in WRITTEN:
             tag, write = WRITTEN[kind]
             return {tag: write(value)}
-        return self._rarity(kind, value, depth)
+        return self._uncommon(kind, value, depth)
 
-    def _rarity(self, kind: type, value: Any, depth: int) -> Any:
+    def _uncommon(self, kind: type, value: Any, depth: int) -> Any:
         if self._classes.get(kind.__name__) is kind:
             return {"node": self._node(value)}
-        if _is_numpys(kind):
+        if _is_numpy_scalar(kind):
             plain = value.item()
             return {"scalar": [kind.__name__, self._tree(float(value) if type(plain) is kind else plain, depth + 1)]}
         if kind in ITERATORS:
@@ -116,13 +118,13 @@ class Encoder:
 
 
 class Decoder:
-    """Makes values of messages: of the types that Python brings, of the classes given, or handles.
+    """Decodes messages into values of Python's own types, of the classes given, or handles.
 
     Args:
         classes (`Mapping[str, type]`, *optional*):
-            Classes whose instances go by value. They are made without a call of their own methods.
+            Classes whose instances are encoded by value. Decoding calls none of their methods.
         handle (`Callable[[int, str], object]`, *optional*):
-            Gives what stands for the other side's object, by its number and the name of its type.
+            Makes the stand-in for an object of the other side from its number and the name of its type.
     """
 
     def __init__(self, classes: Mapping[str, type] | None = None, handle: Callable[[int, str], object] | None = None):
@@ -131,10 +133,10 @@ class Decoder:
         self._nodes: list[Any] = []
 
     def decode(self, message: Any) -> Any:
-        """The value that `message`, as read from JSON, means.
+        """The value of `message`, as parsed from JSON.
 
         Raises:
-            [`CodecError`]: if it means none.
+            [`CodecError`]: if it is not valid.
         """
         try:
             nodes = message.get("nodes", [])
@@ -173,7 +175,8 @@ class Decoder:
 
 
 def _all_plain(values: list[Any] | tuple[Any, ...]) -> bool:
-    """Whether these are JSON as they are. Long lists of numbers are common, and this takes a tenth of the time."""
+    """Whether these values are encoded as themselves. For long lists of numbers, which are common, this is ten times
+    as fast."""
     kinds = {*map(type, values)}
     if not kinds <= PLAIN:
         return False
@@ -181,8 +184,8 @@ def _all_plain(values: list[Any] | tuple[Any, ...]) -> bool:
     return not numbers or (min(numbers) > -_LARGE and max(numbers) < _LARGE)
 
 
-def _is_numpys(kind: type) -> bool:
-    """Whether this is one of numpy's kinds of numbers. Who has not imported it has none."""
+def _is_numpy_scalar(kind: type) -> bool:
+    """Whether this is a type of numpy's scalars. numpy is not imported for this: without it, there are none."""
     generic = getattr(sys.modules.get("numpy"), "generic", None)
     return isinstance(generic, type) and issubclass(kind, generic)
 

@@ -1,7 +1,5 @@
-"""The kinds of values that go between processes by value: what is written of each, and how it is made again.
-
-All but the plain ones are a JSON object with one key, the tag.
-"""
+"""The types of values that [`Encoder`] and [`Decoder`] support: type → tag and what is written, tag → how it is
+decoded."""
 
 from __future__ import annotations
 
@@ -14,8 +12,9 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from typing import Any
 
+# Encoded as themselves.
 PLAIN = {type(None), bool, int, float, str}
-# Exact types only; what derives from them is made one of them first.
+# For these exact types; a value of a derived type is converted first, see FLATTENED.
 ITERATED: dict[type, str] = {
     tuple: "tuple",
     set: "set",
@@ -42,7 +41,8 @@ PAIRED: dict[type, tuple[str, Callable[[Any], Any]]] = {
     Counter: ("counter", dict.items),
     type({}.items()): ("items", iter),
 }
-# The base's own methods, so that nothing the stranger wrote decides what is sent.
+# Base type → conversion of a derived value, by the base's own methods, so that no method of an untrusted class
+# decides.
 FLATTENED: dict[type, Callable[[Any], Any]] = {
     int: int.__pos__,
     float: float.__pos__,

@@ -1,4 +1,4 @@
-"""Grades what test code checks: the test runs in one jail, the candidate in another, and only data passes between."""
+"""Grades with test code: the test runs in one jail, the candidate in another, and only data passes between the two."""
 
 from __future__ import annotations
 
@@ -8,57 +8,57 @@ from contextlib import ExitStack
 from typing import Any, Literal
 
 from .host_jail import GRACE, Jail, sealed_source
-from .host_messages import OverdueError, Wire
+from .host_messages import HostChannel, OverdueError
 from .host_tasks import CheckTask, Status
-from .host_time_limits import Budget, Jointly
+from .host_time_limits import Budget, JointBudget
 from .messages import FrameError, text_of
 
 _LONGEST_REPORT = 1 << 16
-# For what a test does itself, such as computing what to expect.
+# Processor time for the test's own work, such as computing expected values: a factor of the task's limit, and seconds.
 _TEST_FACTOR, _TEST_SECONDS = 2.0, 10.0
-_JUDGE_MEMORY, _JUDGE_SECONDS = 4 << 30, 3600.0
-_TESTS = 8  # what comes from candidates is data, but a process should not see too much of it
+_RUNNER_MEMORY, _RUNNER_SECONDS = 4 << 30, 3600.0
+_TESTS = 8  # per process: candidates send it data alone, but one process should not see too much of that
 
 
-class Judge:
-    """A process that runs tests, a few of them one after the other, in a jail of its own.
+class TestRunner:
+    """The host's side of a process that runs test code, up to eight tests one after the other.
 
     Args:
         jail ([`Jail`]):
-            Where it runs, and nothing else at that time.
+            The jail in which it runs; no other job may run there at the same time.
     """
 
     def __init__(self, jail: Jail):
         self._open = ExitStack()
         with ExitStack() as open_there:
             pairs = [socket.socketpair() for _ in range(1 + _TESTS)]
-            self._desk, *channels = [self._open.enter_context(here) for here, _ in pairs]
+            self._requests, *channels = [self._open.enter_context(here) for here, _ in pairs]
             ends = [open_there.enter_context(there).fileno() for _, there in pairs]
-            self.job = jail.start("tests", ends, _JUDGE_SECONDS, _JUDGE_MEMORY)
+            self.job = jail.start("tests", ends, _RUNNER_SECONDS, _RUNNER_MEMORY)
         self._channels = deque(channels)
         self.is_usable = True
 
     def channel(self) -> socket.socket:
-        """The end of a channel to the next test, for a candidate. Until that is reported on nothing else can be."""
+        """The candidate's end of the next test's channel. The process is not usable until [`report`] is done."""
         self.is_usable = False
         return self._channels.popleft()
 
-    def report(self, task: CheckTask, budget: Jointly) -> tuple[Any, str]:
-        """Status and detail of the test, now that the candidate has its channel.
+    def report(self, task: CheckTask, budget: JointBudget) -> tuple[Any, str]:
+        """Run a task's test against the candidate that has the last channel. Status and detail of the test.
 
         Raises:
-            [`OverdueError`]: if it takes too long.
-            `EOFError`, [`FrameError`], `OSError`: if the process ends.
+            [`OverdueError`]: if a time limit is exceeded.
+            `EOFError`, [`FrameError`], `OSError`: if the process ends, or sends something invalid.
         """
-        wire = Wire(self._desk, budget)
+        channel = HostChannel(self._requests, budget)
         test = {"prompt": task.prompt, "test": task.test, "entry_point": task.entry_point}
-        wire.send(text_of({**test, "shared_classes": task.shared_classes}))
-        report = wire.receive(_LONGEST_REPORT)
+        channel.send(text_of({**test, "shared_classes": task.shared_classes}))
+        report = channel.receive(_LONGEST_REPORT)
         self.is_usable = report["clean"] and len(self._channels) > 0
         return report["status"], report["detail"]
 
     def hang_up(self) -> None:
-        """Close all ends."""
+        """Close all channels."""
         self._open.close()
 
     def close(self) -> None:
@@ -67,26 +67,26 @@ class Judge:
         self.job.end()
 
 
-def grade_check(candidates: Jail, judge: Judge, task: CheckTask) -> tuple[Status, str, float]:
-    """Status, detail and the candidate's processor time.
+def grade_check(candidates: Jail, runner: TestRunner, task: CheckTask) -> tuple[Status, str, float]:
+    """Grade one task: status, detail and the candidate's processor time.
 
     Args:
         candidates ([`Jail`]):
-            Where the code runs.
-        judge ([`Judge`]):
-            Who runs the test; usable.
+            The jail for the candidate's code.
+        runner ([`TestRunner`]):
+            The process for the test, which must be usable.
     """
     source = {"preamble": "", "code": task.code, "entry_point": task.entry_point}
     with ExitStack() as open_here, ExitStack() as open_there:
-        channel = open_there.enter_context(judge.channel())
+        channel = open_there.enter_context(runner.channel())
         text = open_there.enter_context(sealed_source({**source, "shared_classes": task.shared_classes}))
         descriptors = [channel.fileno(), text]
         job = open_here.enter_context(candidates.start("calls", descriptors, task.cpu_seconds, task.memory_mb << 20))
         open_there.close()
-        budget = Budget(job, task.cpu_seconds, judge.job)
-        judges_budget = Budget(judge.job, _TEST_FACTOR * task.cpu_seconds + _TEST_SECONDS, job)
-        status, detail = _outcome(judge, task, Jointly(budget, judges_budget))
-        ending = job.end(0.0 if status == "timeout" else GRACE)  # the judge has hung up on it
+        budget = Budget(job, task.cpu_seconds, runner.job)
+        tests_budget = Budget(runner.job, _TEST_FACTOR * task.cpu_seconds + _TEST_SECONDS, job)
+        status, detail = _outcome(runner, task, JointBudget(budget, tests_budget))
+        ending = job.end(0.0 if status == "timeout" else GRACE)  # the test runner has closed its channel
         overrun = budget.overrun(ending)
         if overrun is not None:
             return "timeout", overrun, ending.cpu_seconds
@@ -95,10 +95,10 @@ def grade_check(candidates: Jail, judge: Judge, task: CheckTask) -> tuple[Status
         return status, detail, ending.cpu_seconds
 
 
-def _outcome(judge: Judge, task: CheckTask, budget: Jointly) -> tuple[Status | Literal["gone"], str]:
+def _outcome(runner: TestRunner, task: CheckTask, budget: JointBudget) -> tuple[Status | Literal["gone"], str]:
     try:
-        return judge.report(task, budget)
+        return runner.report(task, budget)
     except OverdueError as error:
         return "timeout", str(error)
     except (EOFError, FrameError, OSError):
-        return "error", f"the test ended: {judge.job.end(GRACE)}"
+        return "error", f"the test ended: {runner.job.end(GRACE)}"

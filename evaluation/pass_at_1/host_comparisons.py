@@ -1,4 +1,7 @@
-"""When an answer is right. All of this runs outside the jail, on plain data."""
+"""Compares returned values and outputs with the expected ones, by the rules of LiveCodeBench and EvalPlus.
+
+The values come from untrusted code as trees of JSON (see [`Encoder`]); they are compared without running its code.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ from typing import Any
 _PLAIN = {type(None), bool, int, float, str}
 _RELATIVE = 1e-7
 _FLOAT_TOLERANCE = 1e-6
-_LONGEST_FRACTION = 1 << 14  # bits above or below; a float has less than 1,100
+_LONGEST_FRACTION = 1 << 14  # bits of numerator and denominator; a float needs less than 1,100
 
 
 class UnlikeError(Exception):
-    """What was returned is not of the shape that was expected."""
+    """The returned value does not have the shape of the expected one."""
 
 
 def same_output(printed: str, expected: str) -> bool:
@@ -48,9 +51,9 @@ def same_value(expected: Any, tree: Any) -> bool:
 
     Args:
         expected (JSON value):
-            What should have been returned.
+            The value that the test expects.
         tree (JSON value):
-            As [`Encoder`] makes it; not trusted.
+            The returned value, as [`Encoder`] makes it; untrusted.
     """
     if isinstance(tree, dict) and tree.keys() == {"tuple"}:
         tree = tree["tuple"]
@@ -66,11 +69,11 @@ def close_value(expected: Any, tolerance: float, tree: Any) -> bool:
 
     Args:
         expected (`Any`):
-            What the reference returned.
+            The value that the reference solution returned.
         tolerance (`float`):
             See [`tolerance_for`]; 0 for equality alone.
         tree (JSON value):
-            As [`Encoder`] makes it; not trusted.
+            The returned value, as [`Encoder`] makes it; untrusted.
     """
     try:
         value = value_like(tree, expected)
@@ -86,11 +89,11 @@ def is_root(coefficients: Sequence[float], tolerance: float, tree: Any) -> bool:
 
     Args:
         coefficients (`Sequence[float]`):
-            That of x**0 first.
+            Coefficients, that of x**0 first.
         tolerance (`float`):
-            How far from 0 the polynomial may be there.
+            How far from 0 the value of the polynomial may be.
         tree (JSON value):
-            As [`Encoder`] makes it; not trusted.
+            The returned value, as [`Encoder`] makes it; untrusted.
     """
     try:
         root = _scalar(tree)
@@ -119,11 +122,11 @@ def _close(value: Any, expected: Any, tolerance: float) -> bool:
 
 
 class _OtherFloat(float):
-    """A number of one of numpy's types: equal as a number, but not of the expected type."""
+    """A number of a numpy type: equal as a number, but not of the expected type."""
 
 
 def value_like(tree: Any, expected: Any) -> Any:
-    """The value that `tree` means, made alongside the expected one, so that nothing grows beyond that.
+    """Decode `tree` along the expected value, so that the result is never larger than that.
 
     Raises:
         [`UnlikeError`]: if kind, length or keys differ, so that the two are not equal.
@@ -203,13 +206,14 @@ def _decimal(text: str) -> Decimal:
         value = Decimal(text)
     except DecimalException:
         raise UnlikeError from None
-    if value.is_snan():  # which raises an exception when it is compared
+    if value.is_snan():  # comparing it raises an exception
         raise UnlikeError
     return value
 
 
 def _fraction(upper: int, lower: int) -> Any:
-    """A fraction in lowest terms, as all are that Python makes. To bring longer ones into those takes too long."""
+    """A fraction from a numerator and a denominator in lowest terms, as Python has them. Longer ones are refused,
+    since reducing them would take too long."""
     if lower == 1:
         return upper
     if lower <= 0 or max(upper.bit_length(), lower.bit_length()) > _LONGEST_FRACTION:

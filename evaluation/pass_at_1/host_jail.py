@@ -1,4 +1,5 @@
-"""A jail as the host sees it: a warm interpreter in another process, which runs one job at a time."""
+"""Starts jails and runs jobs in them. A jail is a confined fork server in another process; it runs one job at a
+time."""
 
 from __future__ import annotations
 
@@ -18,18 +19,18 @@ from types import TracebackType
 from typing import Any
 
 from .host_tiers import Tier
-from .host_waiting_time import Waits
+from .host_waiting_time import WaitingTime
 from .messages import KILL, READY
 
-_PATIENCE = 30.0  # seconds that a healthy jail never needs to answer, however loaded the machine
+_ANSWER_SECONDS = 30.0  # more than a working jail needs to answer, however loaded the machine is
 GRACE = 0.5
-"""Seconds in which a job that has been hung up on is expected to end by itself, without being killed."""
+"""Seconds in which a job whose channel is closed may end by itself before it is killed."""
 _LONGEST_MESSAGE = 1 << 16
 _CREDENTIALS = struct.Struct("=iII")
 
 
 class JailError(Exception):
-    """The jail did not do its part. What it graded has no verdict."""
+    """The jail failed. What it was grading has no verdict."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Ending:
 
     @property
     def clean(self) -> bool:
-        """Whether it exited by itself with 0."""
+        """Whether it exited by itself with status 0."""
         return self.status == 0
 
     def __str__(self) -> str:
@@ -61,12 +62,12 @@ class Ending:
 
 
 class Jail:
-    """A confined process that forks a child per job.
+    """A confined process that forks a child per job, see [`serve`].
 
     Args:
         tier ([`Tier`]):
-            How it is confined. Whoever calls this must be a thread that outlives the jail: the kernel ends the jail
-            with it.
+            How it is confined. Create a jail in a thread that lives longer than the jail: the kernel ends a jail
+            together with the thread that started it.
 
     Raises:
         [`JailError`]: if it does not start.
@@ -76,7 +77,7 @@ class Jail:
         self._control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inside:
             self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-            self._control.settimeout(_PATIENCE)
+            self._control.settimeout(_ANSWER_SECONDS)
             self._poll = select.poll()
             self._poll.register(self._control, select.POLLIN)
             self._process = subprocess.Popen(
@@ -93,20 +94,20 @@ class Jail:
             _, self.pid = self.receive()
         except JailError:
             self.close()
-            raise JailError(self._last_words or "it ended without a word") from None
+            raise JailError(self._last_error_line or "it ended without a word") from None
 
     def start(self, role: str, descriptors: Sequence[int], cpu_seconds: float, memory: int) -> Job:
-        """Have a child forked, which begins as soon as it is confined.
+        """Start a job, which begins as soon as it is confined.
 
         Args:
             role (`str`):
-                What it plays.
+                `program`, `calls` or `tests`: what the job runs, see `jail_fork_server`.
             descriptors (`Sequence[int]`):
-                What it has open. The host's own copies stay open.
+                Files for the job. The host's own descriptors stay open.
             cpu_seconds (`float`):
-                The job's limit, of which the kernel's is made.
+                The job's limit; the kernel's limit is set a little higher.
             memory (`int`):
-                Bytes.
+                Limit in bytes.
         """
         job = json.dumps({"role": role, "cpu_seconds": cpu_seconds, "memory": memory}).encode()
         try:
@@ -116,14 +117,15 @@ class Jail:
         return Job(self)
 
     def send(self, message: bytes) -> None:
-        """Tell the jail something."""
+        """Send a packet to the jail."""
         try:
             self._control.send(message)
         except OSError as error:
             raise JailError(f"lost: {error}") from error
 
     def receive(self) -> tuple[bytes, int]:
-        """What the jail says next, and who says it by this process's count of processes: the kernel knows."""
+        """The next packet from the jail, and its sender's process id as this process sees it, which the kernel
+        adds."""
         try:
             message, ancillary, _, _ = self._control.recvmsg(_LONGEST_MESSAGE, socket.CMSG_SPACE(_CREDENTIALS.size))
         except OSError as error:
@@ -133,22 +135,22 @@ class Jail:
         [(_, _, credentials)] = ancillary
         return message, _CREDENTIALS.unpack(credentials)[0]
 
-    def has_spoken(self, seconds: float = 0.0) -> bool:
-        """Whether there is something to receive, now or within some time."""
+    def has_packet(self, seconds: float = 0.0) -> bool:
+        """Whether there is a packet to receive, now or within some seconds."""
         return bool(self._poll.poll(seconds * 1000))
 
     def fileno(self) -> int:
-        """Readable when the jail says something, or broke."""
+        """A descriptor that is readable when a packet is there or the jail has failed."""
         return self._control.fileno()
 
     def interrupt(self) -> None:
-        """Make whoever waits for this jail fail at once, and its job end. Any thread may call this."""
-        with suppress(OSError):  # the other end is gone already
+        """Make a thread that waits for this jail fail at once, and end the job. Any thread may call this."""
+        with suppress(OSError):  # the other end is closed already
             self._control.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """End the jail and whatever runs in it."""
-        self.interrupt()  # a process forked off the host may hold the socket too
+        """End the jail and what runs in it."""
+        self.interrupt()  # closing is not enough: a process forked off the host may hold the socket, too
         self._control.close()
         try:
             self._process.wait(2)
@@ -156,9 +158,9 @@ class Jail:
             self._process.kill()
             self._process.wait()
         assert self._process.stderr is not None
-        with self._process.stderr as words:
-            lines = words.read().decode(errors="replace").strip().splitlines()
-        self._last_words = lines[-1] if lines else ""
+        with self._process.stderr as errors:
+            lines = errors.read().decode(errors="replace").strip().splitlines()
+        self._last_error_line = lines[-1] if lines else ""
 
 
 class Job:
@@ -166,10 +168,10 @@ class Job:
 
     def __init__(self, jail: Jail):
         self._jail = jail
-        self._posted = time.monotonic()
+        self._requested = time.monotonic()
         self._pid: int | None = None
         self._cpu_seconds = 0.0
-        self.waits = Waits(jail.pid)
+        self.waits = WaitingTime(jail.pid)
         self._ending: Ending | None = None
 
     def __enter__(self) -> Job:
@@ -182,7 +184,7 @@ class Job:
             self.end()
 
     def fileno(self) -> int:
-        """Readable when the job begins and when it ends, or the jail broke."""
+        """A descriptor that is readable when the job begins or ends, or the jail has failed."""
         return self._jail.fileno()
 
     @property
@@ -190,46 +192,51 @@ class Job:
         """Processor time used so far, by the kernel's exact clock."""
         if self.has_begun:
             assert self._pid is not None
-            with suppress(OSError):  # it ended: then what it had used when it was last asked
+            with suppress(OSError):  # it has ended: then the last value stays
                 self._cpu_seconds = time.clock_gettime((~self._pid << 3) | 2)  # CPUCLOCK_SCHED of another process
         return self._cpu_seconds
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is gone."""
-        return self._ending is not None or (self.has_begun and self._jail.has_spoken())
+        """Whether its process has ended."""
+        return self._ending is not None or (self.has_begun and self._jail.has_packet())
 
     @property
     def has_begun(self) -> bool:
-        """Whether it is known to have begun. Nobody waits for that: a short job is over before it matters."""
+        """Whether it has reported that it is confined. The host does not wait for this, which a short job is not
+        worth.
+
+        Raises:
+            [`JailError`]: if it does not begin within 30 s, or could not be confined.
+        """
         if self._pid is None:
-            is_late = time.monotonic() - self._posted > _PATIENCE  # asked first: it may say so in between
-            if self._jail.has_spoken():
-                self._meet()
+            is_late = time.monotonic() - self._requested > _ANSWER_SECONDS  # read first: READY may come in between
+            if self._jail.has_packet():
+                self._receive_ready()
             elif is_late:
                 raise JailError("a job does not begin")
         return self._pid is not None
 
-    def _meet(self) -> None:
+    def _receive_ready(self) -> None:
         message, pid = self._jail.receive()
         if message != READY:
             raise JailError(f"a job could not be confined: {message!r}")
         self._pid = self.waits.job = pid
 
     def end(self, grace: float = 0.0) -> Ending:
-        """Kill it if it still runs, and wait until it is gone.
+        """Wait until the process has ended, and kill it if it still runs after some seconds.
 
         Args:
             grace (`float`, *optional*, defaults to `0.0`):
                 Seconds in which it may end by itself.
 
         Raises:
-            [`JailError`]: if the jail does not say how it ended.
+            [`JailError`]: if the jail does not report how it ended.
         """
         if self._ending is None:
             if self._pid is None:
-                self._meet()
-            if not self._jail.has_spoken(grace):
+                self._receive_ready()
+            if not self._jail.has_packet(grace):
                 self._jail.send(KILL)
             report = json.loads(self._jail.receive()[0])
             self._ending = Ending(report["status"], report["cpu"], report["peak_kib"] << 10)
@@ -237,8 +244,8 @@ class Job:
 
 
 @contextmanager
-def sealed(content: bytes) -> Iterator[int]:
-    """The descriptor of a file that holds `content` and that nobody can change any more."""
+def sealed_file(content: bytes) -> Iterator[int]:
+    """The descriptor of a file in memory that holds `content` and that no process can change any more."""
     descriptor = os.memfd_create("asap", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         with open(descriptor, "wb", closefd=False) as file:
@@ -252,5 +259,5 @@ def sealed(content: bytes) -> Iterator[int]:
 
 
 def sealed_source(parts: dict[str, Any]) -> AbstractContextManager[int]:
-    """Such a file of a job's source, for [`read_source`]. Both sides run the same Python."""
-    return sealed(marshal.dumps(parts))
+    """A sealed file with a job's source, for [`read_source`]. By `marshal`, as both sides run the same Python."""
+    return sealed_file(marshal.dumps(parts))

@@ -1,5 +1,4 @@
-"""Messages to and from a candidate's process as the host exchanges them: it never waits past the budget and never
-believes a length."""
+"""Sends and receives messages on the host, within a time limit, and without trust in what the other side sends."""
 
 from __future__ import annotations
 
@@ -7,28 +6,28 @@ import select
 import socket
 from typing import Any
 
-from .host_time_limits import Budget, Jointly, watch
+from .host_time_limits import Budget, JointBudget, watch
 from .messages import LENGTH, FrameError, framed, unpacked
 
 _CHUNK = 1 << 20
-_MUCH = 1 << 15  # bytes; with fewer on their way nobody waits until the host takes them
+_MUCH = 1 << 15  # bytes; a sender of fewer never has to wait for the host to read
 
 
 class OverdueError(Exception):
-    """The budget was used up before the answer was there."""
+    """The time limit was exceeded before the answer was there."""
 
 
-class Wire:
-    """The host's end of a channel.
+class HostChannel:
+    """The host's end of a channel to a job.
 
     Args:
         end (`socket`):
-            Of a socket pair whose other end the candidate has.
-        budget ([`Budget`] or [`Jointly`]):
-            Of those who work on the answer.
+            One end of a socket pair; the job has the other.
+        budget ([`Budget`] or [`JointBudget`]):
+            The limits of the jobs that work on the answer.
     """
 
-    def __init__(self, end: socket.socket, budget: Budget | Jointly):
+    def __init__(self, end: socket.socket, budget: Budget | JointBudget):
         end.setblocking(False)
         self._end = end
         self._budget = budget
@@ -36,11 +35,11 @@ class Wire:
         self._poll = select.poll()
 
     def send(self, text: str) -> None:
-        """Send a message that is JSON already.
+        """Send a message that is given as JSON.
 
         Raises:
-            [`OverdueError`]: if the other side does not take it in time.
-            `OSError`: if it is gone.
+            [`OverdueError`]: if the other side does not read it in time.
+            `OSError`: if the other side closed the channel.
         """
         rest = memoryview(framed(text))
         while rest:
@@ -54,8 +53,8 @@ class Wire:
 
         Raises:
             [`OverdueError`]: if it does not come in time.
-            [`FrameError`]: if something else came.
-            `EOFError`, `OSError`: if the other side is gone.
+            [`FrameError`]: if what came is not a message, or is too long.
+            `EOFError`, `OSError`: if the other side closed the channel.
         """
         (length,) = LENGTH.unpack(self._exactly(LENGTH.size))
         if length > longest:
@@ -80,17 +79,19 @@ class Wire:
         return taken
 
     def _wait(self, event: int) -> float:
-        """Return as soon as that can go on, with the seconds since the clock was last read. The clock is read only
-        while it cannot: an answer that is there is taken, however late the host, busy with other things, comes to
-        look."""
+        """Wait until the socket is ready. Returns the seconds since the budget was last charged.
+
+        The limit is checked only while the socket is not ready: an answer that is there is taken, however late the
+        host, busy with other work, comes to read it.
+        """
         self._poll.register(self._end, event)
-        nap = 0.0
+        timeout = 0.0
         while True:
-            ready, seconds = watch(self._poll, nap)
+            ready, seconds = watch(self._poll, timeout)
             if ready:
                 return seconds
             self._budget.charge(seconds)
             reason = self._budget.exceeded()
             if reason is not None:
                 raise OverdueError(reason)
-            nap = self._budget.nap
+            timeout = self._budget.poll_seconds

@@ -1,4 +1,4 @@
-"""From verdicts to pass@k."""
+"""Grades the samples of many problems and estimates pass@k."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .host_tasks import Task, Verdict
 
 
 def pass_at_k(correct: int, samples: int, k: int) -> float:
-    """Chance that at least one of `k` programs passes, drawn without replacement from the samples of one problem: the
-    unbiased estimator of pass@k (Chen et al. 2021, §2.1), as a product.
+    """Probability that at least one of `k` programs passes, drawn without replacement from the samples of one problem:
+    the unbiased estimator of pass@k (Chen et al. 2021, §2.1), as a product.
 
     >>> pass_at_k(correct=1, samples=4, k=1)
     0.25
@@ -30,7 +30,7 @@ def pass_at_k(correct: int, samples: int, k: int) -> float:
             Samples drawn, at most all of them.
 
     Raises:
-        `ValueError`: if these numbers cannot be.
+        `ValueError`: if the numbers contradict each other.
     """
     if not 0 <= correct <= samples:
         raise ValueError(f"{correct} of {samples} samples cannot be correct")
@@ -53,7 +53,7 @@ def verdicts_of(
             See [`Grader`].
 
     Returns:
-        `list[list[Verdict]]`: of the same shape, never `infra`.
+        `list[list[Verdict]]`: as `tasks`; no status is `infra`.
 
     Raises:
         [`NoJailError`]: if the code cannot be run safely here.

@@ -1,4 +1,4 @@
-"""Grades programs that read standard input: one process per test, compared out here."""
+"""Grades programs that read standard input: one process per test, whose output the host compares."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from .host_comparisons import same_output
-from .host_jail import Ending, Jail, Job, sealed, sealed_source
+from .host_jail import Ending, Jail, Job, sealed_file, sealed_source
 from .host_tasks import Status, StdinTask
 from .host_time_limits import Budget, watch
 
 _CHUNK = 1 << 16
-_REMEMBERED_ERRORS = 1 << 12
+_KEPT_ERRORS = 1 << 12
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a program: all that came out of it."""
+    """The outcome of one run of a program."""
 
     output: str
     errors: str
     stopped: str | None
-    """Why the host ended it, if it did."""
+    """Why the host ended the run, or a limit that it exceeded; `None` otherwise."""
     status: Status
-    """`pass` if it ended by itself without an exception."""
+    """`pass` if the program ended by itself without an exception, whatever it wrote."""
     ending: Ending
 
 
 def grade_stdin(jail: Jail, task: StdinTask) -> tuple[Status, str, float]:
-    """Status, detail and processor time of a task with at least one test."""
+    """Grade a task with at least one test: status, detail and processor time."""
     cpu_seconds = 0.0
     for number, (given, expected) in enumerate(task.tests, 1):
         run = run_program(jail, task, given, most_output=max(1 << 20, 4 * len(expected) + (1 << 16)))
@@ -48,11 +48,11 @@ def run_program(jail: Jail, task: StdinTask, given: str, most_output: int) -> Ru
 
     Args:
         most_output (`int`):
-            Bytes of output after which it is ended.
+            Bytes of output after which the program is ended.
     """
     source = {"preamble": task.preamble, "code": task.code}
     with ExitStack() as open_here, ExitStack() as open_there:
-        descriptors = [open_there.enter_context(sealed(given.encode(errors="surrogatepass")))]
+        descriptors = [open_there.enter_context(sealed_file(given.encode(errors="surrogatepass")))]
         pipes = []
         for _ in range(2):
             reading, writing = os.pipe()
@@ -67,8 +67,11 @@ def run_program(jail: Jail, task: StdinTask, given: str, most_output: int) -> Ru
 
 
 def _collect(job: Job, budget: Budget, out: int, err: int, most_output: int) -> Run:
-    """Read until it has ended or must be. Writing to a pipe waits once that is full, which it may be when it is half
-    full, as each write may begin a new page."""
+    """Read a job's output and errors until it ends or exceeds a limit.
+
+    A program that writes to a full pipe waits for the host, and that time must not count. A pipe may be full when it
+    holds half of its size, as each write may begin a new page.
+    """
     output, errors, stopped = bytearray(), bytearray(), None
     status: Status = "timeout"
     poll = select.poll()
@@ -76,26 +79,26 @@ def _collect(job: Job, budget: Budget, out: int, err: int, most_output: int) -> 
     for pipe in full:
         poll.register(pipe, select.POLLIN)
     while stopped is None:
-        has_ended = job.has_ended  # asked before the look: all that it wrote is in the pipes by now
+        has_ended = job.has_ended  # asked before reading: once it has ended, all its output is in the pipes
         if has_ended and not full:
             break
-        events, seconds = watch(poll, 0.0 if has_ended else budget.nap)
+        events, seconds = watch(poll, 0.0 if has_ended else budget.poll_seconds)
         ready = [descriptor for descriptor, _ in events if descriptor in full]
-        is_held_up = False
+        waits_for_host = False
         for pipe in ready:
             chunk = os.read(pipe, _CHUNK)
-            is_held_up |= len(chunk) >= full[pipe]
+            waits_for_host |= len(chunk) >= full[pipe]
             if not chunk:
                 poll.unregister(pipe)
                 del full[pipe]
             elif pipe == out:
                 output += chunk
             else:
-                errors = (errors + chunk)[-_REMEMBERED_ERRORS:]
+                errors = (errors + chunk)[-_KEPT_ERRORS:]
         if len(output) > most_output:
             status, stopped = "error", f"more than {most_output} bytes of output"
         elif not has_ended:
-            budget.charge(seconds, excused=is_held_up)
+            budget.charge(seconds, excused=waits_for_host)
             stopped = budget.exceeded()
         elif not ready:
             break

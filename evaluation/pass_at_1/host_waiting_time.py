@@ -1,72 +1,73 @@
-"""How long a job waited for a processor, as the kernel says it thread by thread."""
+"""Measures how long a job's threads waited for a processor, from the kernel's /proc/<pid>/task/<tid>/schedstat."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
 
-_STEP = 0.2  # seconds between two looks
+_STEP = 0.2  # seconds between two measurements
 
 
-class Waits:
-    """What a job waited so far.
+class WaitingTime:
+    """The time for which a job could not run, through no fault of its own.
 
     Args:
         jail (`int`):
-            Process id of the jail, which the job's threads wait for when they begin and end.
+            Process id of the jail's fork server, which decides about the job's threads: they wait for it when they
+            begin and end.
     """
 
     def __init__(self, jail: int):
         self.job: int | None = None
-        """Process id of the job, once that is known."""
+        """Process id of the job, once it has begun."""
         self._jail = jail
         self._by_thread: dict[str, float] = {}
         self._jail_before: float | None = None
         self._for_jail = 0.0
-        self._unseen = 0.0
+        self._not_measured = 0.0
 
     @property
     def seconds(self) -> float:
-        """Time that its threads, those that have ended too, were ready to run but had no processor, and that the jail
-        took for them; as of the last [`look`]."""
+        """Seconds as of the last [`measure`]: all threads' time without a processor while they were ready to run,
+        ended threads included, and the time that the fork server worked or waited."""
         return sum(self._by_thread.values()) + self._for_jail
 
     @property
     def is_known(self) -> bool:
-        """Whether the kernel says it."""
+        """Whether the kernel has reported any thread's time."""
         return bool(self._by_thread)
 
-    def look(self) -> bool:
-        """Note what each thread has waited so far. Whether there was something to see: the job may have ended."""
-        is_seen = False
+    def measure(self) -> bool:
+        """Read the times of all threads. False if there are none to read: the job may have ended."""
+        found = False
         folder = f"/proc/{self.job}/task"
         with suppress(OSError):
             for thread in os.listdir(folder):
                 with suppress(OSError):
                     _, waited = _schedule(f"{folder}/{thread}/schedstat")
                     self._by_thread[thread] = max(waited, self._by_thread.get(thread, 0.0))
-                    is_seen = True
+                    found = True
             for_jails = sum(_schedule(f"/proc/{self._jail}/schedstat"))
             if self._jail_before is None:
                 self._jail_before = for_jails
             self._for_jail = for_jails - self._jail_before
-        return is_seen
+        return found
 
     def pass_time(self, seconds: float) -> None:
-        """Look from time to time: what a thread waited is not known any more when it has ended.
+        """Measure from time to time, as the time of a thread cannot be read any more once it has ended.
 
         Args:
             seconds (`float`):
                 How long the job ran since the last call.
         """
-        self._unseen += seconds
-        if self._unseen >= _STEP:
-            self._unseen = 0.0
-            self.look()
+        self._not_measured += seconds
+        if self._not_measured >= _STEP:
+            self._not_measured = 0.0
+            self.measure()
 
 
 def _schedule(path: str) -> tuple[float, float]:
-    """Seconds that something ran, and that it waited for a processor."""
+    """Seconds for which a thread ran, and for which it waited for a processor."""
     with open(path) as fields:
         ran, waited, _ = map(int, fields.read().split())
     return ran / 1e9, waited / 1e9

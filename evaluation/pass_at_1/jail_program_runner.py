@@ -1,4 +1,4 @@
-"""Inside the jail: runs a whole program as its own `__main__`, from its standard input to its standard output."""
+"""Runs in the jail: a whole program as its own `__main__` module, with its standard streams, to its very end."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ from types import ModuleType
 from typing import Any
 from weakref import ref
 
-# Imported before the forks, so that no child pays for it.
-WARM = (
+# Modules that are imported before the forks, so that no child has to load them.
+PRELOADED = (
     "abc array ast asyncio bisect cmath collections collections.abc concurrent.futures contextlib copy dataclasses"
     " datetime decimal enum fractions functools hashlib heapq inspect io itertools logging math numbers operator queue"
     " random re statistics string struct textwrap time timeit types typing warnings"
 )
-# What programs replace for all modules. To put all builtins back takes longer than many a program.
-_REPLACED = {name: getattr(builtins, name) for name in ("input", "open", "print")}
+# Builtins that programs replace. To restore all builtins takes longer than many a program.
+_RESTORED = {name: getattr(builtins, name) for name in ("input", "open", "print")}
 
 
 def run_program(*descriptors: int) -> int:
-    """Run a program to its very end: threads, exit handlers and buffers included.
+    """Run a program to its end, with threads, exit handlers, buffers and finalizers, as Python itself would.
 
     Args:
         descriptors (`int`):
-            Its input, its output, its errors, and the source, which holds `preamble` and `code`.
+            Of its standard input, output and error stream, and of a file for [`read_source`] with `preamble` and
+            `code`.
 
     Returns:
-        `int`: 0; or 1 if an exception was not caught, or one was raised when its output was flushed at its end.
-            `SystemExit` is none, whatever its code.
+        `int`: 0; or 1 if an exception was not caught, also one from the last flush of its output. `SystemExit`, with
+            whatever code, does not count as one.
     """
     source = place_streams(descriptors)
     streams = _open_streams()
@@ -48,7 +49,7 @@ def run_program(*descriptors: int) -> int:
         for stream in streams:
             with suppress(ValueError):  # closed, or another stream has its buffer
                 stream.flush()
-    except BaseException:  # whatever a stranger's program raises
+    except BaseException:  # untrusted code may raise anything
         with suppress(BaseException):
             traceback.print_exc(limit=-3, file=streams[1])
         return 1
@@ -56,7 +57,7 @@ def run_program(*descriptors: int) -> int:
 
 
 class _Loader:
-    """What stands as `__loader__` among the program's names: it lives as long as they do."""
+    """The program's `__loader__`: it is alive as long as the program's namespace is."""
 
 
 def _new_main() -> ref[_Loader]:
@@ -75,16 +76,21 @@ def _run_as_main(source: dict[str, Any]) -> None:
 
 
 def _finish(loader: ref[_Loader]) -> None:
-    """What the interpreter does at its end, in its order: the streams are flushed while all names still have their
-    meaning, and whatever nobody holds any more, such as a file that was not closed, has its finalizer run."""
+    """Do what the interpreter does at its end, in its order: flush the streams while all names still exist, then
+    delete the names, so that finalizers run, such as that of a file that was not closed.
+
+    Args:
+        loader (`weakref.ref`):
+            Of the object in the program's namespace: by it a namespace is found that something else keeps alive.
+    """
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for name in ("stdout", "stderr"):
         _flush(getattr(sys, name, None))
     if gc.isenabled():
-        gc.collect()  # puts those who hold others before them, so that their finalizers run first
+        gc.collect()  # sorts objects such that the finalizer of an owner runs before those of what it owns
     sys.modules.pop("__main__", None)
-    vars(builtins).update(_REPLACED)
+    vars(builtins).update(_RESTORED)
     for name in ("stdin", "stdout", "stderr"):
         setattr(sys, name, getattr(sys, f"__{name}__", None))
     gc.collect()
@@ -95,7 +101,7 @@ def _finish(loader: ref[_Loader]) -> None:
 
 
 def _flush(stream: Any) -> None:
-    """Flush what stands for a stream, which need not know whether it is closed."""
+    """Flush a stream or what the program put in its place, which may have no attribute `closed`."""
     with suppress(AttributeError):
         if stream is None or stream.closed:
             return
@@ -103,7 +109,7 @@ def _flush(stream: Any) -> None:
 
 
 def place_streams(descriptors: Sequence[int]) -> dict[str, Any]:
-    """Make the first three the standard streams, and read the source from the last."""
+    """Make the first three descriptors the standard streams, and read the source from the fourth."""
     for number, descriptor in enumerate(descriptors[:3]):
         os.dup2(descriptor, number)
         os.close(descriptor)
@@ -111,7 +117,7 @@ def place_streams(descriptors: Sequence[int]) -> dict[str, Any]:
 
 
 def read_source(descriptor: int) -> dict[str, Any]:
-    """What the host put into the job's file, which is closed."""
+    """Read and close the file in which the host passes a job's source."""
     content = os.read(descriptor, os.fstat(descriptor).st_size)
     os.close(descriptor)
     parts: dict[str, Any] = marshal.loads(content)
@@ -119,7 +125,7 @@ def read_source(descriptor: int) -> dict[str, Any]:
 
 
 def execute(code: str, name: str, namespace: dict[str, Any]) -> None:
-    """Run `code` in `namespace`. This module's own `__future__` imports do not reach it."""
+    """Run `code` in `namespace`, without this module's own `__future__` imports."""
     if code:
         exec(compile(code, name, "exec", dont_inherit=True), namespace)
 

@@ -1,5 +1,5 @@
-"""The system call filter: threads, files opened for reading and pipes go on working; processes, sockets, writing to
-files and everything unheard of do not."""
+"""Filters system calls (seccomp): threads, reading files and pipes go on working; starting processes, sockets, writing
+to files and every call that is not listed fail."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Instruction = tuple[int, int, int, int]
 
 # linux/filter.h and linux/seccomp.h
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_ALLOW, _KILL, _ERRNO, _ASK = 0x7FFF0000, 0x80000000, 0x00050000, 0x7FC00000
+_ALLOW, _KILL, _ERRNO, _NOTIFY = 0x7FFF0000, 0x80000000, 0x00050000, 0x7FC00000
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
-_X32 = 0x40000000  # calls of the x32 interface on x86_64; no processor has numbers this high otherwise
+_X32 = 0x40000000  # calls of the x32 interface on x86_64; no other call has a number this high
 
 _SET_SECCOMP, _FILTER_MODE = 22, 2
 
@@ -39,9 +39,9 @@ _AF_UNIX = 1
 
 
 def filter_program(machine: Machine, pid: int) -> list[Instruction]:
-    """The filter of a process that may signal nobody but itself.
+    """The filter of a job, which may send signals to itself alone.
 
-    The kernel runs the program for every number there is when it is installed, so it searches by halves.
+    The rule of a call is found by binary search: when a filter is installed, the kernel runs it for every number.
 
     Args:
         machine ([`Machine`]):
@@ -49,21 +49,21 @@ def filter_program(machine: Machine, pid: int) -> list[Instruction]:
         pid (`int`):
             The process's id as it sees it itself.
     """
-    rules: dict[int, list[Instruction]] = {number: [_answer(_ALLOW)] for number in machine.harmless.values()}
+    rules: dict[int, list[Instruction]] = {number: [_return(_ALLOW)] for number in machine.harmless.values()}
     rules |= {machine.checked[name]: rule for name, rule in _rules(pid).items() if name in machine.checked}
     return [
         (_LOAD, _ARCHITECTURE, 0, 0),
         (_JUMP_EQUAL, machine.audit, 1, 0),
-        _answer(_KILL),
+        _return(_KILL),
         (_LOAD, _NUMBER, 0, 0),
         (_JUMP_AT_LEAST, _X32, 0, 1),
-        _answer(_KILL),
+        _return(_KILL),
         *_search(_segments(rules)),
     ]
 
 
-def announcing_program(machine: Machine) -> list[Instruction]:
-    """A filter that refuses nothing, but lets another process decide whether a thread begins, and know when one ends.
+def notifying_program(machine: Machine) -> list[Instruction]:
+    """A filter that refuses nothing, but notifies another process before a thread begins or ends, and lets it decide.
 
     Args:
         machine ([`Machine`]):
@@ -72,15 +72,15 @@ def announcing_program(machine: Machine) -> list[Instruction]:
     return [
         (_LOAD, _ARCHITECTURE, 0, 0),
         (_JUMP_EQUAL, machine.audit, 1, 0),
-        _answer(_ALLOW),
+        _return(_ALLOW),
         (_LOAD, _NUMBER, 0, 0),
         (_JUMP_EQUAL, machine.harmless["exit"], 4, 0),
         (_JUMP_EQUAL, machine.checked["clone"], 1, 0),
-        _answer(_ALLOW),
+        _return(_ALLOW),
         _load(0),
         (_JUMP_ANY_BIT, _CLONE_THREAD, 0, 1),
-        _answer(_ASK),
-        _answer(_ALLOW),
+        _return(_NOTIFY),
+        _return(_ALLOW),
     ]
 
 
@@ -92,32 +92,33 @@ def _rules(pid: int) -> dict[str, list[Instruction]]:
             _load(0),
             (_JUMP_ANY_BIT, _CLONE_THREAD, 0, 1),
             (_JUMP_ANY_BIT, _CLONE_NEW, 0, 1),
-            _answer(_ERRNO | errno.EPERM),
-            _answer(_ALLOW),
+            _return(_ERRNO | errno.EPERM),
+            _return(_ALLOW),
         ],
-        # The C library falls back to the older calls, whose arguments a filter can see.
-        "clone3": [_answer(_ERRNO | errno.ENOSYS)],
-        "openat2": [_answer(_ERRNO | errno.ENOSYS)],
+        # On ENOSYS the C library uses the older calls, whose arguments are not behind a pointer: a filter can check
+        # them.
+        "clone3": [_return(_ERRNO | errno.ENOSYS)],
+        "openat2": [_return(_ERRNO | errno.ENOSYS)],
         "kill": _one_of(0, [pid], errno.EPERM),
         "tgkill": _one_of(0, [pid], errno.EPERM),
         "ioctl": _one_of(1, _IOCTLS, errno.ENOTTY),
         "prctl": _one_of(0, _PRCTLS, errno.EPERM),
         "prlimit64": _one_of(0, [0], errno.EPERM),
         "socketpair": _one_of(0, [_AF_UNIX], errno.EPERM),
-        "sendto": [  # a pointer: both halves must be null
+        "sendto": [  # the address, a pointer: both halves must be null
             _load(4),
             (_JUMP_EQUAL, 0, 1, 0),
-            _answer(_ERRNO | errno.EPERM),
+            _return(_ERRNO | errno.EPERM),
             _load(4, upper=True),
             (_JUMP_EQUAL, 0, 1, 0),
-            _answer(_ERRNO | errno.EPERM),
-            _answer(_ALLOW),
+            _return(_ERRNO | errno.EPERM),
+            _return(_ALLOW),
         ],
         "fcntl": _one_of(1, _FCNTLS, errno.EPERM),
     }
 
 
-def _answer(action: int) -> Instruction:
+def _return(action: int) -> Instruction:
     return (_RETURN, action, 0, 0)
 
 
@@ -126,20 +127,20 @@ def _load(argument: int, upper: bool = False) -> Instruction:
 
 
 def _without_bits(argument: int, bits: int, error: int) -> list[Instruction]:
-    return [_load(argument), (_JUMP_ANY_BIT, bits, 0, 1), _answer(_ERRNO | error), _answer(_ALLOW)]
+    return [_load(argument), (_JUMP_ANY_BIT, bits, 0, 1), _return(_ERRNO | error), _return(_ALLOW)]
 
 
 def _one_of(argument: int, values: Sequence[int], error: int) -> list[Instruction]:
     tests = [(_JUMP_EQUAL, value, len(values) - position, 0) for position, value in enumerate(values)]
-    return [_load(argument), *tests, _answer(_ERRNO | error), _answer(_ALLOW)]
+    return [_load(argument), *tests, _return(_ERRNO | error), _return(_ALLOW)]
 
 
 Segment = tuple[int, list[Instruction]]
-"""The first number of a range of calls, which ends where the next one begins, and what to do with them."""
+"""The first number of a range of calls, which ends where the next begins, and their rule."""
 
 
 def _segments(rules: dict[int, list[Instruction]]) -> list[Segment]:
-    refuse = [_answer(_ERRNO | errno.EPERM)]
+    refuse = [_return(_ERRNO | errno.EPERM)]
     segments: list[Segment] = [(0, rules.get(0, refuse))]
     for number in sorted({edge for call in rules for edge in (call, call + 1)}):
         rule = rules.get(number, refuse)
@@ -161,14 +162,14 @@ def assemble(program: Sequence[Instruction]) -> bytes:
     return b"".join(struct.pack("=HBBI", code, yes, no, constant) for code, constant, yes, no in program)
 
 
-class Filter:
-    """A filter assembled ahead of the forks that install it; only the process id is filled in afterwards.
+class SeccompFilter:
+    """A filter that is assembled once, and installed in each fork with its process id filled in.
 
     Raises:
-        `OSError`: if the processor is not known.
+        `OSError`: if there is no filter for this processor.
     """
 
-    # No argument of a rule has this value otherwise.
+    # Stands for the process id in the assembled program; no rule has this value otherwise.
     _PID = 0x7ABCDEF1
 
     def __init__(self) -> None:
@@ -183,10 +184,10 @@ class Filter:
         self._install = prepared_prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.addressof(self._header))
 
     def install(self) -> None:
-        """Confine this process for good; it must have been allowed no new privileges.
+        """Confine this process for good. [`forbid_new_privileges`] must have been called before.
 
         Raises:
-            `OSError`: if the kernel refuses.
+            `OSError`: if the kernel rejects it.
         """
         pid = os.getpid()
         for position in self._pids:
@@ -196,15 +197,15 @@ class Filter:
 
 @dataclass(frozen=True)
 class Machine:
-    """One kind of processor.
+    """The system calls of one kind of processor, by name and number.
 
     Args:
         audit (`int`):
-            AUDIT_ARCH_* of linux/audit.h; the filter kills a process that calls through another one.
+            AUDIT_ARCH_* of linux/audit.h; the filter kills a process that uses another interface of the kernel.
         harmless (`dict[str, int]`):
-            Calls allowed whatever their arguments.
+            Calls that are allowed with any arguments.
         checked (`dict[str, int]`):
-            Calls allowed or refused by their arguments.
+            Calls that are allowed or refused by their arguments.
         seccomp (`int`):
             The call that installs a filter.
     """

@@ -1,5 +1,5 @@
-"""Inside a jail of its own: runs the data set's test code, in which the candidate is a stand-in that asks the
-candidate's process and gets data back."""
+"""Runs in a jail of its own: the data set's test code, on a stand-in that passes each call on to the candidate's
+process and returns the data that comes back."""
 
 from __future__ import annotations
 
@@ -15,104 +15,112 @@ from typing import Any, NoReturn
 
 from .codec import CodecError, Decoder, Encoder
 from .jail_messages import receive, send_bytes
-from .jail_program_runner import WARM, execute
+from .jail_program_runner import PRELOADED, execute
 from .messages import FrameError, packed
 
 _LONGEST_TEXT = 300
 
-_NOT_RAISED_AGAIN = (AssertionError, StopIteration, StopAsyncIteration, UnicodeError, BaseExceptionGroup)
-_RAISED_AGAIN = {
+_NOT_RERAISED = (AssertionError, StopIteration, StopAsyncIteration, UnicodeError, BaseExceptionGroup)
+_RERAISED = {
     name: kind
     for name, kind in vars(builtins).items()
-    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _NOT_RAISED_AGAIN)
+    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _NOT_RERAISED)
 }
 
 
 class CandidateError(Exception):
-    """What the candidate raised, where it may not be raised as itself: the test's own exceptions decide."""
+    """The candidate raised an exception of a type that is not raised again here: `AssertionError`, for example, must
+    come from the test alone."""
 
 
 class _GoneError(BaseException):
-    """The candidate's process ended or sent nonsense; not an `Exception`, as test code catches those."""
+    """The candidate's process ended, or sent something invalid. Not an `Exception`, because test code catches
+    those."""
 
 
 class _UnsendableError(Exception):
-    """The test passes what is no data, such as a function."""
+    """The test passes something that is not data, such as a function."""
 
 
-def judge(desk: int, *channels: int) -> int:
-    """Run tests that come over `desk`, one after the other, each against the process behind the next of `channels`.
+def run_tests(requests: int, *channels: int) -> int:
+    """Run the tests that the host sends, one after the other, and report on each.
 
-    A test is `{"prompt": code, "test": code, "entry_point": expression, "shared_classes": names}`; to each comes a
-    report, `{"status": "pass" | "fail" | "error" | "gone" | "infra", "detail": text, "clean": bool}`. Where a test
-    left something behind it is the last one.
+    A test is `{"prompt": code, "test": code, "entry_point": expression, "shared_classes": names}`, a report
+    `{"status": "pass" | "fail" | "error" | "gone" | "infra", "detail": text, "clean": bool}`. A test that changed the
+    state of the interpreter is the last one; `clean` is false then.
+
+    Args:
+        requests (`int`):
+            Descriptor of the socket on which tests come and reports go.
+        channels (`int`):
+            Descriptors of sockets to candidates' processes, one for each test, in order.
     """
-    world = _World()
+    state = _InterpreterState()
     for channel in channels:
         try:
-            task = receive(desk)
+            task = receive(requests)
         except EOFError:
             break
-        world.restore()
-        status, detail = _verdict(task, _Candidate(channel, task["shared_classes"]))
+        state.restore()
+        status, detail = _verdict(task, _CandidateClient(channel, task["shared_classes"]))
         os.close(channel)
-        clean = world.is_clean()
-        send_bytes(desk, packed({"status": status, "detail": detail[:_LONGEST_TEXT], "clean": clean}))
+        clean = state.is_clean()
+        send_bytes(requests, packed({"status": status, "detail": detail[:_LONGEST_TEXT], "clean": clean}))
         if not clean:
             break
     return 0
 
 
-class _World:
-    """What tests share: the state of the interpreter."""
+class _InterpreterState:
+    """The state of the interpreter, which one test could change for the next."""
 
     def __init__(self) -> None:
-        self._modules = [sys.modules[name] for name in WARM.split()] + [builtins]
-        self._lots = random.getstate()
-        self._seen = self._look()
+        self._modules = [sys.modules[name] for name in PRELOADED.split()] + [builtins]
+        self._random_state = random.getstate()
+        self._names = self._current_names()
 
     def restore(self) -> None:
-        """Begin anew, as far as that can be done."""
-        sys.setrecursionlimit(10_000)  # messages nest deeper than most code
-        random.setstate(self._lots)
+        """Restore what can be restored."""
+        sys.setrecursionlimit(10_000)  # values in messages may be nested deeply
+        random.setstate(self._random_state)
         decimal.setcontext(decimal.DefaultContext)
 
     def is_clean(self) -> bool:
-        """Whether no name of a module means anything else than before, and no thread was left."""
-        return self._look() == self._seen and threading.active_count() == 1
+        """Whether the names of all preloaded modules mean the same as before, and no thread is left."""
+        return self._current_names() == self._names and threading.active_count() == 1
 
-    def _look(self) -> list[tuple[int, ...]]:
+    def _current_names(self) -> list[tuple[int, ...]]:
         return [(*map(id, vars(module).values()),) for module in self._modules]
 
 
-def _verdict(task: dict[str, Any], candidate: _Candidate) -> tuple[str, str]:
+def _verdict(task: dict[str, Any], candidate: _CandidateClient) -> tuple[str, str]:
     try:
-        candidate.hear()
+        candidate.receive_answer()
     except _GoneError as gone:
         return "gone", str(gone)
     except Exception as error:
         return "error", f"the code does not load: {_described(error)}"
     status, detail = _outcome(task, candidate)
-    if candidate.gone:  # even if the test did not care
+    if candidate.gone:  # even if the test caught it
         return "gone", candidate.gone
-    if candidate.questions == 0:
+    if candidate.requests == 0:
         return "infra", f"the test asked nothing of the candidate; {detail or 'it has no checks'}"
     return status, detail
 
 
-def _outcome(task: dict[str, Any], candidate: _Candidate) -> tuple[str, str]:
+def _outcome(task: dict[str, Any], candidate: _CandidateClient) -> tuple[str, str]:
     try:
         _test(task, candidate)
     except AssertionError as error:
         return "fail", _described(error)
     except _UnsendableError as error:
         return "infra", str(error)
-    except BaseException as error:  # whatever the test raises on what it was given
+    except BaseException as error:  # a test may raise anything on a wrong value
         return "error", _described(error)
     return "pass", ""
 
 
-def _test(task: dict[str, Any], candidate: _Candidate) -> None:
+def _test(task: dict[str, Any], candidate: _CandidateClient) -> None:
     entry_point = task["entry_point"]
     names = candidate.names = {} if entry_point else _Names(candidate)
     names["__name__"] = "judge"
@@ -125,27 +133,27 @@ def _test(task: dict[str, Any], candidate: _Candidate) -> None:
         names["check"](stand_in)
 
 
-class _Candidate:
-    """The candidate's process: questions go out, data comes back."""
+class _CandidateClient:
+    """Sends requests to the candidate's process, and decodes its answers. The protocol stands at [`answer_calls`]."""
 
     def __init__(self, channel: int, shared_classes: Sequence[str]):
         self._channel = channel
         self.names: dict[str, Any] = {}
-        self.questions = 0
+        self.requests = 0
         self.gone = ""
         self._shared_classes = shared_classes
 
     def ask(self, do: str, number: int = 0, given: Any = None) -> Any:
-        """What comes back for a question; an exception of the candidate's is raised here."""
-        self.questions += 1
+        """Send a request and return the answer; an exception of the candidate's is raised here."""
+        self.requests += 1
         try:
             send_bytes(self._channel, packed({"do": do, "of": number, "with": given}))
         except OSError as error:
-            self._leave(error)
-        return self.hear()
+            self._raise_gone(error)
+        return self.receive_answer()
 
-    def hear(self) -> Any:
-        """The answer that is due; `_MISSING` for a name that the candidate does not define."""
+    def receive_answer(self) -> Any:
+        """The next answer; `_MISSING` for a name that the candidate does not define."""
         try:
             answer, _ = receive(self._channel)
             if "raised" in answer:
@@ -157,14 +165,14 @@ class _Candidate:
                     answer["returned"]
                 )
         except (CodecError, EOFError, FrameError, LookupError, MemoryError, OSError, TypeError, ValueError) as error:
-            self._leave(error)
-        raise _RAISED_AGAIN[name](text) if name in _RAISED_AGAIN else CandidateError(f"{name}: {text}")
+            self._raise_gone(error)
+        raise _RERAISED[name](text) if name in _RERAISED else CandidateError(f"{name}: {text}")
 
     def encode(self, value: object) -> dict[str, Any]:
-        """What is sent as `value`."""
-        return Encoder(self._classes, _number).encode(value)
+        """The message that means `value`."""
+        return Encoder(self._classes, _handle_of).encode(value)
 
-    def _leave(self, error: Exception) -> NoReturn:
+    def _raise_gone(self, error: Exception) -> NoReturn:
         self.gone = f"the candidate is gone: {type(error).__name__} {error}".rstrip()
         raise _GoneError(self.gone) from None
 
@@ -174,13 +182,14 @@ class _Candidate:
         return {name: kind for name, kind in found.items() if isinstance(kind, type)}
 
 
+# Its name stands in details of verdicts, such as "unsupported operand type(s)".
 class _Remote:
-    """Stands for an object of the candidate's process. It is equal to itself alone and knows no arithmetic: what the
-    test compares must be data."""
+    """Stands for an object in the candidate's process that is not data. It is equal to itself alone and has no
+    arithmetic: what a test compares must be data."""
 
     __slots__ = ("_candidate", "_kind", "_number")
 
-    def __init__(self, candidate: _Candidate, number: int, kind: str):
+    def __init__(self, candidate: _CandidateClient, number: int, kind: str):
         self._candidate, self._number, self._kind = candidate, number, kind
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
@@ -208,10 +217,10 @@ class _Remote:
 
 
 class _Names(dict[str, Any]):
-    """The globals of a test that calls what the candidate defines by name. The builtins come first, so that no
-    candidate gives a test another `abs`."""
+    """The globals of a test that calls by name what the candidate defines. Builtins come first, so that a candidate
+    cannot replace a test's `abs`."""
 
-    def __init__(self, candidate: _Candidate):
+    def __init__(self, candidate: _CandidateClient):
         super().__init__()
         self._candidate = candidate
 
@@ -226,7 +235,7 @@ class _Names(dict[str, Any]):
 _MISSING = object()
 
 
-def _number(value: object) -> int:
+def _handle_of(value: object) -> int:
     if type(value) is not _Remote:
         raise _UnsendableError(f"the test passes a {type(value).__name__}, which cannot be sent to the candidate")
     return value._number

@@ -1,5 +1,6 @@
-"""How many threads a job may have at a time: the kernel asks the jail's first process before one begins, and tells it
-when one ends. The kernel's own limit counts all processes that a user has on the machine, and none of root's."""
+"""Limits the threads that a job has at a time. The kernel asks the fork server before a thread begins, and tells it
+when one ends (seccomp's user notification). RLIMIT_NPROC is of no use: it counts all processes of the user on the
+machine, and none of root's."""
 
 from __future__ import annotations
 
@@ -12,24 +13,24 @@ import struct
 from contextlib import suppress
 
 from .jail_privileges import libc
-from .jail_seccomp import MACHINES, announcing_program, assemble
+from .jail_seccomp import MACHINES, assemble, notifying_program
 
 MOST_THREADS = 256
 
 # linux/seccomp.h
 _SET_FILTER, _NEW_LISTENER = 1, 1 << 3
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101
-_GO_ON = 1
-_QUESTION = struct.Struct("=QIIi60x")  # number, thread, flags, call, and what else is known of that
-_ANSWER = struct.Struct("=QqiI")  # number, value, error, flags
-_SINCE = (5, 5)  # kernels that know the last one
+_CONTINUE = 1
+_REQUEST = struct.Struct("=QIIi60x")  # struct seccomp_notif: id, thread, flags, system call; the rest is not used
+_RESPONSE = struct.Struct("=QqiI")  # struct seccomp_notif_resp: id, value, error, flags
+_SINCE = (5, 5)  # the first kernel with SECCOMP_USER_NOTIF_FLAG_CONTINUE
 
 
 class ThreadLimit:
-    """Decides about the threads of the children that this process forks from now on, one at a time.
+    """Decides about the threads of the children that this process forks from now on; one child runs at a time.
 
     Raises:
-        `OSError`: if the kernel does not ask.
+        `OSError`: if the kernel lacks this feature.
     """
 
     def __init__(self) -> None:
@@ -38,7 +39,7 @@ class ThreadLimit:
         if machine is None or release < _SINCE:
             raise OSError(errno.ENOSYS, "the kernel does not ask about threads")
         self._exit = machine.harmless["exit"]
-        code = assemble(announcing_program(machine))
+        code = assemble(notifying_program(machine))
         kept = ctypes.create_string_buffer(code, len(code))
         header = struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(kept))
         arguments = (machine.seccomp, _SET_FILTER, _NEW_LISTENER)
@@ -48,26 +49,26 @@ class ThreadLimit:
         self._count = 1
 
     def fileno(self) -> int:
-        """Readable when there is something to decide."""
+        """The descriptor that is readable when there is a request."""
         return self._listener
 
-    def leave(self) -> None:
-        """In a child: it decides nothing."""
+    def close_in_child(self) -> None:
+        """Close the descriptor in a child, which must not decide."""
         os.close(self._listener)
 
     def restart(self) -> None:
-        """Another child, with one thread."""
+        """Begin to count for a new child, which has one thread."""
         self._count = 1
 
     def decide(self) -> None:
-        """Let a thread begin if there are not too many, or end. What a signal interrupted is asked again, and counts
-        when it goes on."""
-        question = bytearray(_QUESTION.size)
-        with suppress(OSError):  # it is gone
-            fcntl.ioctl(self._listener, _RECEIVE, question)
-            number, _, _, call = _QUESTION.unpack(question)
+        """Answer one request: let a thread begin if there are not too many, or let it end. A call that a signal
+        interrupted is requested again, and counted only when it goes on."""
+        request = bytearray(_REQUEST.size)
+        with suppress(OSError):  # the child ended
+            fcntl.ioctl(self._listener, _RECEIVE, request)
+            number, _, _, call = _REQUEST.unpack(request)
             if call != self._exit and self._count >= MOST_THREADS:
-                fcntl.ioctl(self._listener, _SEND, _ANSWER.pack(number, 0, -errno.EAGAIN, 0))
+                fcntl.ioctl(self._listener, _SEND, _RESPONSE.pack(number, 0, -errno.EAGAIN, 0))
             else:
-                fcntl.ioctl(self._listener, _SEND, _ANSWER.pack(number, 0, 0, _GO_ON))
+                fcntl.ioctl(self._listener, _SEND, _RESPONSE.pack(number, 0, 0, _CONTINUE))
                 self._count += -1 if call == self._exit else 1

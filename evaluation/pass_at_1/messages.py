@@ -1,4 +1,7 @@
-"""Messages between processes: JSON with its length before it. Here with patience; the host's own way is in wires."""
+"""The format of messages between host and jail: JSON after its length in bytes.
+
+How they are sent and received stands in `host_messages` (with a time limit) and `jail_messages` (blocking).
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,22 @@ import struct
 from typing import Any
 
 LONGEST = 64 << 20
+"""Bytes of JSON that a message may have."""
 LENGTH = struct.Struct("<I")
-# What `json.loads` does after it has looked for an encoding and for white space, which there is none.
-# Each NaN is another object: lists take the same one to be equal to itself.
+"""The length that stands before the JSON."""
+KILL = b"K"
+"""What the host sends to the fork server to kill the running job."""
+READY = b"R"
+"""What a job sends to the host once it is confined."""
+
+# What `json.loads` does after looking for an encoding and for white space, of which there is none here.
+# `parse_constant` makes a new object of each NaN: a list would take one object to be equal to itself.
 _SCAN = json.JSONDecoder(parse_constant=float).scan_once  # type: ignore[attr-defined]
 _JSON = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
-KILL = b"K"
-"""What the host sends to end the job that runs."""
-READY = b"R"
-"""What a child sends once it is confined."""
-
-
 class FrameError(Exception):
-    """Not a message: too long, cut off, or no JSON."""
+    """The bytes are not a message: too long, cut off, or not JSON."""
 
 
 def text_of(message: object) -> str:
@@ -30,10 +34,10 @@ def text_of(message: object) -> str:
 
 
 def framed(text: str) -> bytes:
-    """The bytes of a message that is JSON already.
+    """The bytes of a message that is given as JSON.
 
     Raises:
-        [`FrameError`]: if there are more than anybody accepts.
+        [`FrameError`]: if there are more than [`LONGEST`].
     """
     body = text.encode()
     if len(body) > LONGEST:
@@ -41,11 +45,16 @@ def framed(text: str) -> bytes:
     return LENGTH.pack(len(body)) + body
 
 
+def packed(message: object) -> bytes:
+    """The bytes of a message."""
+    return framed(text_of(message))
+
+
 def unpacked(body: bytes | bytearray) -> Any:
-    """The message of these bytes, which follow its length.
+    """The message in these bytes, without the length before them.
 
     Raises:
-        [`FrameError`]: if it is no JSON.
+        [`FrameError`]: if they are not JSON.
     """
     try:
         text = body.decode()
@@ -55,8 +64,3 @@ def unpacked(body: bytes | bytearray) -> Any:
     if end != len(text):
         raise FrameError("more than JSON")
     return message
-
-
-def packed(message: object) -> bytes:
-    """The bytes of a message."""
-    return framed(text_of(message))

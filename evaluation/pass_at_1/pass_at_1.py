@@ -1,7 +1,7 @@
 # ruff: noqa: F401
-"""Pass@k of model-written Python (Chen et al. 2021), with the interface of `code_eval`. The code runs in a jail, where
-it reaches no file, no network and no test. Its time is counted on the processor's clock, and a failure of the machine
-is never taken for a wrong answer."""
+"""Pass@k of model-written Python (Chen et al. 2021), with the interface of `code_eval`. The code runs in a jail,
+without access to files, the network or the tests. The time limit is on processor time, and a failure of the machine is
+never counted as a wrong program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .host_check_grader import grade_check
 from .host_comparisons import same_output
 from .host_grader import Grader
 from .host_jail import Jail
-from .host_messages import Wire
+from .host_messages import HostChannel
 from .host_pass_at_k import pass_at_k, verdicts_of
 from .host_stdin_grader import grade_stdin
 from .host_task_builders import call_task, code_eval_task, stdin_task
@@ -29,15 +29,15 @@ from .host_tasks import CallTask, CheckTask, StdinTask, Verdict
 from .host_tier_check import NoJailError
 from .host_tiers import Tier
 from .host_time_limits import Budget
-from .host_waiting_time import Waits
+from .host_waiting_time import WaitingTime
 from .jail_call_server import answer_calls
 from .jail_fork_server import serve
 from .jail_landlock import restrict
 from .jail_messages import receive
 from .jail_privileges import libc
 from .jail_program_runner import run_program
-from .jail_seccomp import Filter
-from .jail_test_runner import judge
+from .jail_seccomp import SeccompFilter
+from .jail_test_runner import run_tests
 from .jail_thread_limit import MOST_THREADS
 from .messages import FrameError
 
@@ -87,21 +87,22 @@ class PassAt1(evaluate.Metric):  # type: ignore[misc]
         predictions (`list[list[str]]`):
             Problem → the programs that were sampled for it, at least `max(k)` of them.
         references (`list`):
-            Per problem, in the config
+            Per problem, by config:
 
-            - `default`: code (`str`) that calls by name what the program defines, and raises if something is wrong;
-            - `stdin`: tests (`list[dict]`) with an `input` and the `output` that is expected; all must pass;
-            - `call`: a `dict` of `function`, the name of what is called, and `tests` with the arguments as `input`,
-              one JSON value a line, and the `output` that is expected, as JSON; all must pass.
+            - `default`: code (`str`) that calls by name what the program defines, and raises an exception if something
+              is wrong;
+            - `stdin`: tests (`list[dict]`) with `input` and the expected `output`; all must pass;
+            - `call`: a `dict` of `function`, the name of the function to call, and `tests` with the arguments as
+              `input`, one JSON value a line, and the expected `output`, as JSON; all must pass.
         k (`list[int]` or `int`, *optional*, defaults to `[1]`):
-            For which k to estimate pass@k.
+            The values of k to estimate pass@k for.
         num_workers (`int`, *optional*, defaults to the number of processors that this process may use):
             Programs graded at the same time.
         timeout (`float`, *optional*, defaults to 3.0, and to 6.0 in the configs `stdin` and `call`):
-            Seconds of processor time for a program; in `stdin` and `call`, for each test.
+            Limit of processor time for a program, in seconds; in `stdin` and `call`, for each test.
         allow_unsafe (`bool`, *optional*, defaults to `False`):
-            Whether to run the code without a jail on a machine that has none. `HF_ALLOW_CODE_EVAL=1` says the same;
-            where a jail holds neither is needed, and neither opens it.
+            Whether to run the code without a jail on a machine where none works. `HF_ALLOW_CODE_EVAL=1` allows it,
+            too. Where a jail works, it is always used.
 
     Returns:
         `dict`: `pass@k` for each k, the mean over the problems; and `results`, problem → list of pairs of a sample's
@@ -109,9 +110,9 @@ class PassAt1(evaluate.Metric):  # type: ignore[misc]
         `detail` (why it did not pass) and `cpu_seconds`.
 
     Raises:
-        `ValueError`: if a problem has fewer programs than a k asks for, or tests that cannot be read.
-        `NoJailError`: if the machine has no jail.
-        `RuntimeError`: if a program has no verdict: the machine failed twice, or the tests ask nothing of it.
+        `ValueError`: if a problem has fewer programs than a k needs, or tests that cannot be read.
+        `NoJailError`: if no jail works on this machine.
+        `RuntimeError`: if a program has no verdict: the machine failed twice, or the tests never use the program.
     """
 
     def _info(self) -> evaluate.MetricInfo:
@@ -138,7 +139,7 @@ class PassAt1(evaluate.Metric):  # type: ignore[misc]
         allow_unsafe: bool = False,
     ) -> dict[str, Any]:
         ks = [k] if isinstance(k, int) else list(k)
-        _refuse_too_few(predictions, ks)
+        _require_enough_programs(predictions, ks)
         _, task_of = _FORMS[self.config_name]
         tasks = [
             [task_of(program, reference) for program in programs]
@@ -152,8 +153,8 @@ class PassAt1(evaluate.Metric):  # type: ignore[misc]
         return {**scores, "results": _results(verdicts)}
 
 
-def _refuse_too_few(predictions: Sequence[Sequence[str]], ks: Sequence[int]) -> None:
-    """Before anything is graded, which may take long."""
+def _require_enough_programs(predictions: Sequence[Sequence[str]], ks: Sequence[int]) -> None:
+    """Raise `ValueError` if a problem has fewer programs than a k needs, before grading, which may take long."""
     if not predictions:
         raise ValueError("there is nothing to grade: predictions is empty")
     for problem, programs in enumerate(predictions):

@@ -16,7 +16,7 @@ import pytest
 
 from evaluation.pass_at_1.host_grader import CheckTask, Grader, NoJailError, StdinTask, Verdict
 from evaluation.pass_at_1.host_jail import Jail, JailError
-from evaluation.pass_at_1.host_tier_check import proven_jail
+from evaluation.pass_at_1.host_tier_check import checked_jail
 from evaluation.pass_at_1.host_tiers import LANDLOCK, Tier
 
 from .conftest import TIERS
@@ -41,11 +41,11 @@ class Weakened(Tier):
 
 
 class WithoutSeccomp(Weakened):
-    removed = "runner.jail_fork_server.Filter.install = lambda *_: None\n"
+    removed = "runner.jail_fork_server.SeccompFilter.install = lambda *_: None\n"
 
 
 class WithoutLimits(Weakened):
-    removed = "runner.jail_fork_server.jail_privileges.limit = lambda *_: None\n"
+    removed = "runner.jail_fork_server.jail_privileges.set_job_limits = lambda *_: None\n"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ class WithoutLimits(Weakened):
 )
 def test_a_jail_that_lets_something_through_is_not_used(kind: type[Tier], escape: str) -> None:
     with pytest.raises(JailError, match=f"programs in it can: .*{escape}"):
-        proven_jail(kind("weak", LANDLOCK.required))
+        checked_jail(kind("weak", LANDLOCK.required))
 
 
 def test_the_next_tier_is_taken_and_without_one_there_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

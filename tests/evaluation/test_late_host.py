@@ -17,10 +17,10 @@ import pytest
 from evaluation.pass_at_1 import host_jail, host_messages, host_stdin_grader, host_time_limits, host_waiting_time
 from evaluation.pass_at_1.host_grader import CallTask, CheckTask, Grader, PlusTask, PlusTest, StdinTask, Task
 from evaluation.pass_at_1.host_jail import Ending, Jail, Job
-from evaluation.pass_at_1.host_messages import Wire
+from evaluation.pass_at_1.host_messages import HostChannel
 from evaluation.pass_at_1.host_tiers import LANDLOCK
 from evaluation.pass_at_1.host_time_limits import Budget
-from evaluation.pass_at_1.host_waiting_time import Waits
+from evaluation.pass_at_1.host_waiting_time import WaitingTime
 
 LIMIT = 0.4
 HOLD, HOLDS = 0.3, 5  # together longer than anybody may sleep
@@ -74,19 +74,19 @@ POINTS: list[tuple[Any, str, str]] = [
     (Job, "has_ended", "before"),
     (Job, "has_ended", "after"),
     (Job, "cpu_seconds", "after"),
-    (Waits, "look", "after"),
+    (WaitingTime, "measure", "after"),
     (Job, "end", "before"),
     (Jail, "start", "after"),
-    (Jail, "has_spoken", "after"),
+    (Jail, "has_packet", "after"),
     (Jail, "receive", "before"),
     (Budget, "exceeded", "before"),
     (Budget, "exceeded", "after"),
     (Budget, "charge", "before"),
     (Budget, "restart", "after"),
-    (Wire, "send", "before"),
-    (Wire, "send", "after"),
-    (Wire, "receive", "after"),
-    (Wire, "_wait", "after"),
+    (HostChannel, "send", "before"),
+    (HostChannel, "send", "after"),
+    (HostChannel, "receive", "after"),
+    (HostChannel, "_wait", "after"),
     (host_stdin_grader, "watch", "before"),
     (host_stdin_grader, "watch", "after"),
     (host_messages, "watch", "after"),
@@ -173,7 +173,7 @@ class Clockwork:
     def waits(self) -> Clockwork:
         return self
 
-    def look(self) -> bool:
+    def measure(self) -> bool:
         return self.is_known and not self.has_ended
 
     def pass_time(self, seconds: float) -> None:
@@ -256,7 +256,7 @@ def test_a_job_that_says_late_that_it_has_begun_is_heard(monkeypatch: pytest.Mon
     class Slow:
         pid = 8
 
-        def has_spoken(self) -> bool:
+        def has_packet(self) -> bool:
             monkeypatch.setattr(host_jail.time, "monotonic", lambda: 1e9)
             return False
 
@@ -273,14 +273,14 @@ def test_what_a_thread_waited_counts_after_its_end_and_what_the_jail_took(monkey
         host_waiting_time.os, "listdir", lambda folder: [path.split("/")[4] for path in times if folder in path]
     )
     monkeypatch.setattr(host_waiting_time, "_schedule", times.__getitem__)
-    seen = host_waiting_time.Waits(8)
+    seen = host_waiting_time.WaitingTime(8)
     seen.job = 1
-    assert seen.look()
+    assert seen.measure()
     assert seen.seconds == 5.0
     del times["/proc/1/task/2/schedstat"]
     times.update({"/proc/1/task/1/schedstat": (8.0, 2.5), "/proc/8/schedstat": (50.25, 10.5)})
     seen.pass_time(1.0)
     assert seen.seconds == 6.25
     del times["/proc/1/task/1/schedstat"]
-    assert not seen.look()
+    assert not seen.measure()
     assert (seen.seconds, seen.is_known) == (6.25, True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.pass_at_1.jail_seccomp import MACHINES, Instruction, announcing_program, assemble, filter_program
+from evaluation.pass_at_1.jail_seccomp import MACHINES, Instruction, assemble, filter_program, notifying_program
 
 PID = 4242
 ALLOWED, KILLED, ASKED = 0x7FFF0000, 0x80000000, 0x7FC00000
@@ -120,7 +120,7 @@ def test_what_is_harmless_is_allowed_and_everything_else_refused(machine: str) -
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_beginning_and_the_end_of_threads_are_announced_and_nothing_else(machine: str) -> None:
     known = MACHINES[machine]
-    program = announcing_program(known)
+    program = notifying_program(known)
     clone, leave = known.checked["clone"], known.harmless["exit"]
     assert decision(machine, clone, (THREAD,), program=program) == ASKED
     assert decision(machine, clone, (17,), program=program) == ALLOWED  # a process, which is this one's own child
