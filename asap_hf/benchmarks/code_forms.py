@@ -1,4 +1,4 @@
-"""The forms that code has in an answer where it stands in no proper fence: each a text that may be a program."""
+"""Finds code in an answer without proper fences: yields each text that may be a program."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BOXED = re.compile(r"\\boxed\{(.*)\}", re.DOTALL)
 _IN_LINE = re.compile(r"(?<!`)(`{1,2})(?!`)([^`\n]+)\1(?!`)")
 _FENCE_AT_END = re.compile(r"(?<=[^`\s])```$")
 _PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.)(?: |$)(.*)$", re.MULTILINE)
-# Where a program may begin after other text: in a line of its own, or behind a label ("Answer: def f(x): …").
+# Where a program may begin after other text: on a line of its own, or after a label ("Answer: def f(x): …").
 _BEGINNING = re.compile(
     r"^(?:[ \t]+|[^\n]*?:[*_]*[ \t]+)?"
     r"(?=(?:import|from|def|class|async def)\s+\w|@\w|if __name__|[A-Za-z_][\w, ]*=[^=])",
@@ -38,19 +38,19 @@ _BEGINNING = re.compile(
 _INVISIBLE = {0xA0: " ", 0x202F: " ", 0x3000: " ", **dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))}
 _NO_PROGRAM = (SyntaxError, ValueError, RecursionError, MemoryError)
 _PARSING = threading.Lock()
-_TRIES = 12  # places where a program may begin, and where it may end: no answer takes long
+_TRIES = 12  # places to try as the beginning of a program, and as its end, so that no answer takes long
 
 
 def tree(code: str, mode: Literal["exec", "eval"] = "exec") -> Any:
-    """What `ast.parse` makes of a text, one text at a time: before 3.11.9, Python counts the depth of all threads that
-    parse in one number, and raises SystemError for a right program."""
+    """Call `ast.parse` in one thread at a time: before 3.11.9, Python has one counter of depth for all threads, and
+    raises SystemError for a right program."""
     with _PARSING, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about escapes in other people's strings
+        warnings.simplefilter("ignore")  # about invalid escapes in the code's strings
         return ast.parse(code, mode=mode)
 
 
 def parse(code: str) -> ast.Module | None:
-    """The tree of a program in Python; `None` where it is none. It is not run."""
+    """The syntax tree of Python code; `None` if it is not Python. The code is not run."""
     try:
         module: ast.Module = tree(code)
     except _NO_PROGRAM:
@@ -58,9 +58,9 @@ def parse(code: str) -> ast.Module | None:
     return module
 
 
-def mended(code: str) -> str:
-    """Code as it was before the way here changed it: spaces that are none for Python, entities for signs, all of it
-    indented, a language in its first line. As it stands where it is Python already, or is not made so."""
+def repaired(code: str) -> str:
+    """Undo changes that keep code from being Python: other spaces, HTML entities, indentation of all lines, a language
+    name in the first line. Code that is Python already, or is not Python even then, is returned unchanged."""
     head, _, rest = code.lstrip("\r\n").partition("\n")
     if re.fullmatch(r"(?:py|python)[\d.]*\s*", head, re.IGNORECASE) and rest.strip():
         code = rest
@@ -72,8 +72,8 @@ def mended(code: str) -> str:
 
 
 def bare_text(answer: str) -> str:
-    """An answer without what is no part of it: a byte order mark, special tokens and tags at its ends or in lines of
-    their own, fences that belong to no block. As it stands where it is Python already."""
+    """Remove from an answer a byte order mark, special tokens and tags at its ends or on lines of their own, and
+    fences that belong to no block. An answer that is Python already is returned unchanged."""
     text = answer.lstrip("\ufeff")
     if parse(text) is not None:
         return text
@@ -83,7 +83,7 @@ def bare_text(answer: str) -> str:
 
 
 def forms_of(answer: str) -> Iterator[str]:
-    """Texts within an answer without fenced blocks that may be its program, the likelier ones first."""
+    """Yield the texts within an answer that may be its program, the more likely ones first."""
     text = bare_text(answer)
     yield text
     for elements in (_ELEMENT, _ENVIRONMENT):
@@ -99,7 +99,7 @@ def forms_of(answer: str) -> Iterator[str]:
 
 
 def _within_words(text: str) -> Iterator[str]:
-    """A program with words before and after it: from a line that may begin one to the line that Python stops at."""
+    """Yield programs with text before and after: from a line that may begin one to the line with a syntax error."""
     for _, beginning in zip(range(_TRIES), _BEGINNING.finditer(text), strict=False):
         depth = len(beginning[0]) if beginning[0].isspace() else 0
         if depth and _goes_on(text[: beginning.start()]):
@@ -111,24 +111,25 @@ def _within_words(text: str) -> Iterator[str]:
                 yield "\n".join(lines).rstrip() + "\n"
                 break
             if not 0 < place < len(lines) or lines[place][:1].isspace() or classify(lines[place]) is Kind.CODE:
-                break  # a mistake in the program, and no word after it
+                break  # a mistake in the program, not text after it
             del lines[place:]
 
 
 def _goes_on(before: str) -> bool:
-    """Whether a text ends in a line of code, so that an indented line after it is part of that."""
+    """Whether a text ends in a line of code, to which an indented line after it would belong."""
     last = before.rstrip().rpartition("\n")[2]
     return bool(last) and classify(last) is not Kind.PROSE
 
 
 def _as_deep(lines: list[str], depth: int) -> list[str]:
-    """The first lines that are no less deep than the first, which lacks its indentation, all without it."""
+    """The leading lines that are indented by at least `depth` or blank, without that indentation; the first line has
+    none."""
     rest = takewhile(lambda line: not line.strip() or not line[:depth].strip(), lines[1:])
     return [lines[0], *(line[depth:] for line in rest)]
 
 
 def _mistake(code: str) -> int | None:
-    """Number of the line from 0 that keeps code from being Python, -1 where no line is to blame; `None` if it is."""
+    """Index of the line with a syntax error, from 0; -1 if no line is known; `None` if the code is Python."""
     try:
         tree(code)
     except SyntaxError as error:
@@ -139,7 +140,8 @@ def _mistake(code: str) -> int | None:
 
 
 def _strings_in_json(text: str) -> Iterator[str]:
-    """The strings of an answer that is JSON, the longest first; of one with fenced blocks the last of them."""
+    """Yield the strings of an answer that is JSON, the longest first; of a string with fenced blocks, the last
+    block."""
     start = next((place for place, sign in enumerate(text) if sign in '{["'), 0)
     try:
         value, _ = json.JSONDecoder().raw_decode(text, start)

@@ -1,4 +1,4 @@
-"""The program in an answer: its last complete block of Python, or the answer itself where that is bare code."""
+"""Extracts the program from an answer: its last complete block of Python, or the answer itself if that is code."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from collections.abc import Iterable
 from ..traces.fence_marks import SPECIAL
 from ..traces.fences import Block, find_blocks
 from ..traces.think_tags import answer_in, begins_open
-from .code_forms import bare_text, forms_of, mended, parse
+from .code_forms import bare_text, forms_of, parse, repaired
 
 _PYTHON = re.compile(r"(?:py(?:thon|py)?|c?python|ipython)[\d.]*|.*\.py", re.IGNORECASE)
-# Words after a fence that say what the block is, and not in what language.
-_UNSAID = frozenset(("", "code", "answer", "solution", "final", "program", "text", "txt", "plaintext", "plain"))
+# Info strings of fences that name no language.
+_NO_LANGUAGE = frozenset(("", "code", "answer", "solution", "final", "program", "text", "txt", "plaintext", "plain"))
 _LANGUAGE = re.compile(r"[^\s,;:{}()\[\]=]+")
-_BESIDE_FENCE = re.compile(rf"((?:{SPECIAL.pattern})+)(?=[`~]{{3}})|(?<=```)((?:{SPECIAL.pattern})+)", re.MULTILINE)
+_AT_FENCE = re.compile(rf"((?:{SPECIAL.pattern})+)(?=[`~]{{3}})|(?<=```)((?:{SPECIAL.pattern})+)", re.MULTILINE)
 _HEADING = re.compile(r"^#{2,6} ", re.MULTILINE)
 _OUTPUTS = frozenset(("print", "write", "main", "solve"))
 
 
 def program_in(answer: str, entry_point: str | None = None) -> str | None:
-    """The Python program that an answer gives.
+    """The Python program in an answer.
 
-    Of its fenced blocks those that say that they are Python are looked at, or, where none says so, those that do not
-    say what they are. Models like to show a call of their function in a block after it, so the last block is taken
-    that does more than call and show; if all of them only do that, the last one. A block whose fence is never closed
-    counts where no other does and it is a whole program: it may have been cut off.
+    Candidates are the fenced blocks labelled as Python or, if there are none, those without a language. Models often
+    show a call of their function in a later block, so the last block is taken that does more than call functions and
+    show values; if there is none, the last block. A block without a closing fence is used only if no other is, and if
+    it is a whole program, as it may have been cut off.
 
-    Where no block is such a program, it is looked for without fences: the answer as it stands, without tags and
-    special tokens; in HTML, LaTeX or JSON; with words around it; behind the prompts of a session. What is found that
-    way must define `entry_point`, or, where there is none, write output.
+    If no block is a program, one is searched without fences: the answer itself without tags and special tokens; in
+    HTML, LaTeX or JSON; with text around it; after the prompts of an interactive session. A program found in this way
+    must define `entry_point` or, without one, write output.
 
     Args:
         answer (`str`):
-            What follows the reasoning. Of an answer that begins with an opening think tag, only what follows the
-            closing one counts.
+            The text after the reasoning. If it begins with an opening think tag, only the text after the closing tag
+            is used.
         entry_point (`str`, *optional*):
-            A function or class that the program must define. The last block that defines it goes before all others:
-            what follows the solution may also be a test of it.
+            A function or class that the program must define. The last block that defines it is preferred, since
+            blocks after the solution may be tests of it.
 
     Returns:
-        `str` or `None`: the code as it stands, without the fence and its indentation, mended where it was no Python
-        and only white space or entities kept it from being so; `None` where there is none.
+        `str` or `None`: the code without the fence and its indentation, otherwise unchanged, except that white space
+        and HTML entities are repaired if the code is Python only then; `None` if there is no program.
     """
     text = answer_in(answer) if begins_open(answer) else answer
     if text is None:
         return None
-    blocks = [block for block in find_blocks(_apart(text).split("\n")) if "".join(block.content).strip()]
+    blocks = [block for block in find_blocks(_split_specials(text).split("\n")) if "".join(block.content).strip()]
     codes = _python(block for block in blocks if block.closed)
     chosen = _chosen(codes, entry_point)
     if chosen is not None and (_defines(parse(chosen), entry_point) if entry_point else parse(chosen) is not None):
@@ -56,26 +56,26 @@ def program_in(answer: str, entry_point: str | None = None) -> str | None:
     cut = _chosen([code for code in unclosed if _is_whole(code) and _suits(code, entry_point)], entry_point)
     if cut is not None:
         return cut
-    others = any(block.closed and not _says_python(block) and not _says_nothing(block) for block in blocks)
-    if unclosed or (others and not entry_point):  # it was cut off, or is in another language
+    others = any(block.closed and not _is_python(block) and not _has_no_language(block) for block in blocks)
+    if unclosed or (others and not entry_point):  # the program was cut off, or is in another language
         return chosen
     whole = bare_text(text)
     if not blocks and _does_something(parse(whole)):
-        whole = mended(whole)
+        whole = repaired(whole)
         return _without_words_at_end(whole) if entry_point else whole
-    return next((form for form in map(mended, forms_of(text)) if _suits(form, entry_point)), chosen)
+    return next((form for form in map(repaired, forms_of(text)) if _suits(form, entry_point)), chosen)
 
 
-def _apart(text: str) -> str:
-    """A text in which what a tokenizer wrote beside a fence stands in lines of its own."""
-    return _BESIDE_FENCE.sub(lambda found: f"\n{found[0]}\n", text.lstrip("\ufeff"))
+def _split_specials(text: str) -> str:
+    """Put special tokens next to a fence on lines of their own."""
+    return _AT_FENCE.sub(lambda found: f"\n{found[0]}\n", text.lstrip("\ufeff"))
 
 
 def _python(blocks: Iterable[Block]) -> list[str]:
-    """The code of the blocks that say that they are Python, or else of those that do not say what they are."""
+    """The code of the blocks labelled as Python or, if there are none, of those without a language."""
     blocks = list(blocks)
-    said = [block for block in blocks if _says_python(block)]
-    return [mended(_code(block)) for block in said or filter(_says_nothing, blocks)]
+    labelled = [block for block in blocks if _is_python(block)]
+    return [repaired(_code(block)) for block in labelled or filter(_has_no_language, blocks)]
 
 
 def _code(block: Block) -> str:
@@ -83,12 +83,12 @@ def _code(block: Block) -> str:
     return code if block.closed else f"{code.rstrip()}\n"
 
 
-def _says_python(block: Block) -> bool:
+def _is_python(block: Block) -> bool:
     return _PYTHON.fullmatch(_language(block)) is not None
 
 
-def _says_nothing(block: Block) -> bool:
-    return _language(block).lower() in _UNSAID
+def _has_no_language(block: Block) -> bool:
+    return _language(block).lower() in _NO_LANGUAGE
 
 
 def _language(block: Block) -> str:
@@ -104,8 +104,8 @@ def _chosen(codes: list[str], entry_point: str | None) -> str | None:
 
 
 def _is_whole(code: str) -> bool:
-    """Whether code that may have been cut off is a program with its last statement; half a word, which is a statement
-    too, and a `return` of nothing look cut off."""
+    """Whether code without a closing fence is a whole program. It is taken to be cut off if it ends in a name, which
+    may be half a word, or in a `return` without a value."""
     tree = parse(code)
     if not _does_something(tree) or tree is None:
         return False
@@ -118,7 +118,7 @@ def _is_whole(code: str) -> bool:
 
 
 def _suits(code: str, entry_point: str | None) -> bool:
-    """Whether code that was found without a fence, or with another's, is the program that was asked for."""
+    """Whether code that was found outside of closed Python blocks is a program with the entry point or with output."""
     tree = parse(code)
     if entry_point:
         return _defines(tree, entry_point)
@@ -126,7 +126,7 @@ def _suits(code: str, entry_point: str | None) -> bool:
 
 
 def _does_something(tree: ast.Module | None) -> bool:
-    """Whether it is code that does more than call a function and show a value; prose is no code."""
+    """Whether this is code that does more than call functions and show values."""
     return tree is not None and any(not isinstance(statement, ast.Expr) for statement in tree.body)
 
 
@@ -136,8 +136,8 @@ def _writes(tree: ast.Module) -> bool:
 
 
 def _without_words_at_end(code: str) -> str:
-    """Code without the sections after it that a Markdown heading, which Python takes for a comment, makes part of it:
-    "## Complexity", "O(n)". A call of the function does not matter either where it is called by a test."""
+    """Remove sections of text after the code, such as "## Complexity" with "O(n)", which parse as Python because it
+    takes the Markdown heading for a comment. Sections that only call the function go, too: tests call it anyway."""
     headings = [found.start() for found in _HEADING.finditer(code)]
     for start in reversed(headings):
         if _does_something(parse(code[start:])) or not _does_something(parse(code[:start])):
@@ -147,7 +147,7 @@ def _without_words_at_end(code: str) -> str:
 
 
 def _returns(tree: ast.Module) -> bool:
-    """Whether it is the body of a function that it does not hold."""
+    """Whether this is the body of a function without its `def` line."""
     return any(isinstance(statement, ast.Return) for statement in tree.body)
 
 

@@ -1,4 +1,5 @@
-"""The files of benchmarks, on the Hub or on this machine: read as data, and nothing of them is run."""
+"""Downloads and reads the files of benchmarks, on the Hub or on this machine. They are data: no code in them is
+run."""
 
 from __future__ import annotations
 
@@ -20,13 +21,13 @@ KINDS = (".jsonl", ".jsonl.gz", ".parquet")
 
 @dataclass(frozen=True)
 class HubFiles:
-    """A dataset, and those of its files that hold the problems which models are graded on.
+    """A dataset on the Hub, and its files with the problems that models are graded on.
 
     Args:
         repo_id (`str`):
             The dataset.
         names (`tuple[str, ...]`):
-            Paths in it, or patterns of paths, in the order of the problems.
+            Paths in the dataset, or patterns of paths, in the order of the problems.
     """
 
     repo_id: str
@@ -43,11 +44,11 @@ LIVECODEBENCH = HubFiles(
 
 
 def downloaded(files: HubFiles) -> tuple[list[Path], str]:
-    """The files, kept in the Hub's cache, from where they are read offline as well, and the dataset's commit.
+    """Download the files into the Hub's cache, or find them there when offline. Their paths and the dataset's commit.
 
     Raises:
-        [`UsageError`]: if the Hub does not have them.
-        [`RunError`]: if it cannot be reached.
+        [`UsageError`]: if the Hub does not have the files.
+        [`RunError`]: if the Hub cannot be reached.
     """
     from huggingface_hub import snapshot_download
 
@@ -63,10 +64,10 @@ def downloaded(files: HubFiles) -> tuple[list[Path], str]:
 
 
 def found(folder: Path, files: HubFiles, where: str) -> list[Path]:
-    """The files in a folder that is a copy of the dataset.
+    """The paths of the files in a folder that is a copy of the dataset.
 
     Raises:
-        [`UsageError`]: if one is missing. The folder is called `where` then.
+        [`UsageError`]: if one is missing; the message names the folder `where`.
     """
     paths = {name: sorted(folder.glob(name)) for name in files.names}
     if missing := [name for name, some in paths.items() if not some]:
@@ -75,7 +76,7 @@ def found(folder: Path, files: HubFiles, where: str) -> list[Path]:
 
 
 def kind_of(path: Path) -> str | None:
-    """The ending of a file that [`rows_of`] can read."""
+    """The suffix of a file that [`rows_of`] can read; `None` for other files."""
     return next((kind for kind in KINDS if path.name.endswith(kind)), None)
 
 
@@ -85,20 +86,20 @@ def rows_of(
     left_in_file: Collection[str] = (),
     broken_as_empty: bool = False,
 ) -> Iterator[Row]:
-    """The rows of a file, one after the other: most of LiveCodeBench's 4.5 GB is never held.
+    """Yield the rows of a file one by one, so that most of LiveCodeBench's 4.5 GB is never in memory.
 
-    `datasets` is not used, as it refuses integers over 64 bits, which HumanEval+ has among its inputs.
+    `datasets` is not used, as it rejects integers over 64 bits, which HumanEval+ has among its inputs.
 
     Args:
         path (`Path`):
-            JSON lines, also gzipped, or Parquet. Empty lines are passed over.
+            JSON lines, also gzipped, or Parquet. Empty lines are skipped.
         columns (`Collection[str]`, *optional*, defaults to all):
-            What to read of Parquet; of what is missing there, nothing.
+            Columns to read from Parquet; missing ones are ignored.
         left_in_file (`Collection[str]`, *optional*, defaults to none):
-            Columns that stay in the file where it is one of plain JSON lines; the row then has a [`Stored`] instead.
+            Columns not to keep in memory: in rows of plain JSON lines, a [`ValueInFile`] stands for the value.
         broken_as_empty (`bool`, *optional*, defaults to `False`):
-            Give an empty row for a line that is no JSON, or no object in it. Otherwise the first ends the reading, the
-            second are passed over.
+            Whether to yield an empty row for a line that is not JSON or not an object. By default the former raises an
+            error, and the latter is skipped.
 
     Raises:
         [`UsageError`]: if the file cannot be read.
@@ -113,16 +114,16 @@ def rows_of(
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A value that was left in its file.
+class ValueInFile:
+    """A value of a JSON line that is read from its file when it is needed.
 
     Args:
         path (`Path`):
-            Plain JSON lines.
+            A file of plain JSON lines.
         offset (`int`):
-            Where its line begins, in bytes.
+            Where the line begins, in bytes.
         column (`str`):
-            Its name in the row.
+            Name of the value's column.
     """
 
     path: Path
@@ -130,10 +131,10 @@ class Stored:
     column: str
 
     def read(self) -> Any:
-        """The value.
+        """Read the value.
 
         Raises:
-            [`UsageError`]: if it is not there any more.
+            [`UsageError`]: if the file was changed or removed.
         """
         try:
             with self.path.open("rb") as lines:
@@ -151,7 +152,7 @@ def _json_rows(path: Path, left_in_file: Collection[str], broken_as_empty: bool)
             row = _parsed(line, broken_as_empty) if line.strip() else None
             if isinstance(row, dict):
                 left = () if zipped else [name for name in left_in_file if row.get(name)]
-                yield row | {name: Stored(path, offset, name) for name in left}
+                yield row | {name: ValueInFile(path, offset, name) for name in left}
             offset += len(line)
 
 

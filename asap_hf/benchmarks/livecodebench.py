@@ -13,7 +13,7 @@ from typing import ClassVar
 from ..evaluation.pass_at_1.host_grader import Task
 from ..evaluation.pass_at_1.host_task_builders import livecodebench_task
 from .extract_code import program_in
-from .files import LIVECODEBENCH, Row, Stored
+from .files import LIVECODEBENCH, Row, ValueInFile
 from .problems import Benchmark, Problem, UnreadableProblem
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class _LiveCodeBench(Benchmark):
     def task(self, problem: Problem, program: str) -> Task:
         row = dict(problem.row)
         private = row.get("private_test_cases")
-        if isinstance(private, Stored):
+        if isinstance(private, ValueInFile):
             row["private_test_cases"] = private.read()
         try:
             if not row.get("metadata") and row["starter_code"]:

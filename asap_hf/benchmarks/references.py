@@ -1,4 +1,4 @@
-"""What reference solutions return: run in a jail once, and kept on disk."""
+"""Answers of reference solutions, which are run once in a jail and stored on disk."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from ..evaluation.pass_at_1.host_grader import Grader, ReferenceFailedError
 from ..runtime.files import cache_folder
 from .problems import UnreadableProblem
 
-_FORMAT = 1  # of the files
+_FORMAT = 1  # version of the files' format
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A reference solution, and what to ask it.
+    """A reference solution and its inputs.
 
-    Its answers are kept in `asap_hf/references` under `HF_HOME` (by default `~/.cache/huggingface`), by the hash of
-    all that is here. HumanEval+'s take 96 MB, nearly all of it two problems', and half a minute to find.
+    The answers are stored in `asap_hf/references` under `HF_HOME` (by default `~/.cache/huggingface`), named by the
+    hash of all fields. Those of HumanEval+ take 96 MB, nearly all for two problems, and half a minute to compute.
 
     Args:
         code (`str`):
             The program.
         function (`str`):
-            What of it is called.
+            Name of the function to call.
         inputs (`Sequence[Sequence[Any]]`):
             Arguments of each call.
     """
@@ -44,12 +44,12 @@ class Reference:
 
     @cached_property
     def path(self) -> Path:
-        """Where the answers are, or will be."""
+        """The file of the answers, which may not exist yet."""
         asked = json.dumps([_FORMAT, self.code, self.function, self.inputs])
         return cache_folder() / "references" / f"{hashlib.sha256(asked.encode()).hexdigest()}.json.zlib"
 
     def stored_answers(self) -> list[Answer] | None:
-        """The answers on disk, or `None`."""
+        """The answers on disk; `None` if there are none that can be read."""
         try:
             stored = json.loads(zlib.decompress(self.path.read_bytes()))
             return [Answer(Decoder().decode({"value": tree}), cpu_seconds) for tree, cpu_seconds in stored]
@@ -57,10 +57,10 @@ class Reference:
             return None
 
     def answers(self, grader: Grader) -> list[Answer]:
-        """The answers on disk, or from a run that puts them there, whole or not at all.
+        """The answers on disk. If there are none, run the solution and store them, as a whole file or not at all.
 
         Raises:
-            [`UnreadableProblem`]: if the solution does not answer.
+            [`UnreadableProblem`]: if the solution gives no answer.
             [`RunError`]: if the answers cannot be written.
         """
         stored = self.stored_answers()

@@ -15,7 +15,7 @@ import pytest
 from asap_hf.evaluation.pass_at_1.host_grader import CallTask, Grader, StdinTask
 
 from asap_hf.benchmarks import Benchmark, UnreadableProblem, open_benchmark
-from asap_hf.benchmarks.files import Stored
+from asap_hf.benchmarks.files import ValueInFile
 from asap_hf.errors import UsageError
 from tests.benchmarks.rows import CALLED, LIVECODEBENCH, fenced
 from tests.benchmarks.serving import as_lines, as_parquet
@@ -71,7 +71,7 @@ def test_private_tests_stay_in_the_file(tmp_path: Path) -> None:
     """The Hub's files hold 2.6 GB of them for v1 to v3."""
     benchmark = opened(tmp_path / "rows.jsonl", as_lines(LIVECODEBENCH))
     stored = benchmark.problems[0].row["private_test_cases"]
-    assert isinstance(stored, Stored)
+    assert isinstance(stored, ValueInFile)
     assert stored.read() == LIVECODEBENCH["private_test_cases"]
 
 
