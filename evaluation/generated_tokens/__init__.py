@@ -1,1 +1,1 @@
-"""Generated tokens: how long a model's answers are, and how many of them were cut short."""
+"""Generated tokens: the length of a model's answers in tokens, and the share that was cut off at the limit."""

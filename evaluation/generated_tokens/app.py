@@ -1,4 +1,4 @@
-"""The page of the Space: numbers of tokens in, what they come to out."""
+"""The page of the Space: takes numbers of tokens and shows their statistics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ generated_tokens = evaluate.load(str(Path(__file__).with_name("generated_tokens.
 
 
 def measure(counts: str, finish_reasons: str) -> dict[str, float]:
-    """The measurement of what is typed in, with commas or blanks between."""
+    """Measure the numbers typed in, separated by commas or blanks."""
     try:
         numbers = [float(word) for word in counts.replace(",", " ").split()]
         reasons = finish_reasons.replace(",", " ").split()

@@ -1,4 +1,4 @@
-"""Numbers of tokens, and what they come to."""
+"""Counts tokens and computes their statistics."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def count_tokens(texts: Iterable[str], encode: Callable[[str], Sequence[Any]]) -
 
     Args:
         texts (`Iterable[str]`):
-            What was generated, with the reasoning.
+            Generated texts, with the reasoning.
         encode (`Callable`):
-            Text → its tokens. Of a tokenizer of `transformers`:
+            Text → its tokens. For a tokenizer of `transformers`:
             `lambda text: tokenizer.encode(text, add_special_tokens=False)`.
     """
     return [len(encode(text)) for text in texts]
@@ -37,7 +37,7 @@ def token_statistics(counts: Sequence[float]) -> dict[str, float]:
             Tokens of each sample.
 
     Raises:
-        `ValueError`: if there is no sample, or a number of tokens cannot be.
+        `ValueError`: if there is no sample, or a number of tokens is negative or not finite.
     """
     if len(counts) == 0:
         raise ValueError("there are no samples")

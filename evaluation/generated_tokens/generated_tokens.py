@@ -23,7 +23,7 @@ _CITATION = """\
 
 
 class GeneratedTokens(evaluate.Measurement):  # type: ignore[misc]
-    """Says what the numbers of generated tokens come to (Tok in the tables of Zeng et al. 2025 is the mean).
+    """Computes statistics of the numbers of generated tokens. The mean is Tok in the tables of Zeng et al. (2025).
 
     >>> import evaluate
     >>> generated_tokens = evaluate.load("evaluation/generated_tokens")
@@ -40,11 +40,12 @@ class GeneratedTokens(evaluate.Measurement):  # type: ignore[misc]
 
     Returns:
         `dict`: `mean_tokens`, `median_tokens` and `p90_tokens`; `truncated`, a share from 0 to 1, if the finish
-        reasons are given. What was cut off counts with the tokens that it has, so the more there is of it, the less
-        the numbers of tokens say.
+        reasons are given. A sample that was cut off counts with its tokens up to the limit, so with many of them the
+        numbers describe the limit and not the model.
 
     Raises:
-        `ValueError`: if there is no sample, a number that cannot be, or not one finish reason per sample.
+        `ValueError`: if there is no sample, a number is negative or not finite, or there is not one finish reason per
+            sample.
     """
 
     def _info(self) -> evaluate.MeasurementInfo:

@@ -1,4 +1,4 @@
-"""The page of the Space: seconds in, what they come to out."""
+"""The page of the Space: takes seconds and shows their statistics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ generation_latency = evaluate.load(str(Path(__file__).with_name("generation_late
 
 
 def measure(seconds: str, wall_seconds: float | None) -> dict[str, float]:
-    """The measurement of what is typed in, with commas or blanks between."""
+    """Measure the numbers typed in, separated by commas or blanks."""
     try:
         numbers = [float(word) for word in seconds.replace(",", " ").split()]
         scores: dict[str, float] = generation_latency.compute(predictions=numbers, wall_seconds=wall_seconds)

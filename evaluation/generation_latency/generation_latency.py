@@ -23,7 +23,7 @@ _CITATION = """\
 
 
 class GenerationLatency(evaluate.Measurement):  # type: ignore[misc]
-    """Says what the seconds of requests come to.
+    """Computes statistics of the seconds of requests.
 
     >>> import evaluate
     >>> generation_latency = evaluate.load("evaluation/generation_latency")
@@ -32,17 +32,17 @@ class GenerationLatency(evaluate.Measurement):  # type: ignore[misc]
 
     Args:
         predictions (`list[float]`):
-            Seconds of each request, from when it was sent, or when the engine had it, to its last token.
+            Seconds of each request, from when it was sent, or reached the engine, to its last token.
         wall_seconds (`float`, *optional*):
-            Of the whole batch of these requests, from the first one's start to the last one's end.
+            Wall time of the whole batch in seconds, from the first request's start to the last one's end.
 
     Returns:
         `dict`: `mean_seconds`, `p50_seconds` and `p90_seconds` of single requests; and, if the wall time is given,
         `wall_seconds_per_sample`: wall time / samples, Lat in the tables of Zeng et al. (2025). That is the inverse of
-        a throughput, and not how long anybody waits.
+        a throughput, and not the time that a single answer takes.
 
     Raises:
-        `ValueError`: if there is no request, or time that cannot be.
+        `ValueError`: if there is no request, or a time is negative or not finite.
     """
 
     def _info(self) -> evaluate.MeasurementInfo:

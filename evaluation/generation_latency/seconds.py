@@ -1,4 +1,4 @@
-"""Seconds of requests and of whole batches, and what they come to."""
+"""Computes statistics of the seconds of requests and of whole batches."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import numpy as np
 
 
 def latency_statistics(seconds: Sequence[float]) -> dict[str, float]:
-    """Mean, median and 90th percentile of what single requests took, the latter two interpolated between neighbours.
+    """Mean, median and 90th percentile of the seconds of single requests, the latter two interpolated between
+    neighbours.
 
     >>> latency_statistics([1.0, 2.0, 3.0, 4.0, 5.0, 9.0])
     {'mean_seconds': 4.0, 'p50_seconds': 3.5, 'p90_seconds': 7.0}
 
     Args:
         seconds (`Sequence[float]`):
-            Of each request, from when it was sent, or when the engine had it, to its last token.
+            Seconds of each request, from when it was sent, or reached the engine, to its last token.
 
     Raises:
-        `ValueError`: if there is no request, or one takes a time that cannot be.
+        `ValueError`: if there is no request, or a time is negative or not finite.
     """
     if len(seconds) == 0:
         raise ValueError("there are no requests")
@@ -32,15 +33,15 @@ def latency_statistics(seconds: Sequence[float]) -> dict[str, float]:
 
 
 def wall_seconds_per_sample(wall_seconds: float, samples: int) -> float:
-    """Wall time of a whole run, divided by its samples: what the paper calls latency (Lat in the tables of Zeng et al.
-    2025). It is the inverse of a throughput. It depends on the batch, the engine and the machine, and nobody waits
-    that long or that short for an answer.
+    """Wall time of a whole run divided by its samples, which the paper calls latency (Lat in the tables of Zeng et al.
+    2025). It is the inverse of a throughput: it depends on the batch, the engine and the machine, and is not the time
+    that a single answer takes.
 
     >>> wall_seconds_per_sample(410.0, 164)
     2.5
 
     Raises:
-        `ValueError`: if these numbers cannot be.
+        `ValueError`: if there are no samples, or the time is not positive and finite.
     """
     if samples < 1 or not 0 < wall_seconds < inf:
         raise ValueError(f"a run cannot take {wall_seconds} s for {samples} samples")

@@ -1,4 +1,4 @@
-"""The page of the Space: the tokens of two runs in, the ratios out."""
+"""The page of the Space: takes the tokens of two runs and shows their ratios."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ reasoning_compression = evaluate.load(str(Path(__file__).with_name("reasoning_co
 
 
 def compare(after: str, before: str) -> dict[str, Any]:
-    """The comparison of what is typed in, with commas or blanks between."""
+    """Compare the numbers typed in, separated by commas or blanks."""
     try:
         runs = [[float(word) for word in text.replace(",", " ").split()] for text in (after, before)]
         scores: dict[str, Any] = reasoning_compression.compute(predictions=runs[0], references=runs[1])
@@ -23,7 +23,7 @@ def compare(after: str, before: str) -> dict[str, Any]:
 
 with gr.Blocks(title="reasoning_compression") as demo:
     gr.Markdown(f"# reasoning_compression\n\n{reasoning_compression.description}")
-    after = gr.Textbox("1830, 2214, 960, 4096", label="Tokens of each problem in the run that is looked at")
+    after = gr.Textbox("1830, 2214, 960, 4096", label="Tokens of each problem in the run to compare")
     before = gr.Textbox("2410, 3100, 880, 7025", label="Tokens of the same problems in the reference run")
     button = gr.Button("Compare", variant="primary")
     button.click(compare, [after, before], gr.JSON(label="Result"))

@@ -1,4 +1,4 @@
-"""Tokens of one run relative to those of another on the same problems."""
+"""Compares the tokens of one run with those of another on the same problems."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 
 def token_ratios(after: Sequence[float], before: Sequence[float]) -> list[float]:
-    """Tokens after / before for each problem; below 1 it got shorter.
+    """Tokens after / before for each problem; below 1 the answer got shorter.
 
     >>> token_ratios(after=[60, 300], before=[100, 200])
     [0.6, 1.5]
 
     Args:
         after (`Sequence[float]`):
-            Tokens of each problem in the run that is looked at; of several samples, their mean.
+            Tokens of each problem in the run to compare; of several samples, their mean.
         before (`Sequence[float]`):
-            Tokens of the same problems, in the same order, in the run that it is compared to.
+            Tokens of the same problems, in the same order, in the reference run.
 
     Raises:
-        `ValueError`: if there is no problem, the runs are not of one length, or a number cannot be: nothing is
-            relative to 0 tokens.
+        `ValueError`: if there is no problem, the runs have different lengths, a number is negative or not finite, or
+            one of `before` is 0.
     """
     if len(after) != len(before):
         raise ValueError(f"two runs of {len(after)} and {len(before)} problems cannot be compared")
@@ -35,8 +35,8 @@ def token_ratios(after: Sequence[float], before: Sequence[float]) -> list[float]
 
 
 def compression(after: Sequence[float], before: Sequence[float]) -> dict[str, Any]:
-    """The ratio of all tokens together, the mean over problems, and how many problems got longer. Arguments and errors
-    as of [`token_ratios`].
+    """The ratio of all tokens together, the mean of the ratios, the share of the problems that got longer, and the
+    ratios. Arguments and errors are those of [`token_ratios`].
 
     >>> compression(after=[60, 300], before=[100, 200])
     {'token_ratio': 1.2, 'mean_token_ratio': 1.05, 'longer': 0.5, 'token_ratios': [0.6, 1.5]}

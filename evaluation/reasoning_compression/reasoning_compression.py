@@ -33,7 +33,7 @@ class ReasoningCompression(evaluate.Metric):  # type: ignore[misc]
 
     Args:
         predictions (`list[float]`):
-            Tokens of each problem in the run that is looked at; of several samples, their mean.
+            Tokens of each problem in the run to compare; of several samples, their mean.
         references (`list[float]`):
             Tokens of the same problems, in the same order, in the reference run.
 
@@ -43,7 +43,7 @@ class ReasoningCompression(evaluate.Metric):  # type: ignore[misc]
         shorter.
 
     Raises:
-        `ValueError`: if there is no problem, a number that cannot be, or a reference of 0 tokens.
+        `ValueError`: if there is no problem, a number is negative or not finite, or a reference has 0 tokens.
     """
 
     def _info(self) -> evaluate.MetricInfo:

@@ -1,4 +1,4 @@
-"""The jails that the tests use, one grader per tier. Many programs wait for their end: four at a time."""
+"""Fixtures for tests of the grader: one grader per tier, with four workers, as many test programs sleep."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def grader(request: pytest.FixtureRequest) -> Iterator[Grader]:
 def unlike(
     expected: Mapping[str, tuple[str, str, str]], verdicts: Sequence[Verdict]
 ) -> dict[str, tuple[Verdict, str, str]]:
-    """The programs whose verdict is not of the status, or does not have the detail, that stand behind their code."""
+    """The programs whose verdict does not have the expected status and detail, which `expected` gives after their
+    code."""
     rows = zip(expected.items(), verdicts, strict=True)
     return {
         name: (verdict, status, detail)
@@ -33,6 +34,6 @@ def unlike(
 
 
 def seconds_for(status: str) -> float:
-    """A limit for a program with this verdict: little for those that use it up, and for the others more than they need
-    on any machine."""
+    """A time limit for a program with this expected verdict: short for those that exceed it, and for the others more
+    than they need on any machine."""
     return 0.4 if status == "timeout" else 10.0

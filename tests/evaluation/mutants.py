@@ -1,14 +1,14 @@
-"""HumanEval's solutions, each changed in one place: the jail's verdicts against a test that runs in the ordinary way.
+"""Mutation tests: changes HumanEval's solutions in one place, and compares the jail's verdicts with those of plain
+Python.
 
     python -m tests.evaluation.mutants ../shared/data/humaneval/HumanEval.jsonl.gz
     python -m tests.evaluation.mutants HumanEval.jsonl.gz --count 1200 --seed 1 --workers 2
 
-The ordinary way is a Python process that runs prompt, solution, test and `check(entry_point)` as one program. Nothing
-protects from that program: it is made of HumanEval's own code alone. Exits with 1 where the two ways differ on a
-changed solution.
+Plain Python is a process that runs prompt, solution, test and `check(entry_point)` as one program, without protection:
+the program consists of HumanEval's own code alone. Exits with 1 if the two verdicts of a changed solution differ.
 
-Changed helpers of the prompts are told apart, because there the two ways differ by design: a test that calls a helper
-by name calls the program's in the ordinary way, and in the jail always the prompt's.
+Changed helpers of the prompts are reported separately, because there the two differ by design: a test that calls a
+helper by name calls the program's helper in plain Python, and in the jail always the prompt's.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Mutant:
     code: str
     change: str
     in_helper: bool
-    """Whether that place is in a function which the prompt gives, and not in the one that is asked for."""
+    """Whether that place is in a helper function of the prompt."""
 
     @property
     def name(self) -> str:
@@ -73,7 +73,7 @@ class Mutant:
 
 
 def mutants_of(row: Row) -> list[Mutant]:
-    """All of them, each program once; docstrings and imports stay as they are."""
+    """All mutants of a row, without duplicates. Docstrings and imports are not changed."""
     tree = ast.parse(row["prompt"] + row["canonical_solution"])
     original = ast.unparse(tree)
     found: dict[str, Mutant] = {}
@@ -90,12 +90,12 @@ def mutants_of(row: Row) -> list[Mutant]:
 
 
 def _place(node: Any) -> str:
-    """Line and columns in prompt and solution."""
+    """Line and columns of a node in prompt and solution."""
     return f"line {node.lineno}, columns {node.col_offset} to {node.end_col_offset}"
 
 
 def _put(tree: ast.Module, position: int, number: int, mutated: ast.AST) -> None:
-    """Make a node of a copy of the tree what the mutated one is."""
+    """Replace a node in a copy of the tree by the mutated one."""
     place = list(ast.walk(tree.body[position]))[number]
     place.__class__ = mutated.__class__
     place.__dict__.clear()
@@ -103,7 +103,7 @@ def _put(tree: ast.Module, position: int, number: int, mutated: ast.AST) -> None
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """What a node may become, and the words for it."""
+    """The mutations of a node, each with a description."""
     match node:
         case ast.Compare(ops=[first, *_]):
             for other in _COMPARISONS.get(type(first), ()):
@@ -149,7 +149,7 @@ def _word(operator: ast.AST) -> str:
 
 
 def ordinary_outcome(mutant: Mutant) -> str:
-    """`pass`, `not passed` or `timeout` in a process of its own, by its exit status."""
+    """Run the mutant in plain Python: `pass`, `not passed` or `timeout`, by its exit status."""
     row = mutant.row
     program = f"{mutant.code}\n{row['test']}\ncheck({row['entry_point']})\n"
     environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
@@ -175,13 +175,13 @@ def _limit() -> None:
 
 
 def jailed_verdicts(grader: Grader, mutants: Sequence[Mutant]) -> list[Verdict]:
-    """The verdicts of `pass_at_1`, in their order."""
+    """The verdicts of `pass_at_1`, in the order of the mutants."""
     tasks = [replace(humaneval_task(one.row, one.code), cpu_seconds=CPU_SECONDS) for one in mutants]
     return grader.grade(tasks)
 
 
 def differences(grader: Grader, mutants: Sequence[Mutant]) -> dict[str, str]:
-    """The mutants that one way passes and the other does not, by name, with what each said."""
+    """The mutants that pass in only one of the two ways: name → both verdicts."""
     with ThreadPoolExecutor(grader.workers) as threads:
         ordinary = list(threads.map(ordinary_outcome, mutants))
     rows = zip(mutants, ordinary, jailed_verdicts(grader, mutants), strict=True)
@@ -193,7 +193,7 @@ def differences(grader: Grader, mutants: Sequence[Mutant]) -> dict[str, str]:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """HumanEval's own file."""
+    """Read HumanEval's own file."""
     with gzip.open(path, "rt") as lines:
         return [json.loads(line) for line in lines]
 
@@ -219,8 +219,8 @@ def _compared(grader: Grader, title: str, mutants: Sequence[Mutant]) -> int:
     found = differences(grader, mutants)
     problems = {one.row["task_id"] for one in mutants}
     print(f"{title}: {len(mutants):,} mutants of {len(problems)} problems, {len(found)} differ")
-    for name, told in found.items():
-        print(f"  {name}: {told}")
+    for name, verdicts in found.items():
+        print(f"  {name}: {verdicts}")
     return len(found)
 
 

@@ -1,4 +1,4 @@
-"""Programs that try to pass without solving anything, to harm or to get out: none passes, and nothing happens."""
+"""Tests programs that try to pass without a solution, to do harm or to escape: none passes, and none has an effect."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SUMS = (("2 3\n", "5\n"), ("40 2\n", "42\n"))
 CALLS = (((2, 3), 5), ((40, 2), 42))
 ROOTS = tuple(PlusTest((coefficients,), 0.0, 1e-4, LIMIT, is_root=True) for coefficients in ([1, 2], [-6, 11, -6, 1]))
 
-# kind → name → code; @DIR@ is a folder of the host with something to lose
+# kind → name → code; @DIR@ is a folder of the host with files that must not be read or changed
 OURS = {
     "check": {
         "exit 0": "import os\nos._exit(0)",
@@ -109,7 +109,7 @@ def task(kind: str, code: str, seconds: float = LIMIT) -> Task:
 
 
 class Canary:
-    """Things that an attack could harm or reach, and whether it did."""
+    """Files, sockets and a process on the host that an attack could reach, and a check whether one did."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -187,7 +187,7 @@ def parents() -> dict[int, int]:
 
 @pytest.fixture
 def adopts_orphans() -> Iterator[None]:
-    """What outlives its parent becomes a child of this process and not of the system's first one."""
+    """Processes that outlive their parent become children of this process, and not of process 1."""
     libc = ctypes.CDLL(None)
     libc.prctl(36, ctypes.c_ulong(1))
     yield
@@ -198,7 +198,7 @@ def adopts_orphans() -> Iterator[None]:
 def test_no_attack_passes_and_none_does_harm(grader: Grader, canary: Canary, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASAP_SECRET", "secret")
     named = list(attacks())
-    grader.grade([task("check", "def incr_all(xs, k): pass")] * 4 * grader.workers)  # now all jails are there
+    grader.grade([task("check", "def incr_all(xs, k): pass")] * 4 * grader.workers)  # now all jails are started
     before = parents()
     verdicts = grader.grade([task(kind, canary.prepared(code)) for kind, _, code in named])
     passed = [name for (_, name, _), verdict in zip(named, verdicts, strict=True) if verdict.status == "pass"]

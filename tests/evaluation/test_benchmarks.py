@@ -1,4 +1,4 @@
-"""Rows of the benchmarks: written for the tests, and the real ones where they are at hand."""
+"""Tests tasks made of benchmarks' rows: rows written for the tests, and real ones where the data is available."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ SLOW = {f"HumanEval/{number}" for number in (15, 36, 59, 83, 94, 130, 139)}
 
 @real
 def test_humaneval_plus_agrees_with_evalplus(landlock: Grader) -> None:
-    """The references of a part of the problems, and what a model wrote for them with EvalPlus's verdicts."""
+    """For a part of the problems: reference solutions pass, and a model's programs get EvalPlus's verdicts."""
     problems = {row["task_id"]: row for row in rows("humaneval_plus/HumanEvalPlus.jsonl.gz")[::8]}
     problems["HumanEval/32"] = rows("humaneval_plus/HumanEvalPlus.jsonl.gz")[32]
     tests = {}
@@ -239,7 +239,7 @@ def test_references_of_leetcode_pass(landlock: Grader) -> None:
 
 @real
 def test_livecodebench_agrees_with_published_verdicts(landlock: Grader) -> None:
-    """What passed all tests passes the public ones."""
+    """Programs that passed all tests pass the public tests."""
     problems = {row["question_id"]: row for row in rows("livecodebench/lcb_release_v6_public.jsonl.gz")}
     passed = [row for row in rows("verdicts/lcb_o1_mini.jsonl.gz") if row["graded_list"] == [True]][::6]
     tasks = {}
@@ -253,7 +253,7 @@ def test_livecodebench_agrees_with_published_verdicts(landlock: Grader) -> None:
 
 
 def test_the_tests_of_functions_may_hold_long_numbers() -> None:
-    """Of more digits than Python reads without being asked."""
+    """With more digits than `sys.get_int_max_str_digits()`."""
     digits = "7" * 6000
     number = int(digits[:3000]) * 10**3000 + int(digits[3000:])
     row = {"public_test_cases": [{"input": f"[{digits}]\n1", "output": digits}], "metadata": {"func_name": "f"}}

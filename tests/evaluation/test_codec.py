@@ -1,4 +1,4 @@
-"""Values that cross between processes: what arrives is the same, and is only data."""
+"""Tests the codec: decoded values equal the encoded ones, and are data alone."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Recent(OrderedDict[str, int]):
 
 
 def without_a_module() -> Any:
-    """Where the code's names have no `__name__`, `type` makes a class without `__module__`."""
+    """A class without `__module__`: `type` makes one where the globals have no `__name__`."""
     names: dict[str, Any] = {}
     exec("S = type('S', (str,), {})", names)
     return names["S"]

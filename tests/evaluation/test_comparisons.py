@@ -1,4 +1,5 @@
-"""When an output is right: tables of pairs, and a transcription of the rules on random ones."""
+"""Tests the comparison of values and outputs: tables of pairs, and random ones against a transcription of the
+rules."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ def test_outputs_that_differ(printed: str, expected: str) -> None:
 
 
 def tree_of(value: object) -> Any:
-    """As it comes out of a candidate's process."""
+    """The value as it comes from a candidate's process."""
     return unpacked(text_of(Encoder().encode(value)["value"]).encode())
 
 
@@ -125,7 +126,7 @@ OTHER_VALUES: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("value", "expected"), [*SAME_VALUES, *OTHER_VALUES])
 def test_the_rule_is_that_of_one_process(value: Any, expected: Any) -> None:
-    """Of LiveCodeBench's harness, with the value at hand."""
+    """The rule gives the same as LiveCodeBench's harness, which has the value itself."""
     expected = json.loads(json.dumps(expected))  # another NaN than that in the value
     if isinstance(value, tuple):
         value = list(value)
@@ -264,7 +265,7 @@ def test_a_root_is_judged_by_the_polynomial() -> None:
 
 
 def reference_rule(printed: str, expected: str) -> bool:
-    """The rule of LiveCodeBench as its harness goes through it."""
+    """LiveCodeBench's rule, transcribed from its harness."""
     lines = [line.strip() for line in printed.strip().split("\n")]
     others = [line.strip() for line in expected.strip().split("\n")]
     if len(lines) != len(others):

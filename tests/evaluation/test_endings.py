@@ -1,4 +1,4 @@
-"""What a program leaves to the interpreter's end, and how it opens its streams: as from a shell."""
+"""Tests the end of a program and the ways to open its streams: they work as in a shell."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ PROGRAMS = {
 
 
 def as_from_a_shell(program: str, given: str, folder: Path) -> tuple[str, int]:
-    """What it prints, and its exit status."""
+    """Run a program in plain Python: its output and exit status."""
     (folder / "program.py").write_text(program)
     (folder / "input").write_text(given)
     with open(folder / "input") as stdin:

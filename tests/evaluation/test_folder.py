@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "evaluation" / "pass_at_1"
-# What others add: the metric and its page.
+# The metric and its page, which import other packages, too.
 ENTRY = {"pass_at_1", "app"}
 PARTS = {path.stem: path for path in FOLDER.glob("*.py") if path.stem not in ENTRY | {"__init__"}}
 
@@ -31,7 +31,7 @@ def test_each_part_imports_the_standard_library_and_its_siblings_alone() -> None
 
 
 def siblings_imported(source: str) -> set[str]:
-    """The siblings that a file imports, also within functions; by name also those of `import_module` and the like."""
+    """The siblings that a file imports, also inside functions, and also by calls such as `import_module`."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom):
@@ -50,8 +50,8 @@ def side(name: str) -> str:
 
 
 def crossings(name: str, source: str) -> set[str]:
-    """What a file imports although it stands on the other side of the security boundary, or on one side at all where
-    the file is for both."""
+    """The imports of a file from the other side of the security boundary; for a file of both sides, from either
+    side."""
     return {one for one in siblings_imported(source) if side(one) not in ("both", side(name))}
 
 
@@ -77,6 +77,6 @@ def test_an_import_across_the_boundary_is_found(name: str, source: str) -> None:
 
 
 def test_the_entry_module_names_each_part() -> None:
-    """`evaluate` reads the imports of that module alone, line by line, and copies what they name."""
+    """`evaluate` reads the imports of that module alone, line by line, and copies the files that they name."""
     named = re.findall(r"^from \.(\w+) import ", (FOLDER / "pass_at_1.py").read_text(), re.MULTILINE)
     assert sorted(named) == sorted(PARTS)

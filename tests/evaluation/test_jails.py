@@ -1,4 +1,4 @@
-"""Jails that must prove themselves, that break, and that end with their host."""
+"""Tests jails: they are used only if they block escapes, are replaced if they fail, and end with their host."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GIVES_UP = 600.0
 
 
 class Weakened(Tier):
-    """A jail that lacks something without knowing."""
+    """A jail in which one part of the confinement is disabled."""
 
     @property
     def removed(self) -> str:
@@ -140,7 +140,7 @@ def running(pid: int) -> bool:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    """Return when it holds, however slow the machine is; where it never does, the test fails in the end."""
+    """Wait until the condition is true, however slow the machine is. The test fails if it never is."""
     given_up = time.monotonic() + GIVES_UP
     while not condition():
         if time.monotonic() > given_up:
@@ -164,7 +164,7 @@ with Grader(2, tiers=[tier]) as grader:
 @pytest.mark.parametrize("tier", TIERS)
 def test_everything_ends_with_a_host_that_is_killed(tier: Tier, what: str) -> None:
     host = subprocess.Popen([sys.executable, "-c", HOST, tier.name, what], cwd=ROOT)
-    per_jail = 4 if tier.name == "bubblewrap" else 2  # two of them bubblewrap's own; a job
+    per_jail = 4 if tier.name == "bubblewrap" else 2  # the fork server and its job, and two processes of bubblewrap
     wait_for(lambda: len(descendants(host.pid)) >= 3 * per_jail)
     started = descendants(host.pid)
     host.send_signal(signal.SIGKILL)
@@ -173,7 +173,7 @@ def test_everything_ends_with_a_host_that_is_killed(tier: Tier, what: str) -> No
 
 
 def stopped_jobs(others: set[int]) -> dict[int, int]:
-    """Jail → job, of those that have stopped themselves."""
+    """Jail → job, for jobs that have stopped themselves."""
     pairs = [(jail, job) for jail in children_of(os.getpid()) if jail not in others for job in children_of(jail)]
     return {jail: job for jail, job in pairs if state_of(job) == "T"}
 
@@ -215,7 +215,7 @@ def test_a_task_whose_jails_are_lost_twice_is_not_scored() -> None:
 
 
 def test_closing_does_not_wait_for_what_runs() -> None:
-    """It would take for ever."""
+    """The job would never end."""
     others = set(children_of(os.getpid()))
     with Grader(1, tiers=[LANDLOCK]) as grader:
         thread, verdicts = grade_in_thread(grader, [STOPS])
@@ -236,7 +236,7 @@ def test_graders_leave_nothing_behind() -> None:
 
 
 def test_a_grader_works_in_a_forked_process_and_with_many_files_open() -> None:
-    """As in a worker of `datasets.map`, while the parent has a grader of its own."""
+    """As in a worker of `Dataset.map`, while the parent process has a grader, too."""
     with Grader(1, tiers=[LANDLOCK]) as outer:
         reading, writing = os.pipe()
         child = os.fork()
@@ -276,7 +276,7 @@ def test_no_worker_is_no_grader() -> None:
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_a_control_socket_is_of_use_to_nobody_else(tier: Tier) -> None:
-    """A candidate has its streams and nothing else open."""
+    """A candidate has its standard streams open, and no other descriptor."""
     code = (
         "import os\nopened = []\nfor fd in range(256):\n    try: os.fstat(fd)\n    except OSError: continue\n"
         "    opened.append(fd)\nprint(opened)"

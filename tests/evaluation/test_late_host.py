@@ -1,4 +1,4 @@
-"""A host that comes late, at whatever point: it costs no right program its verdict, and saves no wrong one."""
+"""Tests a host that is late at any point: no right program fails for it, and no wrong one passes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from evaluation.pass_at_1.host_time_limits import Budget
 from evaluation.pass_at_1.host_waiting_time import WaitingTime
 
 LIMIT = 0.4
-HOLD, HOLDS = 0.3, 5  # together longer than anybody may sleep
+HOLD, HOLDS = 0.3, 5  # together longer than a program may sleep
 LONG = "x" * 300_000
 SAME = "def f(x): return x"
 SLEEPS = "import time\ndef f(x): time.sleep(60)"
@@ -69,7 +69,7 @@ WRONG = {
     "sleeps when called": (call(SLEEPS), "timeout"),
     "sleeps when checked": (check(SLEEPS), "timeout"),
 }
-# owner, name, whether the host is held up there before it asks or after it knows
+# owner, name, whether the host is delayed before or after that call
 POINTS: list[tuple[Any, str, str]] = [
     (Job, "has_ended", "before"),
     (Job, "has_ended", "after"),
@@ -95,7 +95,7 @@ POINTS: list[tuple[Any, str, str]] = [
 
 @pytest.fixture(scope="module")
 def ready() -> Iterator[Grader]:
-    """All jails are there already, those of the judges too."""
+    """A grader whose jails are all started, also those for test code."""
     with Grader(len(RIGHT) + len(WRONG), tiers=[LANDLOCK]) as grader:
         for _ in range(grader.workers):
             grader.grade([check("def f(x): pass")])
@@ -103,7 +103,7 @@ def ready() -> Iterator[Grader]:
 
 
 def held(original: Callable[..., Any], side: str) -> Callable[..., Any]:
-    """The same, but each thread is held up there a few times."""
+    """The same function, but each thread is delayed in its first few calls."""
     times: Counter[int] = Counter()
 
     def late(*arguments: Any, **named: Any) -> Any:
@@ -135,8 +135,8 @@ def test_a_host_that_is_held_up_changes_no_verdict(
 def test_who_waits_until_the_host_takes_what_was_written_does_not_sleep(
     ready: Grader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A host that wakes up when nothing more comes, and so late that it cannot tell that from a job that takes its
-    time."""
+    """The host wakes up only when nothing more comes, so late that it cannot distinguish this from a job that
+    sleeps."""
 
     def late(poll: Any, nap: float) -> tuple[list[tuple[int, int]], float]:
         events, _ = host_time_limits.watch(poll, nap)
@@ -163,7 +163,7 @@ def readable_bytes(event: tuple[int, int]) -> int:
 
 
 class Clockwork:
-    """A job whose clocks a test sets."""
+    """A job whose clocks the test sets."""
 
     def __init__(self) -> None:
         self.cpu_seconds = self.seconds = 0.0
@@ -230,7 +230,7 @@ def test_where_the_kernel_does_not_say_who_waits_nobody_is_said_to_sleep() -> No
 
 
 def test_the_clock_of_a_job_that_has_ended_is_not_believed() -> None:
-    """Its number may be another process's by now; how it ended says what it used."""
+    """Its process id may be another process's by now. The report of its end gives the time that it used."""
     job = Clockwork()
     budget = budget_of(job)
     job.cpu_seconds, job.has_ended = 5.0, True
@@ -251,7 +251,7 @@ def test_what_the_host_takes_to_wake_up_is_not_the_jobs(monkeypatch: pytest.Monk
 
 
 def test_a_job_that_says_late_that_it_has_begun_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even if the host looks at the clock much later than at the jail."""
+    """Even if the host reads its clock much later than the jail's messages."""
 
     class Slow:
         pid = 8

@@ -1,4 +1,4 @@
-"""The modules that take numbers: tables of literals, through `evaluate`."""
+"""Tests the modules that take numbers, through `evaluate`, on tables of literals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metric `pass_at_1`: the estimator against its definition, real programs through `evaluate`."""
+"""Tests the metric `pass_at_1`: the estimator against its definition, and real programs through `evaluate`."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_each_form_of_a_reference_is_graded(config: str, reference: Any, program
 
 
 def test_the_limit_is_processor_time_and_in_stdin_that_of_each_test() -> None:
-    """Two tests of 0.3 s each are within 0.5 s; a program that goes on is not."""
+    """Two tests of 0.3 s each are within a limit of 0.5 s; one of 9 s is not."""
     busy = "import time\nwhile time.process_time() < {}: pass\nprint(1)"
     tests = [{"input": "", "output": "1"}] * 2
     found = load("stdin").compute(predictions=[[busy.format(0.3), busy.format(9)]], references=[tests], timeout=0.5)

@@ -1,4 +1,5 @@
-"""Every folder in `evaluation/`: a module of `evaluate` that stands alone, from the checkout and as a Space."""
+"""Tests that each folder in `evaluation/` is a module of `evaluate` that works alone, from the checkout and as a
+Space."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ each = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name
 
 
 def imports_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Level (0 for none of the folder's own) and first name of everything that a file imports."""
+    """Level (0 for absolute imports) and first name of everything that a file imports."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from ((0, alias.name.partition(".")[0]) for alias in node.names)
@@ -44,7 +45,7 @@ def imports_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def parts_of(folder: Path) -> list[str]:
-    """The modules that the folder's entry is made of."""
+    """The modules that the folder's entry module imports."""
     return sorted(path.stem for path in folder.glob("*.py") if path.stem not in ("__init__", "app", folder.name))
 
 
@@ -76,8 +77,8 @@ def test_nothing_but_the_folder_and_what_its_requirements_name_is_imported(folde
 
 @each
 def test_the_entry_names_each_part_as_the_loader_wants_it(folder: Path) -> None:
-    """`evaluate` fetches what the entry names, not what that names in turn; `import a, b` it cannot read, and a
-    remark after an import it takes for an address."""
+    """`evaluate` copies the files that the entry imports, not those that they import. It cannot parse `import a, b`,
+    and takes a comment after an import for an address."""
     entry = folder / f"{folder.name}.py"
     assert sorted({name for level, name in imports_of(entry) if level}) == parts_of(folder)
     for line in entry.read_text().splitlines():
@@ -159,14 +160,14 @@ graded = pass_at_1.compute(predictions=[programs], references=["assert f() == 1"
 graded["results"] = [result["status"] for _, result in graded["results"][0]]
 stdin = evaluate.load("me/pass_at_1", "stdin")
 both = evaluate.combine(["me/generated_tokens", "me/reasoning_compression"])
-told = {
+results = {
     "default": graded,
     "stdin": stdin.compute(predictions=[["print(input())"]], references=[[{"input": "1", "output": "1"}]])["pass@1"],
     "tokens": both.compute(predictions=[5], references=[10]),
     "latency": evaluate.load("me/generation_latency").compute(predictions=[2.0], wall_seconds=3.0),
     "loaded": [name for name in sys.modules if name.split(".")[0] in ("asap_hf", "evaluation")],
 }
-print(json.dumps(told))
+print(json.dumps(results))
 """
 
 
@@ -197,7 +198,7 @@ def test_as_spaces_they_load_into_an_empty_cache_and_grade_there(hub: Hub, tmp_p
 
 @pytest.fixture
 def gradio(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """In its place, as it is no dependency of this project: the pages are built, but not shown."""
+    """A stand-in for gradio, which is no dependency of this project: the pages are built, but not shown."""
     stand_in: Any = ModuleType("gradio")
     stand_in.__getattr__ = lambda name: MagicMock()
     stand_in.Error = type("Error", (Exception,), {})

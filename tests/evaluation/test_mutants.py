@@ -1,4 +1,4 @@
-"""Programs that are a little wrong get the verdict that their test gives them outside of the jail."""
+"""Tests that programs with one change get the same verdict in the jail as in plain Python."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_both_ways_agree_on_changed_solutions(landlock: Grader) -> None:
 
 
 def test_a_test_that_calls_a_helper_of_the_prompt_calls_the_prompts(landlock: Grader) -> None:
-    """Outside of the jail it calls the program's, and a wrong one confirms itself."""
+    """In plain Python it calls the program's helper, so that a wrong helper gives the expected values itself."""
     odd = {**HALF, "test": "def check(candidate):\n    assert candidate(9) == half(half(9))\n"}
     [mutant] = [one for one in mutants_of(odd) if one.change.endswith("FloorDiv to Mod")]
     assert differences(landlock, [mutant]) == {mutant.name: "ordinarily pass, in the jail fail (AssertionError)"}
@@ -64,7 +64,7 @@ def test_a_test_that_calls_a_helper_of_the_prompt_calls_the_prompts(landlock: Gr
 
 @pytest.mark.skipif(not HUMANEVAL.exists(), reason="the benchmark's data is not at hand")
 def test_both_ways_agree_on_changed_solutions_of_humaneval(landlock: Grader) -> None:
-    """A hundred of them; `python -m tests.evaluation.mutants` takes as many as one likes."""
+    """On a hundred mutants; `python -m tests.evaluation.mutants` runs any number."""
     solutions = [one for row in read_rows(HUMANEVAL) for one in mutants_of(row) if not one.in_helper]
     assert len(solutions) > 2500
     assert differences(landlock, random.Random(0).sample(solutions, 100)) == {}

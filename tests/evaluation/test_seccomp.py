@@ -1,4 +1,4 @@
-"""The filter as the kernel would run it, call by call, for both kinds of processors."""
+"""Tests the system call filter, interpreted as the kernel would run it, for both kinds of processors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def decision(
     audit: int | None = None,
     program: list[Instruction] | None = None,
 ) -> int:
-    """What the filter answers: an interpreter of the few instructions that it uses."""
+    """Run the filter on a call, by an interpreter of the instructions that it uses."""
     memory = {0: number, 4: MACHINES[machine].audit if audit is None else audit}
     for position, value in enumerate((*arguments, 0, 0, 0, 0, 0, 0)[:6]):
         memory[16 + 8 * position] = value & 0xFFFFFFFF
@@ -123,7 +123,8 @@ def test_the_beginning_and_the_end_of_threads_are_announced_and_nothing_else(mac
     program = notifying_program(known)
     clone, leave = known.checked["clone"], known.harmless["exit"]
     assert decision(machine, clone, (THREAD,), program=program) == ASKED
-    assert decision(machine, clone, (17,), program=program) == ALLOWED  # a process, which is this one's own child
+    # a process: the fork server starts jobs so
+    assert decision(machine, clone, (17,), program=program) == ALLOWED
     assert decision(machine, leave, program=program) == ASKED
     for number in set(range(600)) - {clone, leave}:
         assert decision(machine, number, (THREAD,), program=program) == ALLOWED

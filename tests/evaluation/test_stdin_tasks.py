@@ -1,4 +1,4 @@
-"""Programs that read standard input: what passes, what does not, and with what verdict."""
+"""Tests programs that read standard input: which pass, and which verdict the others get."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ RIGHT = {
     "600 MiB": "x = bytearray(600 << 20)\nprint(sum(map(int, input().split())))",
 }
 
-# name → program, verdict, what the detail says
+# name → program, status, text in the detail
 WRONG = {
     "silence": ("", "fail", "test 1"),
     "second test": ("input()\nprint(5)", "fail", "test 2"),
@@ -155,7 +155,7 @@ def test_allowed_packages_can_be_imported_and_their_neighbours_cannot(grader: Gr
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_processor_time_is_what_counts(tier: Tier) -> None:
-    """Four at once on one processor: together they take longer than any of them may, and than may be slept."""
+    """Four programs run at once on one processor. They take more wall time than the limit and than they may sleep."""
     code = "import time\nwhile time.process_time() < 0.6: pass\nprint(1)"
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})

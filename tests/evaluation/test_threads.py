@@ -1,4 +1,4 @@
-"""How many threads a program may have: as many as programs need, and not as many as starve their neighbours."""
+"""Tests the limit of threads: as many as programs need, and not so many that other jobs get no processor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from evaluation.pass_at_1 import jail_thread_limit
 from evaluation.pass_at_1.host_grader import CallTask, CheckTask, Grader, StdinTask
 from evaluation.pass_at_1.jail_thread_limit import MOST_THREADS, ThreadLimit
 
-# As small as threads can be, so that the memory for their stacks is no limit.
+# The smallest stacks possible, so that memory is not the limit.
 FLOOD = """
 import threading
 threading.stack_size(32768)
@@ -25,7 +25,7 @@ def flood():
     return len(started), "no limit"
 """
 FULL = (MOST_THREADS - 1, "can't start new thread")
-# Around the C library's own way, on stacks that all threads share.
+# Starts threads by `clone` itself, all on one stack, without the C library's own function.
 RAW = """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
@@ -61,7 +61,7 @@ USEFUL = {
 
 
 def test_there_is_a_limit_whoever_asks(grader: Grader) -> None:
-    """As `stdin`, when called, in a check; again and again, as the jails are the same."""
+    """For all kinds of tasks, and repeatedly, as the jails are reused."""
     call = FLOOD + "def f(x): return [*flood()]"
     tasks = [
         StdinTask(FLOOD + "print(*flood(), sep=';')", (("", "{};{}".format(*FULL)),)),
