@@ -53,9 +53,15 @@ class TestRunner:
         channel = HostChannel(self._requests, budget)
         test = {"prompt": task.prompt, "test": task.test, "entry_point": task.entry_point}
         channel.send(text_of({**test, "shared_classes": task.shared_classes}))
-        report = channel.receive(_LONGEST_REPORT)
-        self.is_usable = report["clean"] and len(self._channels) > 0
-        return report["status"], report["detail"]
+        match channel.receive(_LONGEST_REPORT):
+            case {
+                "status": "pass" | "fail" | "error" | "gone" | "infra" as status,
+                "detail": str(detail),
+                "clean": clean,
+            }:
+                self.is_usable = clean is True and len(self._channels) > 0
+                return status, detail
+        raise FrameError("not a report")
 
     def hang_up(self) -> None:
         """Close all channels."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import datasets
@@ -110,7 +111,8 @@ class PassAt1(evaluate.Metric):  # type: ignore[misc]
         `detail` (why it did not pass) and `cpu_seconds`.
 
     Raises:
-        `ValueError`: if a problem has fewer programs than a k needs, or tests that cannot be read.
+        `ValueError`: if a problem has fewer programs than a k needs, or tests that cannot be read; or if `timeout` is
+            not above 0.
         `NoJailError`: if no jail works on this machine.
         `RuntimeError`: if a program has no verdict: the machine failed twice, or the tests never use the program.
     """
@@ -146,6 +148,8 @@ class PassAt1(evaluate.Metric):  # type: ignore[misc]
             for programs, reference in zip(predictions, references, strict=True)
         ]
         if timeout is not None:
+            if not 0 < timeout < inf:
+                raise ValueError(f"timeout is a number of seconds above 0; got {timeout}")
             tasks = [[replace(task, cpu_seconds=timeout) for task in samples] for samples in tasks]
         verdicts = verdicts_of(tasks, num_workers, allow_unsafe)
         counts = [(sum(verdict.status == "pass" for verdict in samples), len(samples)) for samples in verdicts]

@@ -404,6 +404,16 @@ def test_what_one_candidate_sends_does_not_reach_the_next_ones_test() -> None:
     assert [verdict.status for verdict in verdicts] == ["fail", "fail", "pass", "fail", "fail", "pass", "fail"]
 
 
+@pytest.mark.parametrize("report", ["{}", "5", '{"status":"won","detail":"","clean":true}'])
+def test_a_test_that_sends_something_else_than_a_report_stops_no_other(report: str) -> None:
+    sends = SEND + f"def check(c):\n    c(1)\n    send({len(report).to_bytes(4, 'little')!r} + {report.encode()!r})"
+    tasks = [CheckTask("def f(x): return x", test, "f") for test in (sends, "def check(c): assert c(1) == 1")]
+    with Grader(1, tiers=[LANDLOCK]) as grader:
+        first, second = grader.grade(tasks)
+    assert (first.status, second.status) == ("error", "pass")
+    assert first.detail.startswith("the test ended")
+
+
 def test_a_test_that_never_ends_is_ended_and_the_next_one_runs() -> None:
     endless = CheckTask("def f(x): return 1", "def check(c):\n    while c(1): pass", "f", cpu_seconds=0.3)
     fine = CheckTask("def f(x): return x + 1", CHECK, "f")

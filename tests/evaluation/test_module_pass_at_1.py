@@ -158,6 +158,8 @@ BAD: list[tuple[str, dict[str, Any], type[Exception], str]] = [
     ("default", {"predictions": [[RIGHT]], "references": [""]}, RuntimeError, r"predictions\[0\]\[0\] has no verdict"),
     ("default", {"predictions": [[RIGHT]] * 2, "references": [TEST, "assert True"]}, RuntimeError, r"\[1\]\[0\]"),
     ("default", {"predictions": [[RIGHT]], "references": [TEST], "num_workers": 0}, ValueError, "needs a worker"),
+    ("default", {"predictions": [[RIGHT]], "references": [TEST], "timeout": 0}, ValueError, "above 0; got 0"),
+    ("default", {"predictions": [[RIGHT]], "references": [TEST], "timeout": float("nan")}, ValueError, "got nan"),
     ("stdin", {"predictions": [["print(1)"]], "references": [[]]}, RuntimeError, "the task has no tests"),
     (
         "call",
