@@ -48,13 +48,13 @@ def test_map_that_crashes_has_not_lost_the_scores_it_computed(tmp_path: Path, mo
             rows.map(pruner, batched=True, batch_size=1)
         monkeypatch.setattr(Pruner, "__call__", prune)
         scored: list[int] = []
-        compute = SurprisalScorer._compute
+        compute = SurprisalScorer.compute
 
-        def counting(self: SurprisalScorer, traces: list[Any]) -> Any:
+        def counting(self: SurprisalScorer, traces: list[Any], *loaded: Any) -> Any:
             scored.extend([1] * len(traces))
-            return compute(self, traces)
+            return compute(self, traces, *loaded)
 
-        monkeypatch.setattr(SurprisalScorer, "_compute", counting)
+        monkeypatch.setattr(SurprisalScorer, "compute", counting)
         out = rows.map(pruner, batched=True, batch_size=1)
     finally:
         enable_caching()

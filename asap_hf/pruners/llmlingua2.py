@@ -68,7 +68,7 @@ class LLMLingua2Pruner(WordPruner):
         device (`str`, *optional*):
             A GPU by default if there is one.
         deterministic (`bool`, *optional*, defaults to `False`):
-            As [`ScoringSetup`] has it. Windows share a forward pass all the same, 50 of one trace and never others';
+            As [`ModelScorer`] has it. Windows share a forward pass all the same, 50 of one trace and never others';
             where they do not fit into memory so, the run ends.
     """
 

@@ -52,7 +52,7 @@ class SelectiveContextPruner(WordPruner):
         max_batch_tokens (`int`, *optional*, defaults to 16384):
             Most tokens in one forward pass, padding counted. The paper does not give it.
         deterministic (`bool`, *optional*, defaults to `False`):
-            As [`ScoringSetup`] has it. Sentences share a forward pass all the same, those of one trace and never
+            As [`ModelScorer`] has it. Sentences share a forward pass all the same, those of one trace and never
             others', in batches that `max_batch_tokens` does not change; a trace that does not fit into memory so has
             no scores.
     """

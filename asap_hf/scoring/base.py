@@ -1,4 +1,4 @@
-"""A causal language model that scores: which one, in what numbers, where; and the way to it, loaded when needed."""
+"""The base of every scorer that reads a causal language model: which model, the ledger, and the answers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 
 _CONTEXTS = ("chat", "raw")
-# Tokens in one forward pass where nothing else is asked for, and wherever the numbers may not depend on it.
+# Default of `max_batch_tokens`; used for every text where scores may not depend on it.
 BATCH_TOKENS = 16384
 
 
 @dataclass(frozen=True)
-class ScoringSetup(PlacedModel):
-    """Frozen hyperparameters; the model is loaded on first use in the process that uses it and never pickled.
+class ModelScorer(PlacedModel, ABC):
+    """A scorer whose scores come from a causal language model.
+
+    The scores of a trace go to the ledger as soon as they are computed, under everything that they depend on: the
+    trace, the model, the dtype, and every field of a subclass. A trace whose scores are there needs no model. The
+    model is loaded on first use in the process that uses it, and never pickled.
 
     Args:
         model_name_or_path (`str`):
@@ -46,10 +50,10 @@ class ScoringSetup(PlacedModel):
         attn_implementation (`str`, *optional*):
             As `from_pretrained` takes it; PyTorch's scaled dot product by default.
         deterministic (`bool`, *optional*, defaults to `False`):
-            Give a trace the same scores to the last bit whatever is scored beside it, before it or after it, and
-            whatever the ledger holds: each text goes through the model alone, at its own length, and stored scores
+            Give a trace the same scores to the last bit whichever traces are scored with it, before it or after it,
+            and whatever the ledger holds: each text goes through the model alone, at its own length, and stored scores
             count only if they were made in the same way on such a machine ([`asap_hf.models.devices.machine`]).
-            `max_batch_tokens` then has no say. The paper does not give it.
+            `max_batch_tokens` then has no effect. The paper does not give it.
     """
 
     model_name_or_path: str
@@ -70,15 +74,61 @@ class ScoringSetup(PlacedModel):
         if self.max_batch_tokens < 1:
             raise UsageError(f"max_batch_tokens is 1 or more, not {self.max_batch_tokens}")
 
-    @property
-    def fingerprint(self) -> dict[str, Any]:
-        kernel = {"attn_implementation": self.attn_implementation} if self.attn_implementation else {}
-        return {**super().fingerprint, **kernel, "context": self.context}
+    @abstractmethod
+    def compute(
+        self, traces: Sequence[Trace], tokenizer: TraceTokenizer, model: ScoringModel
+    ) -> Iterator[Mapping[int, Mapping[str, Any] | ScoringFailure]]:
+        """Scores of traces by their positions, as soon as they are computed, those of one forward pass at once: what
+        the ledger stores (see `answer`), as JSON holds it, or a failure, which is not stored."""
 
-    @property
-    def batch_tokens(self) -> int:
-        """Most tokens that share a forward pass, padding counted; with one, every text goes alone."""
-        return 1 if self.deterministic else self.max_batch_tokens
+    def __call__(self, traces: Sequence[Trace]) -> list[dict[str, Any]]:
+        """Score traces: from the ledger where a trace was scored before, else with the model.
+
+        Returns:
+            One `dict` per trace, in order: `{"scores": {name: [one value per step]}, …anything for the record,
+            "scorer"}`, or `{"reason", "scorer"}`; `scorer` is `fingerprint`.
+
+        Raises:
+            [`UsageError`]: if there is no such model, or it has no chat template for `context="chat"`.
+            [`RunError`]: if the model or its tokenizer fails its check at loading, or does not fit on the device.
+        """
+        outcomes = self.stored_or_computed(traces)
+        fingerprint = self.fingerprint if outcomes else {}
+        return [
+            {
+                **({"reason": one.reason} if isinstance(one, ScoringFailure) else self.answer(one)),
+                "scorer": fingerprint,
+            }
+            for one in outcomes
+        ]
+
+    def answer(self, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer of `__call__`, without `scorer`, from what the ledger stores: the same, but for scorers that
+        store another form."""
+        return stored
+
+    def keys(self, trace: Trace) -> Sequence[str]:
+        """Keys of the ledger under which the scores of a trace may stand. New ones are stored under the first."""
+        seen = [trace.question, trace.steps, trace.closing, trace.answer]
+        return [ledger_key(type(self).__name__, self.stored_under, *seen)]
+
+    def stored_or_computed(self, traces: Sequence[Trace]) -> list[Mapping[str, Any] | ScoringFailure]:
+        """What the ledger stores of each trace, in order; what it did not hold is computed first. Errors as in
+        `__call__`."""
+        ledger = open_ledger("scores")
+        keys = [self.keys(trace) for trace in traces]
+        outcomes: dict[int, Mapping[str, Any] | ScoringFailure] = {}
+        for index, places in enumerate(keys):
+            stored = next((value for key in places if (value := ledger.get(key)) is not None), None)
+            if stored is not None:
+                outcomes[index] = stored
+        unknown = [index for index in range(len(traces)) if index not in outcomes]
+        if unknown:
+            for computed in self.compute([traces[index] for index in unknown], *self.load()):
+                found = {unknown[place]: outcome for place, outcome in computed.items()}
+                ledger.keep({keys[at][0]: one for at, one in found.items() if not isinstance(one, ScoringFailure)})
+                outcomes |= found
+        return [outcomes[index] for index in range(len(traces))]
 
     def load(self) -> tuple[TraceTokenizer, ScoringModel]:
         """Tokenizer and model in this process."""
@@ -87,6 +137,19 @@ class ScoringSetup(PlacedModel):
         identity, (device, dtype) = self.identity, self.placement()
         return load(identity.path, identity.commit, self.context, dtype, device, self.attn_implementation)
 
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """Everything that the scores depend on, apart from the trace, as records hold it."""
+        kernel = {"attn_implementation": self.attn_implementation} if self.attn_implementation else {}
+        shared = {one.name for one in fields(ModelScorer)}
+        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in shared}
+        return {**super().fingerprint, **kernel, "context": self.context, **own, "version": self.version}
+
+    @property
+    def batch_tokens(self) -> int:
+        """Most tokens that share a forward pass, padding counted; with one, every text goes alone."""
+        return 1 if self.deterministic else self.max_batch_tokens
+
     def __getstate__(self) -> dict[str, Any]:
         return {**{one.name: getattr(self, one.name) for one in fields(self)}, "version": self.version}
 
@@ -94,52 +157,3 @@ class ScoringSetup(PlacedModel):
         for name, value in state.items():
             if name != "version":
                 object.__setattr__(self, name, value)
-
-
-@dataclass(frozen=True)
-class ModelScorer(ScoringSetup, ABC):
-    """The scores of a trace go to the ledger as soon as they are known, under everything that they depend on: the
-    trace, the model, the numbers it computes in, and every field of a subclass. A trace that is there needs no model.
-
-    Args:
-        model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation, deterministic:
-            As [`ScoringSetup`] has them.
-    """
-
-    @abstractmethod
-    def compute(
-        self, traces: Sequence[Trace], tokenizer: TraceTokenizer, model: ScoringModel
-    ) -> Iterator[Mapping[int, Mapping[str, Any] | ScoringFailure]]:
-        """The answers about traces by their positions, as soon as they are known, those of one forward pass at once:
-        `{"scores": {name: [one value per step]}, …anything for the record}` as JSON holds it, or a failure."""
-
-    def __call__(self, traces: Sequence[Trace]) -> list[dict[str, Any]]:
-        """Answers in order, each with `scorer`, the `fingerprint`: from the ledger where a trace was scored before.
-
-        Raises:
-            [`UsageError`]: if there is no such model, or it has no chat template for `context="chat"`.
-            [`RunError`]: if the model or its tokenizer fails its check at loading, or does not fit on the device.
-        """
-        ledger = open_ledger("scores")
-        keys = [self._key(trace) for trace in traces]
-        answers = {index: answer for index, key in enumerate(keys) if (answer := ledger.get(key)) is not None}
-        unknown = [index for index in range(len(traces)) if index not in answers]
-        if unknown:
-            for outcomes in self.compute([traces[index] for index in unknown], *self.load()):
-                found = {unknown[place]: outcome for place, outcome in outcomes.items()}
-                failed = {at: {"reason": one.reason} for at, one in found.items() if isinstance(one, ScoringFailure)}
-                scored = {at: one for at, one in found.items() if not isinstance(one, ScoringFailure)}
-                ledger.keep({keys[index]: answer for index, answer in scored.items()})
-                answers |= failed | scored
-        return [{**answers[index], "scorer": self.fingerprint} for index in range(len(traces))]
-
-    @property
-    def fingerprint(self) -> dict[str, Any]:
-        """Everything that the scores depend on beside the trace, as the record tells it."""
-        shared = {one.name for one in fields(ScoringSetup)}
-        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in shared}
-        return {**super().fingerprint, **own, "version": self.version}
-
-    def _key(self, trace: Trace) -> str:
-        seen = [trace.question, trace.steps, trace.closing, trace.answer]
-        return ledger_key(type(self).__name__, self.stored_under, *seen)

@@ -41,7 +41,7 @@ class ReferenceScorer(ModelScorer):
 
     Args:
         model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation, deterministic:
-            As [`ScoringSetup`] has them; the authors' context is `"raw"`, their dtype `"bfloat16"`.
+            As [`ModelScorer`] has them; the authors' context is `"raw"`, their dtype `"bfloat16"`.
         max_context (`int`, *optional*):
             Most tokens that the model sees at once; its own context by default. A longer trace is seen in overlapping
             windows, which their code does not have.

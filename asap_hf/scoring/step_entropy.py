@@ -35,7 +35,7 @@ class StepEntropyScorer(ModelScorer):
 
     Args:
         model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation, deterministic:
-            As [`ScoringSetup`] has them.
+            As [`ModelScorer`] has them.
         max_context (`int`, *optional*):
             Most tokens that the model sees at once, 16 or more; its own context by default. A longer trace is seen in
             overlapping windows.

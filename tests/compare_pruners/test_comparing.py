@@ -161,11 +161,11 @@ def test_scores_are_made_once_a_trace_and_their_time_is_told_for_all_who_need_th
     """And the ledger of the operator is neither read, which would make a method look quick, nor written."""
     scorer = SurprisalScorer(comparison.tokenizer, dtype="float32", device="cpu")
     made: list[str] = []
-    compute = SurprisalScorer._compute
+    compute = SurprisalScorer.compute
     monkeypatch.setattr(
         SurprisalScorer,
-        "_compute",
-        lambda self, some: made.extend(one.question for one in some) or compute(self, some),
+        "compute",
+        lambda self, some, *loaded: made.extend(one.question for one in some) or compute(self, some, *loaded),
     )
     pruners = {
         (name, ratio): IterativePruner(scorer, comparison.tokenizer, ratio=ratio, score=score)

@@ -169,13 +169,13 @@ def test_batches_that_do_not_fit_are_not_made_smaller(
 
 def test_stored_scores_of_another_machine_are_no_answer(wide: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scorer = replace(scorers(wide)["first token"], deterministic=True)
-    keys = {scorer._key(TRACES[0], False)}
+    keys = {scorer.keys(TRACES[0])[0]}
     monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
-    keys.add(scorer._key(TRACES[0], False))
+    keys.add(scorer.keys(TRACES[0])[0])
     monkeypatch.setattr(torch, "__version__", "0.1")
-    keys.add(scorer._key(TRACES[0], False))
+    keys.add(scorer.keys(TRACES[0])[0])
     assert len(keys) == 3
-    assert len({replace(scorer, deterministic=False)._key(TRACES[0], False)} | keys) == 4
+    assert len({replace(scorer, deterministic=False).keys(TRACES[0])[0]} | keys) == 4
 
 
 def test_the_kernel_of_attention_tells_stored_scores_apart(wide: str) -> None:
@@ -183,7 +183,7 @@ def test_the_kernel_of_attention_tells_stored_scores_apart(wide: str) -> None:
     eager = replace(plain, attn_implementation="eager")
     assert "attn_implementation" not in plain.fingerprint
     assert eager.fingerprint["attn_implementation"] == "eager"
-    assert plain._key(TRACES[0], False) != eager._key(TRACES[0], False)
+    assert plain.keys(TRACES[0])[0] != eager.keys(TRACES[0])[0]
 
 
 def test_a_run_gives_the_same_bytes_whatever_the_ledger_holds(
