@@ -28,12 +28,13 @@ class LeaveOneOutScorer(ModelScorer):
     after a removal: with hundreds of steps a trace that would be out of reach, and the ASAP paper does not either
     (Appendix A, "Baseline Details").
 
-    Three scores come from the same forward passes, higher meaning more important:
+    Two scores come from the same forward passes, higher meaning more important:
 
     - `spirit_loo`: PPL(w | without the step) - PPL(w | all), where w is everything but the step. SPIRIT's idea, that a
-      step matters if the rest becomes less likely without it, on the same tokens under both contexts.
-    - `spirit_chain`: PPL(everything but the step) - PPL(everything), SPIRIT's formula to the letter. The step's own
-      tokens are in the second term alone, so that a step that is itself surprising counts as unimportant.
+      step matters if the rest becomes less likely without it, on the same tokens under both contexts. SPIRIT's formula
+      to the letter, PPL(everything but the step) - PPL(everything), is not computed: the step's own tokens are in its
+      second term alone, so that a step that is itself surprising would count as unimportant. Former versions stored
+      it as `spirit_chain`; such answers are read, and that score is left out.
     - `pir`: log PPL(A | without the step) - log PPL(A | all), where A is the answer. LIMOPro's own formula was not
       seen; it also spares steps by their type, which is not done here.
 
@@ -46,7 +47,7 @@ class LeaveOneOutScorer(ModelScorer):
 
     Args:
         model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation, deterministic:
-            As [`ScoringSetup`] has them.
+            As [`ModelScorer`] has them.
         window (`int`, *optional*):
             Look at only so many tokens of reasoning after the step, with the answer right behind them (under both
             contexts); by default at all. A rough approximation, which the record names: it may rank the steps
@@ -74,6 +75,10 @@ class LeaveOneOutScorer(ModelScorer):
         at_once = BATCH_TOKENS if self.deterministic else self.max_batch_tokens
         found = leave_one_out(traces, tokenizer, model, self.window, self.include_answer, at_once)
         return ({index: outcome} for index, outcome in found)
+
+    def answer(self, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The stored answer without `spirit_chain`, which former versions computed."""
+        return {**stored, "scores": {name: one for name, one in stored["scores"].items() if name != "spirit_chain"}}
 
 
 Outcome = dict[str, Any] | ScoringFailure
@@ -190,23 +195,21 @@ def _passes(text: _Text, window: int | None) -> list[tuple[int, int, int, bool]]
 
 
 def _scores(text: _Text, base: Values, pairs: dict[int, tuple[Values, Values]]) -> Outcome:
-    """The three scores of each step from the surprisals of what follows it, without it and with it."""
+    """The scores of each step from the surprisals of what follows it, without it and with it."""
     from .token_scores import rounded
 
     count = len(text.bounds) - 1
-    loo, chain, answer = np.zeros(count), np.zeros(count), np.zeros(count)
+    loo, answer = np.zeros(count), np.zeros(count)
     for step, (begin, after) in enumerate(zip(text.bounds, text.bounds[1:], strict=False)):
         if begin == after:
             continue
         without, all_there = pairs.get(step, (np.zeros(0), np.zeros(0)))
         own = base[begin - text.bounds[0] : after - text.bounds[0]]
         rest, others = base.sum() - own.sum(), max(len(base) - len(own), 1)
-        rest_without = np.exp((rest + without.sum() - all_there.sum()) / others)
-        loo[step] = rest_without - np.exp(rest / others)
-        chain[step] = rest_without - np.exp(base.mean())
+        loo[step] = np.exp((rest + without.sum() - all_there.sum()) / others) - np.exp(rest / others)
         if text.answer_length:
             answer[step] = without[-text.answer_length :].mean() - all_there[-text.answer_length :].mean()
-    scores = {"spirit_loo": loo, "spirit_chain": chain} | ({"pir": answer} if text.include_answer else {})
+    scores = {"spirit_loo": loo} | ({"pir": answer} if text.include_answer else {})
     if not all(np.isfinite(values).all() for values in scores.values()):
         return ScoringFailure("not_finite")
     return {"scores": {name: list(rounded(values)) for name, values in scores.items()}}

@@ -70,7 +70,7 @@ def naive(model: str, trace: Trace, window: int | None, include_answer: bool) ->
 
     closing, answer = parts[-2:] if include_answer else ([], [])
     reasoning = parts[:-2]
-    scores: dict[str, list[float]] = {"spirit_loo": [], "spirit_chain": [], "pir": []}
+    scores: dict[str, list[float]] = {"spirit_loo": [], "pir": []}
     for step in range(len(reasoning)):
         before, own = list(chain(*reasoning[:step])), reasoning[step]
         after = list(chain(*reasoning[step + 1 :]))[:window]
@@ -84,8 +84,7 @@ def naive(model: str, trace: Trace, window: int | None, include_answer: bool) ->
         others = [*whole[: len(before)], *whole[len(before) + len(own) :]]
         rest_without = math.exp((sum(others) + sum(without) - sum(all_there)) / len(others))
         scores["spirit_loo"].append(rest_without - ppl(others))
-        scores["spirit_chain"].append(rest_without - ppl(whole))
-    return scores if include_answer else {name: scores[name] for name in ("spirit_loo", "spirit_chain")}
+    return scores if include_answer else {"spirit_loo": scores["spirit_loo"]}
 
 
 def assert_close(ours: dict[str, Any], expected: dict[str, list[float]]) -> None:
@@ -155,13 +154,13 @@ def test_equal_steps_have_their_own_scores(tiny: str) -> None:
 def test_a_step_that_owns_no_token_scores_nothing(tiny: str) -> None:
     trace = Trace("q", ("a\n\n", "", "b\n\n", "c"), "x")
     scores = scorer(tiny)([trace])[0]["scores"]
-    assert [values[1] for values in scores.values()] == [0.0, 0.0, 0.0]
+    assert [values[1] for values in scores.values()] == [0.0, 0.0]
     assert all(values[0] != 0.0 for values in scores.values())
 
 
 def test_one_step_alone(tiny: str) -> None:
     [with_answer] = scorer(tiny)([Trace("q", ("Only this.",), "x")])
-    assert [len(values) for values in with_answer["scores"].values()] == [1, 1, 1]
+    assert [len(values) for values in with_answer["scores"].values()] == [1, 1]
     [alone] = scorer(tiny, include_answer=False)([Trace("q", ("Only this.",), "x")])
     assert alone["scores"]["spirit_loo"] == [0.0]
 

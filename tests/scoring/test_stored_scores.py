@@ -117,6 +117,17 @@ def test_where_the_last_digit_counts_two_scores_are_not_taken_from_five(monkeypa
     assert len(asked) == 1
 
 
+@pytest.mark.usefixtures("_no_model")
+def test_a_score_that_is_no_longer_computed_is_left_out_of_stored_answers() -> None:
+    stored = {"scores": {"spirit_loo": [0.5, 0.25], "spirit_chain": [-1.0, 2.0], "pir": [0.125, 0.0]}}
+    open_ledger("scores").put(KEYS[LeaveOneOutScorer], stored)
+    [answer] = scorer(LeaveOneOutScorer)([TRACE])
+    assert {name: one for name, one in answer.items() if name != "scorer"} == {
+        "scores": {"spirit_loo": [0.5, 0.25], "pir": [0.125, 0.0]}
+    }
+    assert answer["scorer"]["include_answer"] is True
+
+
 @pytest.mark.parametrize("all_scores", [True, False])
 def test_what_is_stored_is_what_was_computed(tiny: str, all_scores: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     one = SurprisalScorer(tiny, context="raw", dtype="float32", all_scores=all_scores)
