@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from itertools import groupby, pairwise
+from typing import Protocol
 
 from .code_lines import Kind
 from .code_runs import kinds_in_context
@@ -18,11 +18,30 @@ DEFAULT_SPLITTER = "code"
 SPLITTING_VERSION = "2"
 
 
+class Splitter(Protocol):
+    r"""A function that cuts a reasoning into steps: text in, the steps out, which joined are the text again.
+
+    Example:
+        >>> from asap_hf import Trace
+        >>> def split_lines(text: str) -> tuple[str, ...]:
+        ...     return tuple(text.splitlines(keepends=True))
+        >>> Trace("What is 2 + 3?", split_lines("Let me add.\nThat is 5."), "5").texts
+        ('Let me add.', 'That is 5.')
+    """
+
+    def __call__(self, text: str) -> tuple[str, ...]: ...
+
+
 def split_steps(text: str, splitter: str = DEFAULT_SPLITTER) -> tuple[str, ...]:
-    """The steps of `text`, each with the blank lines that follow it.
+    r"""The steps of `text`, each with the blank lines that follow it.
 
     Raises:
         `ValueError`: if no splitter has that name.
+
+    Example:
+        >>> from asap_hf import split_steps
+        >>> split_steps("Let me add.\n\nThat is 5.")
+        ('Let me add.\n\n', 'That is 5.')
     """
     if splitter not in SPLITTERS:
         raise ValueError(f"there is no splitter {splitter!r}; there are {', '.join(SPLITTERS)}")
@@ -81,4 +100,4 @@ def _blocks(lines: list[str], filled: list[int]) -> dict[int, int | None]:
     return blocks
 
 
-SPLITTERS: dict[str, Callable[[str], tuple[str, ...]]] = {"paper": split_paper, "code": split_code}
+SPLITTERS: dict[str, Splitter] = {"paper": split_paper, "code": split_code}
