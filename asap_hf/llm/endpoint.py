@@ -59,6 +59,12 @@ class EndpointGenerator(Generator):
         [`UsageError`]: if the arguments do not fit together; when called, if there is no key, the provider does not
         know
             the model, or `HF_HUB_OFFLINE` is set.
+
+    Example:
+        >>> from asap_hf import EndpointGenerator
+        >>> generator = EndpointGenerator("deepseek-chat", base_url="https://llm.example/v1", api_key_env="LLM_KEY")
+        >>> (generator.max_concurrency, generator.usage.calls)
+        (32, 0)
     """
 
     base_url: str | None = None

@@ -38,6 +38,18 @@ class Generator(ABC):
 
     Raises:
         [`UsageError`]: if there is a `max_cost` and no price, or one of them is negative or no number.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from asap_hf import Completion, Generator, Request
+        >>> @dataclass(frozen=True)
+        ... class Echo(Generator):
+        ...     def generate(self, requests, done):
+        ...         for index, request in enumerate(requests):
+        ...             done(index, Completion(request.messages[-1]["content"], prompt_tokens=2, completion_tokens=2))
+        >>> [answer] = Echo("echo")([Request(({"role": "user", "content": "Hello"},), temperature=0.0)])
+        >>> answer.text
+        'Hello'
     """
 
     model: str

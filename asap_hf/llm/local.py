@@ -58,6 +58,12 @@ class TransformersGenerator(Generator):
 
     Raises:
         [`UsageError`]: on first use, if the model cannot be loaded or has no chat template.
+
+    Example:
+        >>> from asap_hf import TransformersGenerator
+        >>> generator = TransformersGenerator("embedded", dtype="float32")
+        >>> (generator.batch_size, generator.seed)
+        (8, 0)
     """
 
     revision: str | None = None

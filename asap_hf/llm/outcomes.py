@@ -27,6 +27,12 @@ class Request:
             an answer that cannot be used too.
         schema (`dict`, *optional*):
             JSON schema that the answer must satisfy, for engines that can be held to one. Not a promise: validate.
+
+    Example:
+        >>> from asap_hf import Request
+        >>> request = Request(({"role": "user", "content": "What is 2 + 3?"},), temperature=0.0)
+        >>> (request.max_tokens, request.attempt)
+        (4096, 0)
     """
 
     messages: tuple[dict[str, str], ...]
@@ -47,7 +53,13 @@ class Request:
 class Completion:
     """What the model answered, without any separate reasoning part. `from_ledger` is true where nothing was bought:
     the answer was stored, or another request of the same call was the same. `finish_reason` is the engine's word:
-    `stop`, `length` where `max_tokens` or the context cut it off, …"""
+    `stop`, `length` where `max_tokens` or the context cut it off, …
+
+    Example:
+        >>> from asap_hf import Completion
+        >>> Completion("That is 5.", prompt_tokens=9, completion_tokens=5).finish_reason
+        'stop'
+    """
 
     text: str
     prompt_tokens: int = 0
@@ -69,6 +81,11 @@ class Failure:
             does. Every other failure is forgotten, and running again asks again.
         prompt_tokens, completion_tokens (`int`, *optional*, defaults to 0):
             Of that answer.
+
+    Example:
+        >>> from asap_hf import Failure
+        >>> Failure("http_503: the server is busy").answered
+        False
     """
 
     reason: str

@@ -54,6 +54,12 @@ class VLLMGenerator(Generator):
     Raises:
         [`UsageError`]: on first use, if vLLM is not installed, or refuses the model or the arguments.
         [`RunError`]: if the engine does not start, or dies. What had been answered is in the ledger.
+
+    Example:
+        >>> from asap_hf import VLLMGenerator
+        >>> generator = VLLMGenerator("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", tensor_parallel_size=2)
+        >>> (generator.dtype, generator.gpu_memory_utilization)
+        ('bfloat16', 0.9)
     """
 
     revision: str | None = None

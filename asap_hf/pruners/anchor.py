@@ -20,7 +20,7 @@ _FORMER_DIRECT_MAX_TOKENS = 2048
 
 @dataclass(frozen=True)
 class AnchorPruner(Pruner):
-    """Anchor-guided pruning.
+    r"""Anchor-guided pruning.
 
     The LLM first writes a direct chain of thought from question and answer, then says which of the original steps that
     anchor needs. An answer that is empty, was cut, or is not accepted by Algorithm 1 is asked for again, with sampling
@@ -61,6 +61,14 @@ class AnchorPruner(Pruner):
         direct_prompt, prune_prompt (`str`, *optional*):
             The words to ask with. The text itself is the field, so that changing it changes the fingerprint. An empty
             `prune_prompt` stands for the mode's own.
+
+    Example:
+        >>> from asap_hf import AnchorPruner, EndpointGenerator, Trace
+        >>> pruner = AnchorPruner(EndpointGenerator("deepseek-chat", base_url="http://localhost:8000"), mode="select")
+        >>> trace = Trace("What is 2 + 3?", ("Let me add.\n\n", "That is 5."), "5")
+        >>> request = pruner.direct_request(trace)
+        >>> (pruner.name, request.temperature, trace.question in request.messages[0]["content"])
+        ('anchor_select', 0.0, True)
     """
 
     generator: Generator

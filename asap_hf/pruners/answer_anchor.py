@@ -18,7 +18,7 @@ _WORD_OR_SIGN = re.compile(r"\w+|[^\w\s]")
 
 @dataclass(frozen=True)
 class AnswerAnchorPruner(Pruner):
-    """Keep the part of the reasoning that shares most with the final answer.
+    r"""Keep the part of the reasoning that shares most with the final answer.
 
     Where the paper asks an LLM for a direct chain of thought as the anchor (§3.2), this takes the answer's code (its
     whole text, if it holds no fenced code). A step's overlap is the share of its words that stand in the anchor; the
@@ -31,6 +31,13 @@ class AnswerAnchorPruner(Pruner):
             a tokenizer. Ours, measured by `bench/retention.py --keep 0.2,0.25,0.5`: more than stage 2's budget loses
             part of what the anchor gains, since stage 2 then removes steps that stand in the answer. That
             measure is the likelihood of the answer's code, so it favours steps that contain it.
+
+    Example:
+        >>> from asap_hf import AnswerAnchorPruner, Trace
+        >>> steps = ("Hmm, wait.\n\n", "print(n) prints it.\n\n", "Maybe so.")
+        >>> [pruning] = AnswerAnchorPruner(keep=0.5).prune([Trace("Print n.", steps, "print(n)")])
+        >>> pruning.trace.texts
+        ('print(n) prints it.',)
     """
 
     keep: float = 0.25

@@ -23,7 +23,7 @@ def asap(
     splitter: str = DEFAULT_SPLITTER,
     deterministic: bool = False,
 ) -> Sequential:
-    """Anchor-guided pruning, then surprisal-based refining.
+    r"""Anchor-guided pruning, then surprisal-based refining.
 
     Args:
         scorer (`str`, *optional*, defaults to `"embedded"`):
@@ -44,6 +44,15 @@ def asap(
             How reasoning is cut into steps; `"paper"` cuts at blank lines.
         deterministic (`bool`, *optional*, defaults to `False`):
             Scores the same to the last bit whatever is scored beside a trace; see [`SurprisalScorer`].
+
+    Example:
+        >>> from datasets import Dataset
+        >>> from asap_hf import asap
+        >>> reasoning = "<think>\nLet me add.\n\nHmm, wait.\n\n2 + 3 is 5.\n</think>\n\n2 + 3 is 5."
+        >>> rows = Dataset.from_dict({"prompt": ["What is 2 + 3?"], "completion": [reasoning]})
+        >>> [row] = rows.map(asap("embedded", ratio=0.5), batched=True)
+        >>> (row["ok"], row["kept"])
+        (True, [2])
     """
     if max_tokens is None and ratio is None:
         max_tokens = 4096

@@ -18,7 +18,7 @@ from ..traces.trace import Trace
 
 @dataclass(frozen=True)
 class Pruning:
-    """What a pruner decided about one trace.
+    r"""What a pruner decided about one trace.
 
     Args:
         trace ([`Trace`]):
@@ -36,6 +36,13 @@ class Pruning:
         conditioned (`tuple[str, str]`, *optional*):
             What the prompt of the row says before and after the user's own message, where a method trains a model to
             be told how short to think.
+
+    Example:
+        >>> from asap_hf import Pruning, Trace
+        >>> trace = Trace("What is 2 + 3?", ("Wait.\n\n", "That is 5."), "5")
+        >>> pruning = Pruning(trace.select([1]), record={"removed": 1})
+        >>> (pruning.trace.kept, pruning.reason)
+        ((1,), '')
     """
 
     trace: Trace
@@ -47,7 +54,7 @@ class Pruning:
 
 
 class Pruner(ABC):
-    """A pruner is its hyperparameters: subclasses are frozen dataclasses whose fields are the whole identity.
+    r"""A pruner is its hyperparameters: subclasses are frozen dataclasses whose fields are the whole identity.
 
     Models and clients are made on first use, in the process that uses them, and are never pickled; `version` stands in
     the pickled state, so that `datasets` computes the same fingerprint in every process and another one when the same
@@ -55,6 +62,18 @@ class Pruner(ABC):
 
     As a function over a batch of rows it is what `Dataset.map(pruner, batched=True)` and `IterableDataset.map` expect.
     With `num_proc`, each process loads its own model and computes in one thread; batches in one process are faster.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from asap_hf import Pruner, Pruning
+        >>> @dataclass(frozen=True)
+        ... class FirstSteps(Pruner):
+        ...     count: int
+        ...     def prune(self, traces):
+        ...         return [Pruning(trace.select(range(min(self.count, len(trace.steps))))) for trace in traces]
+        >>> batch = {"prompt": ["2 + 3?"], "completion": ["<think>That is 5.\n\nWait.</think>5"]}
+        >>> FirstSteps(1)(batch)["completion"]
+        ['<think>That is 5.</think>5']
     """
 
     version = "1"
@@ -165,6 +184,12 @@ class Sequential(Pruner):
 
     Raises:
         [`UsageError`]: if no splitter has that name.
+
+    Example:
+        >>> from asap_hf import AnswerAnchorPruner, Sequential, keep_last
+        >>> pruner = Sequential((AnswerAnchorPruner(keep=0.5), keep_last("embedded", ratio=0.25)))
+        >>> pruner.name
+        'answer_anchor+keep_last'
     """
 
     stages: tuple[Pruner, ...]

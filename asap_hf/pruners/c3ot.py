@@ -48,6 +48,12 @@ class C3oTPruner(Pruner):
             Number of the first attempt: raise it to ask anew where earlier attempts are in the ledger.
         prompt (`str`, *optional*):
             The words to ask with. The text itself is the field, so that changing it changes the fingerprint.
+
+    Example:
+        >>> from asap_hf import C3oTPruner, EndpointGenerator
+        >>> pruner = C3oTPruner(EndpointGenerator("gpt-4", base_url="http://localhost:8000"))
+        >>> (pruner.name, pruner.before, pruner.conditions)
+        ('c3ot', '[short] ', True)
     """
 
     generator: Generator

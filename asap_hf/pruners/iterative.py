@@ -17,7 +17,7 @@ from .selection import Selection, select_by_budget
 
 @dataclass(frozen=True)
 class IterativePruner(ScoredPruner):
-    """Remove the steps with the lowest score until a token budget holds (Algorithm 2).
+    r"""Remove the steps with the lowest score until a token budget holds (Algorithm 2).
 
     The record of a row holds every score, the order of removal and the length after each removal, so that another
     budget needs neither a model nor a tokenizer.
@@ -27,6 +27,13 @@ class IterativePruner(ScoredPruner):
             As [`ScoredPruner`] has them.
         name (`str`, *optional*, defaults to `"iterative"`):
             The word for it in records and tables: a baseline that is Algorithm 2 on another score has its own.
+
+    Example:
+        >>> from asap_hf import IterativePruner, SurprisalScorer, Trace
+        >>> trace = Trace("What is 2 + 3?", ("Let me add.\n\n", "Hmm, so let me see.\n\n", "That is 5."), "5")
+        >>> [pruning] = IterativePruner(SurprisalScorer("embedded"), "embedded", max_tokens=12).prune([trace])
+        >>> (pruning.record["budget"], pruning.record["tokens"] <= 12, pruning.trace.kept == trace.kept)
+        (12, True, False)
     """
 
     name: str = "iterative"

@@ -19,10 +19,17 @@ class PositionScorer:
 
 
 def keep_last(tokenizer: str, max_tokens: int | None = None, ratio: float | None = None) -> IterativePruner:
-    """Algorithm 2 on positions, which removes from the front; `keep_last` in records. Not in the paper.
+    r"""Algorithm 2 on positions, which removes from the front; `keep_last` in records. Not in the paper.
 
     Args:
         tokenizer, max_tokens, ratio:
             As [`IterativePruner`] has them.
+
+    Example:
+        >>> from asap_hf import Trace, keep_last
+        >>> trace = Trace("What is 2 + 3?", ("Let me add.\n\n", "Wait.\n\n", "That is 5."), "5")
+        >>> [pruning] = keep_last("embedded", max_tokens=5).prune([trace])
+        >>> pruning.trace.texts
+        ('That is 5.',)
     """
     return IterativePruner(PositionScorer(), tokenizer, max_tokens, ratio, score="position", name="keep_last")

@@ -16,7 +16,7 @@ from .scored import ScoredPruner
 
 @dataclass(frozen=True)
 class KnapsackPruner(ScoredPruner):
-    """Keep the steps with the greatest total score that fit a token budget ([`select_by_value`]).
+    r"""Keep the steps with the greatest total score that fit a token budget ([`select_by_value`]).
 
     Not in the paper. The record holds every score, and of the outcome `tokens` and `value`. There is no order of
     removal, as a smaller budget may keep a step that a larger one leaves out: for another budget prune the traces
@@ -27,6 +27,13 @@ class KnapsackPruner(ScoredPruner):
             As [`ScoredPruner`] has them.
         name (`str`, *optional*, defaults to `"knapsack"`):
             The word for it in records and tables.
+
+    Example:
+        >>> from asap_hf import KnapsackPruner, SurprisalScorer, Trace
+        >>> trace = Trace("What is 2 + 3?", ("Let me add.\n\n", "Wait.\n\n", "That is 5."), "5")
+        >>> [pruning] = KnapsackPruner(SurprisalScorer("embedded"), "embedded", max_tokens=9).prune([trace])
+        >>> (pruning.record["tokens"] <= 9, pruning.record["value"] > 0)
+        (True, True)
     """
 
     name: str = "knapsack"

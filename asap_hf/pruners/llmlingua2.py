@@ -70,6 +70,12 @@ class LLMLingua2Pruner(WordPruner):
         deterministic (`bool`, *optional*, defaults to `False`):
             As [`ModelScorer`] has it. Windows share a forward pass all the same, 50 of one trace and never others';
             where they do not fit into memory so, the run ends.
+
+    Example:
+        >>> from asap_hf import LLMLingua2Pruner
+        >>> pruner = LLMLingua2Pruner("embedded", ratio=0.5)
+        >>> (pruner.name, pruner.model_name_or_path)
+        ('llmlingua2', 'microsoft/llmlingua-2-xlm-roberta-large-meetingbank')
     """
 
     tokenizer: str

@@ -109,6 +109,14 @@ def is_ordered_match(
     """PatternMatch of Algorithm 1: the verdict of [`align`], without the search for what a failing step is closest to.
 
     Arguments and errors as there; no coarse step at all is `True`, as in the paper's loop.
+
+    Example:
+        >>> from asap_hf import is_ordered_match
+        >>> steps = ("Let me add 2 and 3.", "Wait.", "That is 5.")
+        >>> is_ordered_match(steps, ["Let me add 2, 3.", "That is 5."])
+        True
+        >>> is_ordered_match(steps, ["That is 5.", "Wait."])
+        False
     """
     return _scan(origin, coarse, threshold, autojunk)[2] is None
 

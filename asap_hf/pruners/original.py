@@ -17,6 +17,13 @@ class OriginalPruner(Pruner):
     Args:
         before, after (`str`, *optional*, defaults to `""`):
             What the prompt says before and after the user's message.
+
+    Example:
+        >>> from asap_hf import OriginalPruner, Trace
+        >>> trace = Trace("What is 2 + 3?", ("That is 5.",), "5")
+        >>> [pruning] = OriginalPruner(before="[long] ").prune([trace])
+        >>> (pruning.trace is trace, pruning.conditioned)
+        (True, ('[long] ', ''))
     """
 
     before: str = ""

@@ -7,7 +7,7 @@ from .scored import Scorer
 
 
 def pir(scorer: Scorer, tokenizer: str, max_tokens: int | None = None, ratio: float | None = None) -> IterativePruner:
-    """Algorithm 2 on log PPL(A | without the step) - log PPL(A | all); `pir` in records. Not in the ASAP paper.
+    r"""Algorithm 2 on log PPL(A | without the step) - log PPL(A | all); `pir` in records. Not in the ASAP paper.
 
     LIMOPro asks an LLM for the type of each step and removes none that carries the argument forward. That is left out
     here: any step can go. Its formula and code were not at hand.
@@ -17,5 +17,12 @@ def pir(scorer: Scorer, tokenizer: str, max_tokens: int | None = None, ratio: fl
             One that gives `pir`: [`LeaveOneOutScorer`], whose passes serve `spirit_loo`, too.
         tokenizer, max_tokens, ratio:
             As [`IterativePruner`] has them.
+
+    Example:
+        >>> from asap_hf import LeaveOneOutScorer, Trace, pir
+        >>> trace = Trace("What is the word?", ("It is a nice day.\n\n", "The word is kumquat."), "It is kumquat.")
+        >>> [pruning] = pir(LeaveOneOutScorer("embedded"), "embedded", max_tokens=8).prune([trace])
+        >>> pruning.trace.texts
+        ('The word is kumquat.',)
     """
     return IterativePruner(scorer, tokenizer, max_tokens, ratio, score="pir", name="pir")

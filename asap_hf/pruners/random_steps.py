@@ -34,12 +34,19 @@ class RandomScorer:
 def random_steps(
     tokenizer: str, max_tokens: int | None = None, ratio: float | None = None, seed: int = 42
 ) -> IterativePruner:
-    """Algorithm 2 on random numbers; `random` in records. Not in the paper.
+    r"""Algorithm 2 on random numbers; `random` in records. Not in the paper.
 
     Args:
         tokenizer, max_tokens, ratio:
             As [`IterativePruner`] has them.
         seed (`int`, *optional*, defaults to 42):
             See [`RandomScorer`].
+
+    Example:
+        >>> from asap_hf import Trace, random_steps
+        >>> trace = Trace("What is 2 + 3?", ("Let me add.\n\n", "Wait.\n\n", "That is 5."), "5")
+        >>> [pruning] = random_steps("embedded", ratio=0.5, seed=7).prune([trace])
+        >>> (pruning.reason, len(pruning.trace.steps) < 3)
+        ('', True)
     """
     return IterativePruner(RandomScorer(seed), tokenizer, max_tokens, ratio, score="random", name="random")

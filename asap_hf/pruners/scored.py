@@ -16,11 +16,23 @@ from .budget import budget_in_tokens, check_budget
 
 
 class Scorer(Protocol):
-    """Anything that gives every step of a trace one or several named scores. To be part of a pruner's identity it is a
-    frozen dataclass or the like; it may have `to_rank(rank)`, as [`Pruner`] has.
+    r"""Anything that gives every step of a trace one or several named scores. To be part of a pruner's identity it is
+    a frozen dataclass or the like; it may have `to_rank(rank)`, as [`Pruner`] has.
 
     Returns one mapping per trace, in order: `{"scores": {name: one number per step}, …anything for the record}`, or
     `{"reason": "code: detail"}` where a trace cannot be scored.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from asap_hf import IterativePruner, Trace
+        >>> @dataclass(frozen=True)
+        ... class LengthScorer:
+        ...     def __call__(self, traces):
+        ...         return [{"scores": {"length": [len(step) for step in trace.steps]}} for trace in traces]
+        >>> trace = Trace("What is 2 + 3?", ("Wait.\n\n", "It is 2 + 3 = 5."), "5")
+        >>> pruner = IterativePruner(LengthScorer(), "embedded", max_tokens=12, score="length")
+        >>> pruner.prune([trace])[0].trace.texts
+        ('It is 2 + 3 = 5.',)
     """
 
     def __call__(self, traces: Sequence[Trace]) -> Sequence[Mapping[str, Any]]: ...
@@ -28,7 +40,7 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class ScoredPruner(Pruner):
-    """Keep within a token budget the steps that a score speaks for; a subclass says which those are.
+    r"""Keep within a token budget the steps that a score speaks for; a subclass says which those are.
 
     Args:
         scorer (`Scorer`):
@@ -44,6 +56,18 @@ class ScoredPruner(Pruner):
         score_short (`bool`, *optional*, defaults to `True`):
             Score traces that fit the budget as they are. Algorithm 2 returns those before scoring; scoring them all
             the same makes a smaller budget free later.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> from asap_hf import Pruning, ScoredPruner, SurprisalScorer, Trace
+        >>> @dataclass(frozen=True)
+        ... class BestStepPruner(ScoredPruner):
+        ...     def choose(self, trace, scores, budget):
+        ...         return Pruning(trace.select([max(range(len(scores)), key=scores.__getitem__)]))
+        >>> trace = Trace("What is 2 + 3?", ("Let me add.\n\n", "That is 5."), "5")
+        >>> [pruning] = BestStepPruner(SurprisalScorer("embedded"), "embedded", ratio=0.5).prune([trace])
+        >>> (len(pruning.trace.steps), list(pruning.record["scores"])[0])
+        (1, 'first_token_surprisal')
     """
 
     scorer: Scorer

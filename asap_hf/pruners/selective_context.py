@@ -22,7 +22,7 @@ from .words import Spelling, steps_of_letters
 
 @dataclass(frozen=True)
 class SelectiveContextPruner(WordPruner):
-    """Drop the phrases with the least self-information (Li et al. 2023; Table 1, Appendix A).
+    r"""Drop the phrases with the least self-information (Li et al. 2023; Table 1, Appendix A).
 
     White space becomes single spaces; each sentence goes through the model alone; a phrase has the mean
     self-information of its tokens. With a budget, the most informative phrases stay that fit it to the token. Without
@@ -55,6 +55,13 @@ class SelectiveContextPruner(WordPruner):
             As [`ModelScorer`] has it. Sentences share a forward pass all the same, those of one trace and never
             others', in batches that `max_batch_tokens` does not change; a trace that does not fit into memory so has
             no scores.
+
+    Example:
+        >>> from asap_hf import SelectiveContextPruner, Trace
+        >>> trace = Trace("What is 2 + 3?", ("Let me add the two numbers.\n\n", "That is 5."), "5")
+        >>> [pruning] = SelectiveContextPruner("embedded", "embedded", max_tokens=6).prune([trace])
+        >>> (pruning.reason, pruning.record["tokens"] <= 6)
+        ('', True)
     """
 
     model_name_or_path: str

@@ -15,14 +15,21 @@ from .scored import Scorer
 def spirit_own(
     scorer: Scorer, tokenizer: str, max_tokens: int | None = None, ratio: float | None = None
 ) -> IterativePruner:
-    """Algorithm 2 on each step's own perplexity given all before it, exp of the mean surprisal of its tokens; the most
-    predictable step goes first. `spirit_own` in records.
+    r"""Algorithm 2 on each step's own perplexity given all before it, exp of the mean surprisal of its tokens; the
+    most predictable step goes first. `spirit_own` in records.
 
     Args:
         scorer (`Scorer`):
             One that gives `perplexity`: [`SurprisalScorer`]. One forward pass a trace, whatever the number of steps.
         tokenizer, max_tokens, ratio:
             As [`IterativePruner`] has them; a ratio of 0.5 in Appendix A.
+
+    Example:
+        >>> from asap_hf import SurprisalScorer, Trace, spirit_own
+        >>> trace = Trace("What is 2 + 3?", ("Let me add.\n\n", "Wait.\n\n", "That is 5."), "5")
+        >>> pruner = spirit_own(SurprisalScorer("embedded"), "embedded", ratio=0.5)
+        >>> (pruner.name, pruner.score, len(pruner.prune([trace])[0].trace.steps) < 3)
+        ('spirit_own', 'perplexity', True)
     """
     return IterativePruner(scorer, tokenizer, max_tokens, ratio, score="perplexity", name="spirit_own")
 
@@ -30,7 +37,7 @@ def spirit_own(
 def spirit_loo(
     scorer: Scorer, tokenizer: str, max_tokens: int | None = None, ratio: float | None = None
 ) -> IterativePruner:
-    """Algorithm 2 on what each step's absence does to the perplexity of the rest; the step that is missed least goes
+    r"""Algorithm 2 on what each step's absence does to the perplexity of the rest; the step that is missed least goes
     first. `spirit_loo` in records.
 
     Args:
@@ -38,5 +45,12 @@ def spirit_loo(
             One that gives `spirit_loo`: [`LeaveOneOutScorer`]. As many passes a trace as it has steps.
         tokenizer, max_tokens, ratio:
             As [`IterativePruner`] has them; a ratio of 0.5 in Appendix A.
+
+    Example:
+        >>> from asap_hf import LeaveOneOutScorer, Trace, spirit_loo
+        >>> trace = Trace("What is 2 + 3?", ("Let me add.\n\n", "Wait.\n\n", "That is 5."), "5")
+        >>> pruner = spirit_loo(LeaveOneOutScorer("embedded"), "embedded", ratio=0.5)
+        >>> (pruner.name, len(pruner.prune([trace])[0].trace.steps) < 3)
+        ('spirit_loo', True)
     """
     return IterativePruner(scorer, tokenizer, max_tokens, ratio, score="spirit_loo", name="spirit_loo")

@@ -31,7 +31,7 @@ def step_entropy(
 
 @dataclass(frozen=True)
 class StepEntropyPruner(Pruner):
-    """The step-entropy paper's own rule: replace a share of the *steps*, those of the lowest entropy, by a mark.
+    r"""The step-entropy paper's own rule: replace a share of the *steps*, those of the lowest entropy, by a mark.
 
     At least one step stays. Of equal entropies the earlier step goes first. Two differences from the released code:
     equal steps are told apart, and what separates two steps stays (it joins them with nothing between).
@@ -45,6 +45,13 @@ class StepEntropyPruner(Pruner):
             What stands in the place of each pruned step; the steps simply go where it is empty.
         score (`str`, *optional*, defaults to `"step_entropy"`):
             `"step_entropy_released"` is what the authors' code computes.
+
+    Example:
+        >>> from asap_hf import StepEntropyPruner, StepEntropyScorer, Trace
+        >>> trace = Trace("What is 2 + 3?", ("Let me add the two of them.\n\n", "That is 5."), "5")
+        >>> [pruning] = StepEntropyPruner(StepEntropyScorer("embedded"), kappa=0.5).prune([trace])
+        >>> pruning.trace.reasoning.count("[SKIP]")
+        1
     """
 
     scorer: Scorer

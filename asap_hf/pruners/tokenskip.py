@@ -48,6 +48,12 @@ class TokenSkipPruner(Pruner):
         model_name_or_path, revision, force_tokens, force_reserve_digit, drop_consecutive, max_length, own_ends, dtype,
         device, deterministic:
             As [`LLMLingua2Pruner`] has them.
+
+    Example:
+        >>> from asap_hf import TokenSkipPruner, Trace
+        >>> pruner = TokenSkipPruner("embedded", ratio=0.7)
+        >>> pruner.told_ratio(Trace("What is 2 + 3?", ("That is 5.",), "5"))
+        0.7
     """
 
     tokenizer: str

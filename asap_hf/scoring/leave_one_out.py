@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LeaveOneOutScorer(ModelScorer):
-    """Leaves out each step of a trace in turn, once, and looks at the likelihood of the rest. Nothing is scored again
+    r"""Leaves out each step of a trace in turn, once, and looks at the likelihood of the rest. Nothing is scored again
     after a removal: with hundreds of steps a trace that would be out of reach, and the ASAP paper does not either
     (Appendix A, "Baseline Details").
 
@@ -56,6 +56,14 @@ class LeaveOneOutScorer(ModelScorer):
         include_answer (`bool`, *optional*, defaults to `True`):
             Whether `</think>` and the answer are part of what follows. Inferred: the papers do not say. Without it
             there is no `pir`.
+
+    Example:
+        >>> from asap_hf import LeaveOneOutScorer, Trace
+        >>> steps = ("It is a nice day.\n\n", "The secret word is kumquat.")
+        >>> [answer] = LeaveOneOutScorer("embedded")([Trace("What is the word?", steps, "It is kumquat.")])
+        >>> first, second = answer["scores"]["pir"]
+        >>> first < second
+        True
     """
 
     window: int | None = None

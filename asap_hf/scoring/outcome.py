@@ -33,6 +33,12 @@ class StepScores:
         question_cut (`int`):
             Tokens in the middle of the question that the model did not see; above 0 only where the trace is longer
             than the context and the question fills more than half of it.
+
+    Example:
+        >>> from asap_hf import StepScores
+        >>> scores = StepScores((0.5, 2.0), (1.0, 1.5), (), (), (), tokens=12, windows=1)
+        >>> scores.first_token_surprisal[1]
+        2.0
     """
 
     first_token_surprisal: tuple[float, ...]
@@ -47,12 +53,17 @@ class StepScores:
 
 @dataclass(frozen=True)
 class ScoringFailure:
-    """Why a trace has no scores. Never stored, so that running again tries again.
+    r"""Why a trace has no scores. Never stored, so that running again tries again.
 
     Args:
         reason (`str`):
             `not_encodable` (the text is no valid Unicode), `out_of_memory` (the trace does not fit even alone),
             `not_finite` (the model gave NaN or infinity) or `nothing_before` (the first token has no context).
+
+    Example:
+        >>> from asap_hf import ScoringFailure, SurprisalScorer, Trace
+        >>> SurprisalScorer("embedded").score([Trace("What is 2 + 3?", ("half a pair: \ud800",), "5")])
+        [ScoringFailure(reason='not_encodable')]
     """
 
     reason: str

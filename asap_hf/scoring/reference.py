@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReferenceScorer(ModelScorer):
-    """`first_token_surprisal` of every step, read where the authors' code reads it, in nats.
+    r"""`first_token_surprisal` of every step, read where the authors' code reads it, in nats.
 
     It differs from [`SurprisalScorer`] in two things, both of which may change which steps are kept:
 
@@ -45,6 +45,13 @@ class ReferenceScorer(ModelScorer):
         max_context (`int`, *optional*):
             Most tokens that the model sees at once; its own context by default. A longer trace is seen in overlapping
             windows, which their code does not have.
+
+    Example:
+        >>> from asap_hf import ReferenceScorer, Trace
+        >>> scorer = ReferenceScorer("embedded", context="raw", dtype="bfloat16")
+        >>> [answer] = scorer([Trace("What is 2 + 3?", ("Let me add.\n\n", "That is 5."), "5")])
+        >>> len(answer["scores"]["first_token_surprisal"])
+        2
     """
 
     max_context: int | None = None

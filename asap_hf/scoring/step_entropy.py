@@ -24,7 +24,7 @@ _LEAST_CONTEXT = 16
 
 @dataclass(frozen=True)
 class StepEntropyScorer(ModelScorer):
-    """Two scores of every step from one forward pass, both in nats and the lower the sooner to be pruned:
+    r"""Two scores of every step from one forward pass, both in nats and the lower the sooner to be pruned:
 
     - `step_entropy`: the *sum* over the step's tokens of the entropy over the vocabulary, as the step-entropy paper
       defines it. ([`SurprisalScorer`]'s `mean_entropy` is the mean of the same.)
@@ -39,6 +39,13 @@ class StepEntropyScorer(ModelScorer):
         max_context (`int`, *optional*):
             Most tokens that the model sees at once, 16 or more; its own context by default. A longer trace is seen in
             overlapping windows.
+
+    Example:
+        >>> from asap_hf import StepEntropyScorer, Trace
+        >>> trace = Trace("What is 2 + 3?", ("Let me add.\n\n", "That is 5."), "5")
+        >>> [answer] = StepEntropyScorer("embedded")([trace])
+        >>> list(answer["scores"])
+        ['step_entropy', 'step_entropy_released']
     """
 
     max_context: int | None = None

@@ -24,7 +24,7 @@ _LEAST_CONTEXT = 16
 
 @dataclass(frozen=True)
 class SurprisalScorer(ModelScorer):
-    """Scores every step of a trace with one forward pass of a causal language model (§3.3).
+    r"""Scores every step of a trace with one forward pass of a causal language model (§3.3).
 
     Args:
         model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation, deterministic:
@@ -35,6 +35,14 @@ class SurprisalScorer(ModelScorer):
             Score in windows of at most this many tokens, 16 or more; the model's own context by default. No trace is
             ever cut: a longer one is seen in overlapping windows, each beginning with the question, and `windows` says
             so.
+
+    Example:
+        >>> from asap_hf import SurprisalScorer, Trace
+        >>> trace = Trace("What is 2 + 3?", ("Let me add.\n\n", "Bananas are yellow.\n\n", "So 2 + 3 is 5."), "5")
+        >>> [scores] = SurprisalScorer("embedded").score([trace])
+        >>> first, second, third = scores.first_token_surprisal
+        >>> second > third
+        True
     """
 
     all_scores: bool = True

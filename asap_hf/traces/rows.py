@@ -39,6 +39,12 @@ class Columns:
             Column with a conversation that ends in the assistant's completion.
         splitter (`str`, *optional*, defaults to `"code"`):
             How reasoning is cut into steps.
+
+    Example:
+        >>> from asap_hf import Columns
+        >>> columns = Columns.recognise(["id", "question", "response"])
+        >>> (columns.prompt, columns.completion)
+        ('question', 'response')
     """
 
     prompt: str | None = None

@@ -46,10 +46,18 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # which json.loads('"\\ud800"')
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One question, the reasoning as steps, and the answer (§3.1).
+    r"""One question, the reasoning as steps, and the answer (§3.1).
 
     `"".join(steps)` is the reasoning, byte for byte: each step carries the blank lines that follow it. `opening` and
     `closing` hold the tags with the white space around them, so that `completion` is the text that was parsed.
+
+    Example:
+        >>> from asap_hf import Trace
+        >>> trace = Trace.parse("What is 2 + 3?", "<think>Let me add.\n\nWait.\n\nThat is 5.</think>5")
+        >>> trace.texts
+        ('Let me add.', 'Wait.', 'That is 5.')
+        >>> trace.select([0, 2]).completion
+        '<think>Let me add.\n\nThat is 5.</think>5'
     """
 
     question: str

@@ -31,6 +31,12 @@ class EfficiencyCallback(TrainerCallback):
     Args:
         warmup_steps (`int`, *optional*, defaults to 1):
             First steps that are not timed, as they also allocate and compile. The paper does not give it.
+
+    Example:
+        >>> from asap_hf import EfficiencyCallback
+        >>> callback = EfficiencyCallback(warmup_steps=2)  # SFTTrainer(…, callbacks=[callback])
+        >>> callback.warmup_steps
+        2
     """
 
     def __init__(self, warmup_steps: int = 1):
