@@ -1,12 +1,17 @@
-"""A result of a benchmark, as evaluations leave it and cards tell it."""
+"""A result of a benchmark, as evaluations write it and cards show it."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from asap_hf.evaluation.pass_at_1.host_grader import GRADER_VERSION
 
-from asap_hf.benchmarks.results import BenchmarkResult
+from asap_hf import __version__
+from asap_hf.benchmarks.results import RESULTS_FILE, BenchmarkResult
 
 
 def humaneval_result(**told: Any) -> BenchmarkResult:
@@ -28,3 +33,11 @@ def humaneval_result(**told: Any) -> BenchmarkResult:
         "grader_version": GRADER_VERSION,
     }
     return BenchmarkResult(**usual | told)
+
+
+def write_results(results: Sequence[BenchmarkResult], folder: Path) -> Path:
+    """Write `summary.json` into a folder as an evaluation does, without what it says of the run; returns the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / RESULTS_FILE
+    path.write_text(json.dumps({"asap_hf": __version__, "results": [asdict(one) for one in results]}))
+    return path

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..errors import UsageError
 from ..reporting.markdown import is_hub_id
-from ..runtime.files import write_whole
-from ..runtime.own_folders import read_mark
 
 RESULTS_FILE = "summary.json"
 # Names in the records, and what the paper calls them (§4.1).
@@ -113,21 +110,6 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def write_results(results: Sequence[BenchmarkResult], folder: Path) -> Path:
-    """Write the records to `summary.json` in a folder, which is made if need be; returns the file.
-
-    Raises:
-        `UsageError`: if a file of that name is there that this tool did not write.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    told = {"asap_hf": __version__, "results": [asdict(result) for result in results]}
-    path = folder / RESULTS_FILE
-    if path.exists() and read_mark(path) is None:
-        raise UsageError(f"{str(path)!r} was not written by asap-hf: choose another folder")
-    write_whole(path, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
-    return path
-
-
 def older_verdicts(results: Iterable[BenchmarkResult]) -> str:
     """Which version of the grader gave the verdicts, where it is not this one: `graded with version 2 of the grader,
     which is at version 3 here`. Empty where all are its own."""
@@ -144,7 +126,7 @@ def read_results(folder: Path) -> list[BenchmarkResult]:
     """The records of every `summary.json` in a folder and below it, in the order of `BENCHMARKS`, then by budget.
 
     Raises:
-        `UsageError`: if there is none, if one is not what `write_results` writes, or if two tell of the same model on
+        `UsageError`: if there is none, if one is not what an evaluation writes, or if two tell of the same model on
             the same benchmark under the same budget. The message names the file and the field.
     """
     found: dict[tuple[Any, ...], tuple[Path, BenchmarkResult]] = {}
@@ -166,7 +148,7 @@ def read_results_file(path: Path) -> list[BenchmarkResult]:
     """The records of one `summary.json`, in their order.
 
     Raises:
-        `UsageError`: if it is not what `write_results` writes.
+        `UsageError`: if it is not what an evaluation writes.
     """
     try:
         told = json.loads(path.read_text(encoding="utf-8"))

@@ -12,13 +12,13 @@ import numpy as np
 
 from ..benchmarks.results import RESULTS_FILE, BenchmarkResult, read_results
 from ..errors import UsageError
+from ..evaluate.samples import SAMPLES_FILE
 from ..reporting.markdown import one_line
 from ..reporting.statistics import Values
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SAMPLES_FILE = "samples.parquet"
 STATUSES = ("pass", "fail", "error", "timeout", "truncated", "no_program", "infra")
 _COLUMNS = ("benchmark", "task_id", "sample", "budget", "status", "generated_tokens")
 _KEY = ["benchmark", "task_id", "sample", "budget"]

@@ -14,7 +14,7 @@ from ..runtime.json_lines import Lines, disk_errors, told_apart
 
 logger = logging.getLogger(__name__)
 
-RESULTS_FILE, TABLE_FILE = "results.jsonl", "table.md"
+RESULT_LINES_FILE, TABLE_FILE = "results.jsonl", "table.md"
 
 Result = dict[str, Any]
 Key = tuple[str, str, float | None]
@@ -31,7 +31,7 @@ def refuse_foreign(folder: Path) -> None:
     Raises:
         [`UsageError`]: if a file of one of those names is somebody else's.
     """
-    path = folder / RESULTS_FILE
+    path = folder / RESULT_LINES_FILE
     if path.exists() and not _is_ours(path):
         raise UsageError(f"{str(path)!r} was not written by compare-pruners: choose another --output_dir")
     if not path.exists() and (foreign := [name for name in (TABLE_FILE, RUN_FILE) if (folder / name).exists()]):
@@ -69,7 +69,7 @@ class Results:
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], overwrite: bool = False):
-        self.path, self._overwrite = folder / RESULTS_FILE, overwrite
+        self.path, self._overwrite = folder / RESULT_LINES_FILE, overwrite
         with disk_errors():
             folder.mkdir(parents=True, exist_ok=True)
         self._lines = Lines(self.path)

@@ -44,15 +44,12 @@ class Alignment:
         best_similarity (`float`, *optional*, defaults to 0.0):
             The highest similarity of the failing step with any original step after the last match: those that
             Algorithm 1 looks at. 0.0 where none is left, or nothing failed.
-        best_position (`int`, *optional*):
-            The first position in the original with that similarity; `None` where none is left, or nothing failed.
     """
 
     matched: tuple[int, ...]
     similarities: tuple[float, ...]
     failed_step: int | None = None
     best_similarity: float = 0.0
-    best_position: int | None = None
 
     @property
     def valid(self) -> bool:
@@ -100,7 +97,7 @@ def align(origin: Sequence[str], coarse: Sequence[str], threshold: float = 0.6, 
         `TypeError`: if given a text where steps are expected.
     """
     matched, similarities, failed_step, candidates = _scan(origin, coarse, threshold, autojunk)
-    return Alignment(tuple(matched), tuple(similarities), failed_step, *_closest(candidates))
+    return Alignment(tuple(matched), tuple(similarities), failed_step, _closest(candidates))
 
 
 def is_ordered_match(
@@ -199,8 +196,8 @@ class _CoarseStep:
             yield 2.0 * min(reachable, shared) / length
 
 
-def _closest(candidates: list[_Candidate]) -> tuple[float, int | None]:
-    """The true highest similarity and the first position that has it; 0.0 and `None` where there is no candidate.
+def _closest(candidates: list[_Candidate]) -> float:
+    """The true highest similarity; 0.0 where there is no candidate.
 
     Tightens the highest bound until it is a similarity: no pair is compared further than it takes to know that
     another one is closer.
@@ -210,6 +207,6 @@ def _closest(candidates: list[_Candidate]) -> tuple[float, int | None]:
         negated, position, bounds = candidates[0]
         tighter = next(bounds, None)
         if tighter is None:
-            return -negated, position
+            return -negated
         heapreplace(candidates, (-tighter, position, bounds))
-    return 0.0, None
+    return 0.0

@@ -37,7 +37,7 @@ class ReferencePruner(ScoredPruner):
     Example:
         >>> from asap_hf import ReferencePruner, ReferenceScorer, Trace
         >>> trace = Trace("What is 2 + 3?", ("Let me add.\n\n", "Wait.\n\n", "That is 5."), "5")
-        >>> scorer = ReferenceScorer("embedded", context="raw", dtype="bfloat16")
+        >>> scorer = ReferenceScorer("embedded", context="raw")
         >>> [pruning] = ReferencePruner(scorer, "embedded", max_tokens=9).prune([trace])
         >>> pruning.record["tokens"] <= 9
         True

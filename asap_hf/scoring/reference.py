@@ -48,7 +48,7 @@ class ReferenceScorer(ModelScorer):
 
     Example:
         >>> from asap_hf import ReferenceScorer, Trace
-        >>> scorer = ReferenceScorer("embedded", context="raw", dtype="bfloat16")
+        >>> scorer = ReferenceScorer("embedded", context="raw")
         >>> [answer] = scorer([Trace("What is 2 + 3?", ("Let me add.\n\n", "That is 5."), "5")])
         >>> len(answer["scores"]["first_token_surprisal"])
         2

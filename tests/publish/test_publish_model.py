@@ -19,12 +19,12 @@ from datasets import Dataset
 from huggingface_hub import ModelCard
 from trl import SFTConfig, SFTTrainer
 
-from asap_hf.benchmarks.results import BenchmarkResult, read_results, write_results
+from asap_hf.benchmarks.results import BenchmarkResult, read_results
 from asap_hf.errors import UsageError
 from asap_hf.models.identity import model_identity
 from asap_hf.publish.model import model_publication
 from asap_hf.publish.training_run import ARGUMENTS_FILE, RECORD_FILE, write_record
-from tests.benchmark_results import humaneval_result
+from tests.benchmark_results import humaneval_result, write_results
 from tests.card_runs import blocks, words
 from tests.hub_server import Hub, start_hub
 from tests.publishing import asap_hf
