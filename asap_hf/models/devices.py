@@ -36,7 +36,7 @@ def pick_device(device: str | None, rank: int | None) -> str:
 
 def pick_dtype(dtype: str, device: str) -> str:
     """`"auto"` is bfloat16 where the hardware multiplies in it (GPUs from Ampere on, CPUs with AMX or AVX512-BF16) and
-    float32 elsewhere; any other name is itself."""
+    float32 otherwise; any other name is itself."""
     import torch
 
     if dtype != "auto":
@@ -48,7 +48,7 @@ def pick_dtype(dtype: str, device: str) -> str:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether a tensor did not fit; on a CPU, PyTorch says so in its message alone."""
+    """Whether memory ran out; on a CPU, only PyTorch's message tells."""
     import torch
 
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
@@ -84,12 +84,12 @@ def machine(device: str) -> dict[str, Any]:
     """
     import torch
 
-    told: dict[str, Any] = {"torch": torch.__version__}
+    record: dict[str, Any] = {"torch": torch.__version__}
     if device.startswith("cuda"):
-        return {**told, "device": torch.cuda.get_device_name(device)}
+        return {**record, "device": torch.cuda.get_device_name(device)}
     if device != "cpu":
-        return {**told, "device": device}
-    return {**told, "device": f"cpu, {torch.backends.cpu.get_cpu_capability()}", "threads": torch.get_num_threads()}
+        return {**record, "device": device}
+    return {**record, "device": f"cpu, {torch.backends.cpu.get_cpu_capability()}", "threads": torch.get_num_threads()}
 
 
 def processor() -> str:

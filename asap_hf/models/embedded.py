@@ -65,7 +65,7 @@ def _gguf_folder() -> Path:
 
 
 def _convert_once(source: Path, folder: Path) -> None:
-    """Convert beside the final place and move there in one go; whoever comes second drops their copy."""
+    """Convert in a temporary folder and rename it to the final one; a process that comes second drops its copy."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     logger.info("preparing the embedded model in %s, once", folder)

@@ -1,4 +1,4 @@
-"""Which model it is, said without loading it: what scores are stored under."""
+"""The identity of a model, found without loading it: a part of the key that scores are stored under."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ModelIdentity:
 
     @property
     def key(self) -> str:
-        """What tells it from every other model."""
+        """A text that no other model has, for the ledger's keys."""
         return self.revision if self.commit is None else f"{self.path}@{self.commit}"
 
 
@@ -59,8 +59,8 @@ def model_identity(name: str, revision: str | None = None) -> ModelIdentity:
     """
     path = resolve_model(name)
     if Path(path).is_dir():
-        told = name if name == "embedded" else Path(path).resolve().name
-        return ModelIdentity(told, path, _content_hash(Path(path)), None)
+        shown = name if name == "embedded" else Path(path).resolve().name
+        return ModelIdentity(shown, path, _content_hash(Path(path)), None)
     commit = _commit(path, revision)
     return ModelIdentity(name, path, commit, commit)
 

@@ -1,4 +1,4 @@
-"""Which model, down to the commit, on which device and in what numbers."""
+"""A model's commit, device and dtype."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DTYPES = ("auto", "bfloat16", "float16", "float32")
 
 
 class PlacedModel:
-    """What a frozen dataclass with these fields can say of its model without loading it."""
+    """For frozen dataclasses with these fields: identity, device and dtype of the model, found without loading it."""
 
     model_name_or_path: str
     revision: str | None
@@ -47,15 +47,15 @@ class PlacedModel:
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """What scores depend on beside the text, as the record tells it; subclasses say more."""
+        """Everything that scores depend on, apart from the text, as records hold it; subclasses add to it."""
         identity, (_, dtype) = self.identity, self.placement()
-        told = {"model": identity.name, "revision": identity.revision, "dtype": dtype}
-        return told | ({"deterministic": True} if self.deterministic else {})
+        record = {"model": identity.name, "revision": identity.revision, "dtype": dtype}
+        return record | ({"deterministic": True} if self.deterministic else {})
 
     @property
     def stored_under(self) -> dict[str, Any]:
-        """What scores are stored under beside the text: the fingerprint with the very weights, and the machine where
-        the last bit counts."""
+        """The part of the ledger's key that is not the text: the fingerprint with the identity of the weights, and the
+        machine where the last bit counts."""
         from .devices import machine
 
         under = {**self.fingerprint, "model": self.identity.key}

@@ -37,7 +37,7 @@ def load_tokenizer(model_name_or_path: str, revision: str | None = None) -> PreT
 def count_tokens(model_name_or_path: str, texts: Sequence[str], revision: str | None = None) -> list[int]:
     """Tokens of each whole text, special tokens not counted."""
     tokenizer = load_tokenizer(model_name_or_path, revision).backend_tokenizer
-    # Either may be set in tokenizer.json, or by whoever else used this tokenizer.
+    # Either may be set in tokenizer.json, or by other code that used this tokenizer.
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return [len(encoding) for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]

@@ -63,8 +63,8 @@ class ScoringModel:
     def score(self, windows: Sequence[Window]) -> list[Scores]:
         """Surprisal and entropy, in nats, of the wanted tokens of each window, all in one forward pass.
 
-        Shorter windows are padded on the right and no attention mask is given: in a causal model nothing looks to the
-        right, and without a mask the fast attention kernels apply.
+        Shorter windows are padded on the right and no attention mask is given: in a causal model nothing attends
+        to the right, and without a mask the fast attention kernels apply.
         """
         ids = np.zeros((len(windows), max(map(len, windows))), dtype=np.int64)
         for row, window in enumerate(windows):

@@ -1,4 +1,4 @@
-"""The beginning of a text as a model remembers it: read on from there, forget what was read, read something else."""
+"""A KV cache that can be cropped and extended: the beginning of a text is read once, what follows it several times."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOLERANCE = 0.05
 
 
 class KeptPrefix:
-    """Keys and values of the tokens read so far, in one model.
+    """The keys and values that one model computed for the tokens read so far (a KV cache).
 
     Args:
         model (`ScoringModel`):
@@ -38,7 +38,7 @@ class KeptPrefix:
         self.back_to(0)
 
     def back_to(self, length: int) -> None:
-        """Forget all but the first `length` tokens, which are at most as many as were read."""
+        """Crop the cache to the first `length` tokens, which are at most as many as were read."""
         if length == 0:
             from transformers import DynamicCache
 
@@ -70,7 +70,7 @@ class KeptPrefix:
 
     @torch.inference_mode()
     def check(self, ids: Sequence[int]) -> None:
-        """Hold a short text that was read in two pieces, the second one twice, against the same read at once.
+        """Compare a short text that is read in two pieces, the second one twice, with the same text read at once.
 
         Raises:
             [`RunError`]: if they differ, or the model cannot do it at all.

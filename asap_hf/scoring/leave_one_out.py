@@ -1,4 +1,4 @@
-"""What leaving a step out does to the rest, and to the answer: SPIRIT's and PIR's measures of importance."""
+"""How leaving a step out changes the likelihood of the rest and of the answer: SPIRIT's and PIR's scores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LeaveOneOutScorer(ModelScorer):
-    r"""Leaves out each step of a trace in turn, once, and looks at the likelihood of the rest. Nothing is scored again
+    r"""Scores a step by how the likelihood of the rest changes when the step is left out. Nothing is scored again
     after a removal: with hundreds of steps a trace that would be out of reach, and the ASAP paper does not either
     (Appendix A, "Baseline Details").
 
@@ -49,8 +49,8 @@ class LeaveOneOutScorer(ModelScorer):
         model_name_or_path, revision, context, dtype, device, max_batch_tokens, attn_implementation, deterministic:
             As [`ModelScorer`] has them.
         window (`int`, *optional*):
-            Look at only so many tokens of reasoning after the step, with the answer right behind them (under both
-            contexts); by default at all. A rough approximation, which the record names: it may rank the steps
+            Read only so many tokens of reasoning after the step, with the answer right behind them (under both
+            contexts); by default all. A rough approximation, which the record names: it may rank the steps
             otherwise, and saves time only where far more reasoning follows than the window and the answer, which it
             reads twice. Not in either paper.
         include_answer (`bool`, *optional*, defaults to `True`):
@@ -185,7 +185,7 @@ def _score(text: _Text, prefix: KeptPrefix, window: int | None) -> Outcome:
 
 def _passes(text: _Text, window: int | None) -> list[tuple[int, int, int, bool]]:
     """What to read after the first pass: `(place, step, reach, without)`, the last places first, so that going from
-    one to the next only ever forgets.
+    one to the next only crops the cache.
 
     From `place` on the text is read anew: the step left out, up to `reach`, then the answer. Where the window ends
     before the reasoning does, the answer right behind it is read with the step in its place, too.

@@ -1,4 +1,4 @@
-"""What scoring a trace comes to."""
+"""The outcome of scoring a trace: its steps' scores, or a failure."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Tokens(NamedTuple):
 def tokenise(tokenizer: PreTrainedTokenizerBase, sentences: Sequence[str]) -> list[Tokens]:
     """The tokens of each sentence, special tokens not counted."""
     backend = tokenizer.backend_tokenizer
-    # Either may be set in tokenizer.json, or by whoever else used this tokenizer.
+    # Either may be set in tokenizer.json, or by other code that used this tokenizer.
     backend.no_truncation()
     backend.no_padding()
     encodings = backend.encode_batch(list(sentences), add_special_tokens=False)

@@ -30,7 +30,7 @@ class TokenClassifier:
     def __call__(self, windows: Sequence[Sequence[int]], fixed: bool = False) -> list[list[float]]:
         """The probability of being kept of each token of each window, both ends of the frame included.
 
-        An id beyond the vocabulary stands for a token that the model does not know and is shown the mean of all
+        An id beyond the vocabulary stands for a token that the model lacks; its embedding is the mean of all
         embeddings: what a vocabulary that was made larger for it would begin with.
 
         Running out of memory halves the batches that are still to come, unless they are `fixed`.

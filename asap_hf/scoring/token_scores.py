@@ -1,4 +1,4 @@
-"""Traces → scores of their tokens: tokenise, cut into windows, run the model, put what it gave together again."""
+"""Traces → scores of their tokens: tokenise, cut into windows, run the model, join the windows' scores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class TokenScores:
-    """What a model says about tokens of one trace.
+    """Surprisal and entropy of tokens of one trace.
 
     Args:
         tokenised (`TokenisedTrace`):
@@ -62,21 +62,21 @@ def score_tokens(
     """Answers by the trace's position in `traces`, those of one forward pass at once. The longest traces go first, so
     that memory runs out at once if at all.
 
-    Neighbours in a batch show in the last digits of a score. Whoever stores what came together as one, and asks again
-    only for the rest, has the numbers of an unbroken run: the next batch begins where the last one ended, and a trace
-    of several windows shares none with others.
+    The last digits of a score depend on the other traces in its batch. A caller that stores each `dict` at once, and
+    after an interruption asks for the rest alone, gets the numbers of an uninterrupted run: the next batch begins
+    where the last one ended, and a trace of several windows shares no batch with others.
 
     Args:
         traces (`Sequence[Trace]`):
             What to score.
         tokenise (`Callable[[Sequence[Trace]], Sequence[TokenisedTrace | None]]`):
-            A [`TraceTokenizer`], or what stands for one.
+            A [`TraceTokenizer`], or a function like it.
         model (`ScoringModel`):
             From [`asap_hf.scoring.steps.load`].
         wanted (`Callable[[TokenisedTrace], NDArray]`):
             Positions of the tokens to score, ascending, such as [`all_of_reasoning`].
         answer (`Callable[[TokenScores], Answer]`):
-            What the scores of a trace's tokens come to.
+            Makes a trace's answer of the scores of its tokens.
         max_context, max_batch_tokens:
             As [`SurprisalScorer`] has them.
     """

@@ -1,4 +1,4 @@
-"""What a model sees at once: overlapping windows of a trace that is longer than its context, and batches."""
+"""Overlapping windows of a trace that is longer than the model's context, and batches of windows."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ class WordReader:
 
     def _replaced(self, text: str) -> tuple[str, list[int]]:
         """The text with stand-ins for forced tokens, and for each character of it the position in the text."""
-        # A stand-in that stands in the text already would be read as what it stands for; no vocabulary knows it.
+        # A stand-in that stands in the text already would be read as what it stands for; no vocabulary holds it.
         known = [(character, place) for place, character in enumerate(text) if character not in self._forced_by]
         characters, places = "".join(character for character, _ in known), [place for _, place in known]
         for stand_in, forced in self._forced_by.items():
@@ -164,7 +164,7 @@ class WordReader:
         """A stretch of the first reading, written out and read again: the frame's ends and what fits between them."""
         text = self.spelled(tokens)
         encoding = self._backend.encode(text, add_special_tokens=False)
-        # Which token a place of the written text comes from is told by the characters before it, spaces not counted:
+        # Which token a place of the written text comes from follows from the characters before it, spaces not counted:
         # those stay, whatever the tokenizer does to spaces.
         ends = np.cumsum([_visible(self._written(token, at)) for at, token in enumerate(tokens)])
         visible = np.cumsum([0, *map(_visible, text)])

@@ -1,4 +1,5 @@
-"""What the lines around a line say about it: prose within a program is a comment, a docstring or a header."""
+"""The kind of a line in the context of the lines around it: prose within a program is a comment, a docstring or a
+header."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ def kinds_in_context(lines: Sequence[str]) -> list[Kind]:
     - before a line that is but an opening brace: the head of a function or a class;
     - deeper than a line of code that ends in an opening brace, up to the first line that is not deeper;
     - within a comment or a docstring;
-    - where it is a fence, which belongs to the code beside it.
+    - where it is a fence, which belongs to the code next to it.
     """
     kinds = [classify(line) for line in lines]
     doubtful = _opening(lines, kinds) | _in_braces(lines, kinds) | _quoted(lines)

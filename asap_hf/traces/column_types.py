@@ -21,7 +21,7 @@ def column_types(path: Path) -> Features:
 
     Args:
         path (`Path`):
-            The file; what its ending says of compression is undone.
+            The file; decompressed as its ending says.
 
     Raises:
         `ValueError`: if a line is no JSON object.
@@ -42,7 +42,7 @@ def column_types(path: Path) -> Features:
 
 def fits(features: Features, types: Features) -> bool:
     """Whether columns of types that were read off the first rows take what all rows hold. Of lists and objects only
-    the whole is looked at."""
+    the whole is read."""
     from datasets import Json
 
     return all(

@@ -1,4 +1,4 @@
-"""Chat messages as datasets hold them: their turns, their words, and what they hold beside words."""
+"""Chat messages as datasets hold them: their turns, their text, and what they hold besides text."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..errors import UnusableTrace
 # Under these keys chat formats keep the reasoning apart from an assistant's `content`.
 REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
 _REASONING = "other_reasoning"
-# What a message holds under other keys, by their names. Anything else beside role and content is about the message
-# (a source, a weight, a time), and no part of what is said.
+# What a message holds under other keys, by their names. Any other key besides role and content is about the message
+# (a source, a weight, a time), and no part of its text.
 _BESIDE_WORDS = (
     (re.compile(r"tool|function"), "tool_call"),
     (
@@ -53,13 +53,13 @@ def reasoning_of(turn: Mapping[str, Any]) -> str | None:
 
 
 def refuse_losses(turn: Mapping[str, Any], reasoning: str | None = None) -> None:
-    """Refuse a message that says something beside its words, which would be lost.
+    """Refuse a message that holds content besides its text, which would be lost.
 
     Args:
         turn (`Mapping`):
             The message.
         reasoning (`str`, *optional*):
-            What is read of it beside its `content`.
+            The reasoning that is read from it in addition to `content`.
 
     Raises:
         `UnusableTrace`: `no_conversation`, `tool_call`, `not_only_text`, `other_reasoning` or `named_speaker`.
@@ -105,7 +105,7 @@ def _is_text_part(part: Any) -> bool:
 
 
 def holds_words(value: Any) -> bool:
-    """Whether a cell says anything: no missing value, no number, no empty list, and no struct of nothing else."""
+    """Whether a cell holds content: no missing value, no number, no empty list, and no struct of nothing else."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if value is None or isinstance(value, (bool, int, float)):

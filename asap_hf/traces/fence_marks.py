@@ -1,4 +1,4 @@
-"""The lines of a text that could be fences, and what speaks for their opening a block, closing one, or being stray."""
+"""The lines of a text that could be fences, and the evidence that one opens a block, closes one, or is stray."""
 
 from __future__ import annotations
 

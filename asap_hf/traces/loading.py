@@ -40,7 +40,7 @@ def check_encoding(dataset: Any, label: str) -> None:
 
 @contextmanager
 def reading(label: str) -> Iterator[None]:
-    """What goes wrong while rows are read, as one sentence: readers raise whatever they like."""
+    """An error while rows are read, as one sentence: readers raise any class of exception."""
     from gzip import BadGzipFile
 
     from httpx2 import HTTPError
@@ -58,7 +58,7 @@ def reading(label: str) -> Iterator[None]:
 
 
 def _what_is_wrong(error: BaseException) -> str:
-    """The first line of what a reader says."""
+    """The first line of a reader's error."""
     told = str(error).strip() or type(error).__name__
     if isinstance(error, UnicodeDecodeError) or "UTF-8" in told or "UTF8" in told:
         return _NOT_UTF8
@@ -100,7 +100,7 @@ def load_from_hub(name: str, config: str | None, split: str, streaming: bool, re
 
 @contextmanager
 def _loading(label: str) -> Iterator[None]:
-    """What goes wrong while rows are looked for, as one sentence."""
+    """An error while a source of rows is opened, as one sentence."""
     from datasets.exceptions import DatasetNotFoundError
     from datasets.utils import logging as datasets_logging
 
@@ -116,5 +116,5 @@ def _loading(label: str) -> Iterator[None]:
         raise UsageError(
             f"the Hub cannot be reached for {label!r}; a local file or folder needs no network"
         ) from error
-    except Exception as error:  # builders raise whatever their reader raises; the first line says what is wrong
+    except Exception as error:  # builders raise any error of their reader; its first line is the cause
         raise UsageError(f"{label!r} cannot be read: {_what_is_wrong(error.__cause__ or error)}") from error

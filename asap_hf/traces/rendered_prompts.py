@@ -24,7 +24,7 @@ _START, _END = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
 
 @dataclass(frozen=True)
 class RenderedTurn:
-    """A turn of a rendered prompt: who speaks, the words without the marks around them, and whether it is over."""
+    """A turn of a rendered prompt: its role, its text without the marks around it, and whether it is closed."""
 
     role: str
     words: str

@@ -1,4 +1,4 @@
-"""Rows as people have them → `Trace` and chat messages. Knows column names and message shapes; opens no files."""
+"""Rows of a dataset → `Trace` and chat messages, by column names and shapes of messages. Opens no files."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def _check_encodable(text: str) -> None:
 
 
 def _said(turns: Sequence[Mapping[str, Any]]) -> list[tuple[Any, str]]:
-    """Who says what, white space around it aside."""
+    """Role and text of each turn, without the white space around the text."""
     return [(turn.get("role"), (text_of(turn.get("content")) or "").strip()) for turn in turns]
 
 

@@ -55,7 +55,7 @@ def conditioned_prompt(prompt: list[Message] | str, before: str, after: str) -> 
     """The prompt with text before and after what the user said last.
 
     Raises:
-        `UsageError`: if the prompt is text that a chat template rendered, where nobody can say whose words are whose.
+        `UsageError`: if the prompt is text that a chat template rendered, which does not tell whose words are whose.
     """
     if isinstance(prompt, str):
         raise UsageError("this method adds words to the user's message: give prompts that no template rendered yet")

@@ -26,7 +26,7 @@ _BUILDERS = {
     ".arrow": "arrow",
 }
 _COMPRESSIONS = (".gz", ".zst", ".xz", ".bz2")
-_FIRST_ROWS = 10  # a stream whose types nobody wrote down shows them in its first rows
+_FIRST_ROWS = 10  # where a stream declares no types, they are read from its first rows
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Source:
         dataset (`Dataset` or `IterableDataset`):
             The rows.
         rows (`int`, *optional*):
-            How many there are; `None` for a stream that does not tell.
+            How many there are; `None` for a stream whose length is not known.
         revision (`str`, *optional*):
             Commit of a Hub dataset, SHA-256 of a file; empty where neither is known.
         license (`str`, *optional*):
-            What the Hub dataset's card says; empty where nothing does.
+            The licence on the Hub dataset's card; empty where it names none.
         first (`int`, *optional*, defaults to 0):
             Number of the first row: a shard keeps the numbers of the whole.
     """
@@ -75,8 +75,8 @@ class Source:
         """The rows in order, as lists of at most `size` dicts.
 
         Raises:
-            `UsageError`: where a stream's rows cannot be read, which no one knew before.
-            `RunError`: where they come from afar, and what carries them breaks.
+            `UsageError`: if a stream's rows cannot be read.
+            `RunError`: if they come over the network, and the connection breaks.
         """
         batches = iter(self.dataset.iter(batch_size=size))
         while True:

@@ -61,7 +61,7 @@ def split_code(text: str) -> tuple[str, ...]:
     Not in the paper. DeepSeek-R1 writes its draft programs with a blank line between any two lines and no fence, so
     that many of the paper's steps are single lines out of the middle of a program: `bench/split.py` counts them, and
     measures this splitter against boundaries labelled by hand. A program is one step however long it is. Where fences
-    do not pair up, `asap_hf.traces.fences` says which of them are: a stray one belongs to the code beside it.
+    do not pair up, `asap_hf.traces.fences` says which of them are: a stray one belongs to the code next to it.
     """
     paragraphs = split_paper(text)
     owners = [at for at, paragraph in enumerate(paragraphs) for _ in range(paragraph.count("\n"))]

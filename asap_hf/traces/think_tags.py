@@ -1,6 +1,6 @@
 """The tags around a reasoning, as models and datasets write them: `<think>`, `<THINK>`, `<think type="deep">`.
 
-One pattern for every place that looks for a tag, so that none lets through what another takes for one. What this
+One pattern for every place that searches for a tag, so that all agree on what is one. What this
 package writes itself is always `OPENING` and `CLOSING`, which are single tokens for many models.
 """
 
@@ -42,7 +42,7 @@ def after_last_opening(text: str) -> str:
 
 
 def answer_in(text: str) -> str | None:
-    """What follows the reasoning in something that a model said; `None` where the reasoning never ends.
+    """What follows the reasoning in a completion; `None` where the reasoning never ends.
 
     The opening tag may be missing, and so may the whole reasoning. A tag right between two quotes or backticks is one
     that is spoken of, as in a program with the string `"</think>"`.

@@ -1,6 +1,6 @@
 """The paper's triple {Q, C, A} (§3.1): parse it out of a completion, cut it by position, put it back byte for byte.
 
-Knows text only: no tokens, no models, no files.
+Works on text only: no tokens, no models, no files.
 """
 
 from __future__ import annotations
