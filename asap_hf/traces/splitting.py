@@ -21,6 +21,8 @@ SPLITTING_VERSION = "2"
 class Splitter(Protocol):
     r"""A function that cuts a reasoning into steps: text in, the steps out, which joined are the text again.
 
+    [`Trace.parse`], [`Columns`] and pruners take the name that one has in `asap_hf.traces.splitting.SPLITTERS`.
+
     Example:
         >>> from asap_hf import Trace
         >>> def split_lines(text: str) -> tuple[str, ...]:
