@@ -32,7 +32,7 @@ _HOMES = {
     "SurprisalScorer": "scoring.surprisal",
     "TokenSkipPruner": "pruners.tokenskip",
     "Trace": "traces.trace",
-    "TransformersGenerator": "llm.local",
+    "TransformersGenerator": "llm.transformers",
     "VLLMGenerator": "llm.vllm",
     "asap": "pruners.asap",
     "is_ordered_match": "pruners.matching",

@@ -78,9 +78,9 @@ _SAMPLING = Rule(["top_p", "seed"], lambda given: given.temperature > 0, "where 
 
 
 def _engines() -> dict[str, type[Engine]]:
-    from ..llm.endpoint_engine import EndpointEngine
-    from ..llm.transformers_engine import TransformersEngine
-    from ..llm.vllm_engine import VLLMEngine
+    from ..llm.endpoint import EndpointEngine
+    from ..llm.transformers import TransformersEngine
+    from ..llm.vllm import VLLMEngine
 
     return {one.kind: one for one in (VLLMEngine, TransformersEngine, EndpointEngine)}
 

@@ -1,23 +1,152 @@
-"""`EndpointGenerator`: an LLM behind an OpenAI-compatible endpoint or a Hugging Face Inference Provider."""
+"""An LLM behind an OpenAI-compatible server or a Hugging Face Inference Provider: `EndpointEngine`, and
+`EndpointGenerator` around one."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, ClassVar, Literal
 
-from huggingface_hub import get_token, is_offline_mode
+import httpx2
 
 from ..errors import UsageError
-from .generator import Completion, Failure, Generator, Request
-from .workers import NO_KEY, Workers
+from .account import Account
+from .chat import Chat
+from .engine import Engine, Outcomes, Prompt
+from .generator import Generator
+from .outcomes import Request
+from .server import Server
+from .streams import Streams
+from .workers import Transport, Workers
 
-_VISIBLE = re.compile(r"[!-~]+")
+_VERSION_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class EndpointEngine(Engine):
+    """Completions from `base_url` or an Inference Provider.
+
+    Errors that may pass (429, 5xx, broken connections, timeouts) are retried with growing, jittered waits or when
+    `Retry-After` says; others fail at once. Where nothing answers, or key, account or model are refused, the prompts
+    that are left fail with the same reason instead of each trying in turn.
+
+    Streamed, so that the time to the first token is known, fields that OpenAI's API does not have are sent and left
+    out again if the server refuses them: vLLM's `return_token_ids` brings the very tokens, `repetition_penalty`,
+    `top_k` and `min_p` undo what the model's `generation_config.json` makes of greedy decoding. Without token ids the
+    text is tokenised anew.
+
+    Args:
+        base_url (`str`):
+            Where the server is, with or without `/v1`; without credentials or query.
+        tokenizer (`str`, *optional*):
+            Hub id or folder of the model's tokenizer; by default `model`.
+        api (`str`, *optional*, defaults to `"completions"`):
+            `completions`: the prompt goes as text through our copy of the chat template, `<think>` opened. `chat`: the
+            messages go, and the server's template decides; a reasoning that comes in a field of its own is put before
+            the answer, with its `</think>`. Where the server keeps the reasoning to itself, evaluate without `think`.
+        api_key_env (`str`, *optional*):
+            Name of the environment variable with the key. By default a `base_url` is sent no key, never the Hub's
+            token; a provider is sent the token of `HF_TOKEN` or `hf auth login`.
+        max_concurrency (`int`, *optional*, defaults to 32):
+            Most requests in flight. The latency depends on it. The paper does not give it.
+        timeout (`float`, *optional*, defaults to 600.0):
+            Seconds after which a request counts as lost: without a byte where it is streamed, else for the whole
+            answer. The paper does not give it.
+        max_retries (`int`, *optional*, defaults to 6):
+            Most tries after the first, per request. The paper does not give it.
+        backoff (`float`, *optional*, defaults to 1.0):
+            Seconds before the first retry, doubled for each further one. The paper does not give it.
+        provider (`str`, *optional*):
+            Inference Provider in place of `base_url`; not streamed.
+        stream (`bool`, *optional*, defaults to `True`):
+            Read answers as they are generated; otherwise chat completions come whole, without any reasoning that the
+            server sends apart, and without times.
+        structured (`str`, *optional*, defaults to `"none"`):
+            How a request's `schema` is sent where answers come whole, see [`EndpointGenerator`].
+
+    Raises:
+        [`UsageError`]: if the arguments do not fit together; when started, if there is no key.
+    """
+
+    base_url: str = ""
+    tokenizer: str | None = None
+    api: Literal["completions", "chat"] = "completions"
+    api_key_env: str | None = None
+    max_concurrency: int = 32
+    timeout: float = 600.0
+    max_retries: int = 6
+    backoff: float = 1.0
+    provider: str | None = None
+    stream: bool = True
+    structured: Literal["none", "vllm", "json_schema"] = "none"
+
+    kind: ClassVar[str] = "endpoint"
+    free: ClassVar[frozenset[str]] = Engine.free | {
+        *("base_url", "api_key_env", "timeout", "max_retries", "backoff"),
+        *("provider", "stream", "structured"),
+    }
+
+    def __post_init__(self) -> None:
+        if not (self.base_url or (self.provider and not self.stream)):
+            raise UsageError("an endpoint needs --base_url: where the server is")
+        if self.api not in ("completions", "chat"):
+            raise UsageError(f"api is completions or chat; got {self.api!r}")
+        _ = self.server  # refuses what cannot work
+
+    @cached_property
+    def server(self) -> Server:
+        """Where requests go, and how often."""
+        return Server(**{one.name: getattr(self, one.name) for one in fields(Server)})
+
+    @property
+    def version(self) -> str:
+        """The server's own is among the facts: it need not be up for what needs no generation."""
+        return "endpoint"
+
+    @property
+    def tokenizer_name(self) -> str:
+        return self.tokenizer or self.model
+
+    @property
+    def tokenizer_revision(self) -> str | None:
+        return None if self.tokenizer else self.revision
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What the server calls the model, and the revision if somebody says which it serves."""
+        return _without_folder(self.model), self.revision or ""
+
+    def settings(self) -> dict[str, Any]:
+        return super().settings() | {"tokenizer": _without_folder(self.tokenizer_name)}
+
+    def start(self) -> None:
+        """Nothing is loaded here; a missing key shows before the first request."""
+        self.server.api_key()
+
+    def facts(self) -> dict[str, Any]:
+        return {"hardware": "the server's", "server": self._server()}
+
+    def answer(self, asked: Iterable[tuple[Request, Prompt]], account: Account | None = None) -> Outcomes:
+        """At most `max_concurrency` requests at once; what breaks off the loop ends those in flight."""
+        transport: Transport = (
+            Streams(self.server, self.model, self.api)
+            if self.stream
+            else Chat(self.server, self.model, self.structured)
+        )
+        yield from Workers(self.server, transport, asked, account).outcomes()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _server(self) -> str:
+        """vLLM's tells its version; of others nothing is known."""
+        try:
+            answer = httpx2.get(f"{self.server.root}/version", timeout=_VERSION_SECONDS).json()
+            return f"vllm {answer['version']}"
+        except (httpx2.HTTPError, ValueError, KeyError, TypeError):
+            return ""
 
 
 @dataclass(frozen=True)
@@ -57,8 +186,7 @@ class EndpointGenerator(Generator):
 
     Raises:
         [`UsageError`]: if the arguments do not fit together; when called, if there is no key, the provider does not
-        know
-            the model, or `HF_HUB_OFFLINE` is set.
+            know the model, or `HF_HUB_OFFLINE` is set.
     """
 
     base_url: str | None = None
@@ -78,66 +206,28 @@ class EndpointGenerator(Generator):
             raise UsageError(f"structured is none, vllm or json_schema; got {self.structured!r}")
         if self.structured == "json_schema" and self.base_url is not None:
             raise UsageError("structured='json_schema' reaches providers only: use 'vllm' or 'none' with a base_url")
-        if self.max_concurrency < 1 or self.max_retries < 0 or not self.timeout > 0 or self.backoff < 0:
-            raise UsageError("max_concurrency and timeout must be positive, max_retries and backoff not negative")
-        if self.base_url is not None:
-            _check(self.base_url)
+        _ = self.engine  # refuses what cannot work; it starts nothing
 
-    def generate(self, requests: Sequence[Request], done: Callable[[int, Completion | Failure], None]) -> None:
-        """Runs an event loop in a thread of its own, so that it works inside a running one (Jupyter's). An exception
-        in the caller's thread, `KeyboardInterrupt` too, cancels what is in flight; answers that had come in are
-        delivered."""
-        if is_offline_mode():
-            raise UsageError("HF_HUB_OFFLINE is set, so huggingface_hub sends no request, to no host: unset it")
-        arrived: SimpleQueue[Any] = SimpleQueue()
-        workers = Workers(self, requests, self._api_key(), arrived.put)
-        item: Any = None
-        try:
-            workers.start()
-            while (item := arrived.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                done(*item[:2])
-                with suppress(RuntimeError):  # the loop ended meanwhile, and why comes next
-                    item[2]()
-        except KeyboardInterrupt:
-            workers.stop()
-            for late in (item, *_rest(arrived)):
-                if isinstance(late, tuple):
-                    done(*late[:2])
-            raise
-        finally:
-            workers.stop()
-
-    def _api_key(self) -> str:
-        """Never empty: without a key the client would send the Hub's token to whatever host `base_url` names."""
-        if self.api_key_env is None and self.base_url is not None:
-            return NO_KEY
-        key = (os.environ.get(self.api_key_env, "") if self.api_key_env else get_token() or "").strip()
-        where = self.api_key_env or "HF_TOKEN (or after `hf auth login`)"
-        if not key:
-            raise UsageError(f"there is no API key in {where}")
-        if not _VISIBLE.fullmatch(key):
-            raise UsageError(f"what is in {where} cannot be an API key: it holds blanks or non-ASCII characters")
-        return key
+    @cached_property
+    def engine(self) -> EndpointEngine:
+        return EndpointEngine(
+            self.model,
+            base_url=self.base_url or "",
+            provider=self.provider,
+            api="chat",
+            api_key_env=self.api_key_env,
+            max_concurrency=self.max_concurrency,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+            backoff=self.backoff,
+            stream=False,
+            structured=self.structured,
+        )
 
     def _revision(self) -> None:
         return None
 
 
-def _check(base_url: str) -> None:
-    try:
-        url = urlsplit(base_url)
-        good = url.scheme in ("http", "https") and url.hostname and url.port != 0 and _VISIBLE.fullmatch(base_url)
-    except ValueError:  # of the port
-        good = False
-    if not good:
-        raise UsageError("base_url must begin with http:// or https:// and name a host")
-    if url.username or url.password or url.query:
-        raise UsageError("base_url must not hold credentials: name the variable with the key in api_key_env")
-
-
-def _rest(arrived: SimpleQueue[Any]) -> Iterator[Any]:
-    with suppress(Empty):
-        while True:
-            yield arrived.get_nowait()
+def _without_folder(name: str) -> str:
+    """A folder of this machine by its name alone."""
+    return os.path.basename(os.path.abspath(name)) if os.path.isdir(name) else name
