@@ -13,7 +13,7 @@ from ..errors import UsageError
 from .engine import Generation, Prompt
 from .outcomes import Request
 from .refusals import ERRORS, generation_of, refusal_of, while_reading
-from .server import Server
+from .server import Server, api_key_of
 
 NO_KEY = "-"  # never empty: without a key the client would send the Hub's token to whatever host `base_url` names
 
@@ -26,25 +26,23 @@ class Chat:
             Who is asked.
         model (`str`):
             The name under which it serves the model.
-        structured (`str`):
-            How a request's `schema` is sent, see [`EndpointGenerator`].
 
     Raises:
         [`UsageError`]: if `HF_HUB_OFFLINE` is set; from `ask`, if the provider does not know the model.
     """
 
-    def __init__(self, server: Server, model: str, structured: str):
+    def __init__(self, server: Server, model: str):
         if is_offline_mode():
             raise UsageError("HF_HUB_OFFLINE is set, so huggingface_hub sends no request, to no host: unset it")
-        self._server, self._model, self._structured = server, model, structured
+        self._server, self._model = server, model
         self._reached = False
 
     def client(self) -> AbstractAsyncContextManager[AsyncInferenceClient]:
         seconds = self._server.timeout
         return AsyncInferenceClient(
-            base_url=self._server.base_url or None,
+            base_url=self._server.base_url,
             provider=self._server.provider,  # type: ignore[arg-type]
-            api_key=self._server.api_key() or NO_KEY,
+            api_key=api_key_of(self._server) or NO_KEY,
             # A host that swallows packets is given up sooner than a model that thinks.
             timeout=httpx2.Timeout(seconds, connect=min(seconds, 30.0), pool=None),  # type: ignore[arg-type]
         )
@@ -56,7 +54,7 @@ class Chat:
             max_tokens=request.max_tokens,
             temperature=request.temperature,
             top_p=request.top_p,
-            **_structured(self._structured, request.schema),
+            **_structured(self._server.structured, request.schema),
         )
         try:
             output = await asyncio.wait_for(asked, self._server.timeout)
@@ -65,7 +63,7 @@ class Chat:
             unsent = type(error) is ValueError and not while_reading(error)
             if self._server.provider is not None and unsent and not self._reached:
                 raise UsageError(str(error)) from error
-            refusal = refusal_of(error, self._server.name)
+            refusal = refusal_of(error, self._server.base_url or f"provider {self._server.provider}")
             if refusal is None:
                 raise
             self._reached = self._reached or not (refusal.unanswered or refusal.shared)

@@ -17,7 +17,7 @@ from .chat import Chat
 from .engine import Engine, Outcomes, Prompt
 from .generator import Generator
 from .outcomes import Request
-from .server import Server
+from .server import Server, api_key_of, root_of
 from .streams import Streams
 from .workers import Transport, Workers
 
@@ -25,80 +25,44 @@ _VERSION_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class EndpointEngine(Engine):
-    """Completions from `base_url` or an Inference Provider.
+class EndpointEngine(Server, Engine):
+    """Completions from a server, streamed, so that the time to the first token is known. Errors are treated as
+    [`EndpointGenerator`] has it.
 
-    Errors that may pass (429, 5xx, broken connections, timeouts) are retried with growing, jittered waits or when
-    `Retry-After` says; others fail at once. Where nothing answers, or key, account or model are refused, the prompts
-    that are left fail with the same reason instead of each trying in turn.
-
-    Streamed, so that the time to the first token is known, fields that OpenAI's API does not have are sent and left
-    out again if the server refuses them: vLLM's `return_token_ids` brings the very tokens, `repetition_penalty`,
-    `top_k` and `min_p` undo what the model's `generation_config.json` makes of greedy decoding. Without token ids the
-    text is tokenised anew.
+    Fields that OpenAI's API does not have are sent and left out again if the server refuses them: vLLM's
+    `return_token_ids` brings the very tokens, `repetition_penalty`, `top_k` and `min_p` undo what the model's
+    `generation_config.json` makes of greedy decoding. Without token ids the text is tokenised anew.
 
     Args:
-        base_url (`str`):
-            Where the server is, with or without `/v1`; without credentials or query.
+        base_url, api_key_env, max_concurrency, max_retries, backoff:
+            As in [`EndpointGenerator`].
+        timeout (`float`, *optional*, defaults to 600.0):
+            Seconds without a byte after which a request counts as lost.
         tokenizer (`str`, *optional*):
             Hub id or folder of the model's tokenizer; by default `model`.
         api (`str`, *optional*, defaults to `"completions"`):
             `completions`: the prompt goes as text through our copy of the chat template, `<think>` opened. `chat`: the
             messages go, and the server's template decides; a reasoning that comes in a field of its own is put before
             the answer, with its `</think>`. Where the server keeps the reasoning to itself, evaluate without `think`.
-        api_key_env (`str`, *optional*):
-            Name of the environment variable with the key. By default a `base_url` is sent no key, never the Hub's
-            token; a provider is sent the token of `HF_TOKEN` or `hf auth login`.
-        max_concurrency (`int`, *optional*, defaults to 32):
-            Most requests in flight. The latency depends on it. The paper does not give it.
-        timeout (`float`, *optional*, defaults to 600.0):
-            Seconds after which a request counts as lost: without a byte where it is streamed, else for the whole
-            answer. The paper does not give it.
-        max_retries (`int`, *optional*, defaults to 6):
-            Most tries after the first, per request. The paper does not give it.
-        backoff (`float`, *optional*, defaults to 1.0):
-            Seconds before the first retry, doubled for each further one. The paper does not give it.
-        provider (`str`, *optional*):
-            Inference Provider in place of `base_url`; not streamed.
         stream (`bool`, *optional*, defaults to `True`):
-            Read answers as they are generated; otherwise chat completions come whole, without any reasoning that the
-            server sends apart, and without times.
-        structured (`str`, *optional*, defaults to `"none"`):
-            How a request's `schema` is sent where answers come whole, see [`EndpointGenerator`].
+            Otherwise chat completions come whole, as [`EndpointGenerator`] has it.
 
     Raises:
         [`UsageError`]: if the arguments do not fit together; when started, if there is no key.
     """
 
-    base_url: str = ""
     tokenizer: str | None = None
     api: Literal["completions", "chat"] = "completions"
-    api_key_env: str | None = None
-    max_concurrency: int = 32
-    timeout: float = 600.0
-    max_retries: int = 6
-    backoff: float = 1.0
-    provider: str | None = None
     stream: bool = True
-    structured: Literal["none", "vllm", "json_schema"] = "none"
 
     kind: ClassVar[str] = "endpoint"
-    free: ClassVar[frozenset[str]] = Engine.free | {
-        *("base_url", "api_key_env", "timeout", "max_retries", "backoff"),
-        *("provider", "stream", "structured"),
-    }
 
     def __post_init__(self) -> None:
-        if not (self.base_url or (self.provider and not self.stream)):
+        if self.stream and not self.base_url:
             raise UsageError("an endpoint needs --base_url: where the server is")
         if self.api not in ("completions", "chat"):
             raise UsageError(f"api is completions or chat; got {self.api!r}")
-        _ = self.server  # refuses what cannot work
-
-    @cached_property
-    def server(self) -> Server:
-        """Where requests go, and how often."""
-        return Server(**{one.name: getattr(self, one.name) for one in fields(Server)})
+        self.check_server()
 
     @property
     def version(self) -> str:
@@ -119,23 +83,20 @@ class EndpointEngine(Engine):
         return _without_folder(self.model), self.revision or ""
 
     def settings(self) -> dict[str, Any]:
-        return super().settings() | {"tokenizer": _without_folder(self.tokenizer_name)}
+        tokenizer = _without_folder(self.tokenizer_name)
+        return {"tokenizer": tokenizer, "api": self.api, "max_concurrency": self.max_concurrency}
 
     def start(self) -> None:
         """Nothing is loaded here; a missing key shows before the first request."""
-        self.server.api_key()
+        api_key_of(self)
 
     def facts(self) -> dict[str, Any]:
         return {"hardware": "the server's", "server": self._server()}
 
     def answer(self, asked: Iterable[tuple[Request, Prompt]], account: Account | None = None) -> Outcomes:
         """At most `max_concurrency` requests at once; what breaks off the loop ends those in flight."""
-        transport: Transport = (
-            Streams(self.server, self.model, self.api)
-            if self.stream
-            else Chat(self.server, self.model, self.structured)
-        )
-        yield from Workers(self.server, transport, asked, account).outcomes()
+        transport: Transport = Streams(self, self.model, self.api) if self.stream else Chat(self, self.model)
+        yield from Workers(self, transport, asked, account).outcomes()
 
     def close(self) -> None:
         """Nothing is held."""
@@ -143,14 +104,14 @@ class EndpointEngine(Engine):
     def _server(self) -> str:
         """vLLM's tells its version; of others nothing is known."""
         try:
-            answer = httpx2.get(f"{self.server.root}/version", timeout=_VERSION_SECONDS).json()
+            answer = httpx2.get(f"{root_of(self)}/version", timeout=_VERSION_SECONDS).json()
             return f"vllm {answer['version']}"
         except (httpx2.HTTPError, ValueError, KeyError, TypeError):
             return ""
 
 
 @dataclass(frozen=True)
-class EndpointGenerator(Generator):
+class EndpointGenerator(Server, Generator):
     """Chat completions from `base_url`, or from an Inference Provider by model id.
 
     Errors that may pass (429, 5xx, timeouts, broken connections) are retried with growing, jittered waits or when
@@ -189,40 +150,14 @@ class EndpointGenerator(Generator):
             know the model, or `HF_HUB_OFFLINE` is set.
     """
 
-    base_url: str | None = None
-    provider: str | None = None
-    api_key_env: str | None = None
-    max_concurrency: int = 32
-    timeout: float = 600.0
-    max_retries: int = 6
-    backoff: float = 1.0
-    structured: Literal["none", "vllm", "json_schema"] = "none"
-
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if (self.base_url is None) == (self.provider is None):
-            raise UsageError("an endpoint needs either a base_url or a provider")
-        if self.structured not in ("none", "vllm", "json_schema"):
-            raise UsageError(f"structured is none, vllm or json_schema; got {self.structured!r}")
-        if self.structured == "json_schema" and self.base_url is not None:
-            raise UsageError("structured='json_schema' reaches providers only: use 'vllm' or 'none' with a base_url")
-        _ = self.engine  # refuses what cannot work; it starts nothing
+        super(Server, self).__post_init__()
+        self.check_server()
 
     @cached_property
     def engine(self) -> EndpointEngine:
-        return EndpointEngine(
-            self.model,
-            base_url=self.base_url or "",
-            provider=self.provider,
-            api="chat",
-            api_key_env=self.api_key_env,
-            max_concurrency=self.max_concurrency,
-            timeout=self.timeout,
-            max_retries=self.max_retries,
-            backoff=self.backoff,
-            stream=False,
-            structured=self.structured,
-        )
+        fields_of_server = {one.name: getattr(self, one.name) for one in fields(Server)}
+        return EndpointEngine(self.model, api="chat", stream=False, **fields_of_server)
 
     def _revision(self) -> None:
         return None

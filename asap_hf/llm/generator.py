@@ -14,9 +14,8 @@ from ..runtime.progress import show, tick
 from .account import Account
 from .account_store import AccountStore, Usage
 from .engine import Engine, Generation, Prompt
-from .outcomes import Completion, Failure, Request, usable
+from .outcomes import Completion, Failure, Request, store_outcome, stored_outcome, usable
 from .run_account import current_store, new_store, store_of_copied, tell_copies
-from .stored_outcomes import store_outcome, stored_outcome
 
 __all__ = ["Completion", "Failure", "Generator", "Request"]
 
@@ -69,10 +68,12 @@ class Generator:
             for item in outcomes:
                 done(item[0], self._outcome(item[1]))
         except KeyboardInterrupt as interrupt:
-            while item:
+            if item:
                 done(item[0], self._outcome(item[1]))
-                item = outcomes.throw(interrupt)
-            raise
+            item = outcomes.throw(interrupt)
+            while True:  # until the engine raises the interrupt
+                done(item[0], self._outcome(item[1]))
+                item = next(outcomes)
         finally:
             outcomes.close()
 

@@ -14,7 +14,7 @@ import httpx2
 from .engine import Generation, Prompt
 from .outcomes import Request
 from .refusals import ERRORS, Refusal, malformed, refusal_of, shown, tokens_of
-from .server import Server
+from .server import Server, api_key_of, root_of
 
 # What OpenAI's API does not know, or not every server. `skip_special_tokens`: `</think>` is special for some models.
 _EXTRAS: dict[str, Any] = {
@@ -47,7 +47,7 @@ class Streams:
         self._refused: set[str] = set()  # names of extras that this server does not take
 
     def client(self) -> AbstractAsyncContextManager[httpx2.AsyncClient]:
-        key, seconds = self._server.api_key(), self._server.timeout
+        key, seconds = api_key_of(self._server), self._server.timeout
         return httpx2.AsyncClient(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             # A host that swallows packets is given up sooner than a model that thinks.
@@ -79,7 +79,7 @@ class Streams:
     async def _read(self, client: httpx2.AsyncClient, body: Mapping[str, Any]) -> Generation:
         answer = StreamedAnswer(time.monotonic())
         try:
-            async with client.stream("POST", self._server.root + _PATHS[self._api], json=body) as response:
+            async with client.stream("POST", root_of(self._server) + _PATHS[self._api], json=body) as response:
                 if response.is_error:
                     await response.aread()
                 response.raise_for_status()
@@ -90,7 +90,7 @@ class Streams:
         except httpx2.SSEError as error:
             raise malformed(str(error)) from error
         except ERRORS as error:
-            refusal = refusal_of(error, self._server.name)
+            refusal = refusal_of(error, self._server.base_url or "")
             if refusal is None:
                 raise
             raise refusal from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +16,7 @@ from ..models.vllm_engine import start_vllm
 from ..runtime.child_guard import Leash
 from .account import Account
 from .engine import Engine, Generation, Outcomes, Prompt, no_room
+from .generator import Generator
 from .local import LocalEngine, LocalGenerator
 from .outcomes import Failure, Request
 
@@ -28,22 +29,15 @@ if TYPE_CHECKING:
 class VLLMEngine(LocalEngine):
     """Offline inference with vLLM, prefix caching off (Appendix A). Prompts go in as token ids, all at once.
 
-    Where vLLM starts its own processes, a script that uses this needs the `if __name__ == "__main__":` that Python's
-    multiprocessing asks for.
-
     Args:
-        dtype (`str`, *optional*, defaults to `"bfloat16"`):
-            Of weights and activations (Appendix A).
+        dtype, tensor_parallel_size, enforce_eager:
+            As in [`VLLMGenerator`].
         max_model_len (`int`, *optional*):
             Most tokens of a prompt and its answer together; `None`: the model's own limit, or what fits into memory.
         max_num_seqs (`int`, *optional*):
             Most sequences in a batch; `None`: vLLM's default. The latency depends on it. The paper does not give it.
         gpu_memory (`float`, *optional*, defaults to 0.9):
             Share of each GPU's memory that vLLM may take (Appendix A).
-        tensor_parallel_size (`int`, *optional*, defaults to 1):
-            GPUs that share the model. The paper does not give it.
-        enforce_eager (`bool`, *optional*, defaults to `False`):
-            No compilation and no CUDA graphs: starts sooner, generates more slowly. The paper does not give it.
         detokenize (`bool`, *optional*, defaults to `False`):
             Give the text of an answer, too.
         options (`Mapping[str, Any]`, *optional*):
@@ -159,23 +153,18 @@ class VLLMEngine(LocalEngine):
 
     @cached_property
     def _llm(self) -> LLM:
-        more = {} if self.max_num_seqs is None else {"max_num_seqs": self.max_num_seqs}
         options = {
+            "revision": self.revision,
+            "dtype": self.dtype,
             "max_model_len": -1 if self.max_model_len is None else self.max_model_len,
+            "gpu_memory_utilization": self.gpu_memory,
+            "tensor_parallel_size": self.tensor_parallel_size,
+            "enforce_eager": self.enforce_eager,
             "enable_prefix_caching": False,
             "disable_log_stats": False,  # without them a request does not say how long it took
-            **more,
-            **self.options,
+            **({} if self.max_num_seqs is None else {"max_num_seqs": self.max_num_seqs}),
         }
-        return start_vllm(
-            self.model,
-            revision=self.revision,
-            dtype=self.dtype,
-            gpu_memory_utilization=self.gpu_memory,
-            tensor_parallel_size=self.tensor_parallel_size,
-            enforce_eager=self.enforce_eager,
-            **options,
-        )
+        return start_vllm(self.model, **{**options, **self.options})
 
     @cached_property
     def _leash(self) -> Leash:
@@ -186,7 +175,8 @@ class VLLMEngine(LocalEngine):
 @dataclass(frozen=True)
 class VLLMGenerator(LocalGenerator):
     """Answers of [`VLLMEngine`] through the chat template. It starts with the first request that the ledger cannot
-    answer and stays until [`close`] or the end of the process.
+    answer and stays until [`close`] or the end of the process. Where vLLM starts its own processes, a script that uses
+    this or the engine needs the `if __name__ == "__main__":` that Python's multiprocessing asks for.
 
     Temperature 0 gives the same text again only if the batches are the same too: which requests share a step depends
     on when they arrive, and a sum in bfloat16 on the order of its terms. What has been answered is in the ledger.
@@ -231,23 +221,11 @@ class VLLMGenerator(LocalGenerator):
 
     @cached_property
     def engine(self) -> VLLMEngine:
-        options = {
-            "max_model_len": self.max_model_len,
-            "seed": self.seed,
-            "enable_prefix_caching": self.enable_prefix_caching,
-            # Left to itself, a small model fills an answer with the blanks and line breaks that JSON allows.
-            "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
-        }
-        return VLLMEngine(
-            self.model,
-            revision=self.revision,
-            dtype=self.dtype,
-            gpu_memory=self.gpu_memory_utilization,
-            tensor_parallel_size=self.tensor_parallel_size,
-            enforce_eager=self.enforce_eager,
-            detokenize=True,
-            options=options,
-        )
+        general = {one.name for one in fields(Generator)}
+        own = {name: value for name, value in self._fields.items() if name not in general}  # named as in vllm.LLM
+        # Left to itself, a small model fills an answer with the blanks and line breaks that JSON allows.
+        own["structured_outputs_config"] = {"backend": "xgrammar", "disable_any_whitespace": True}
+        return VLLMEngine(self.model, detokenize=True, options=own)
 
     def _seed(self, request: Request) -> int:
         return self.seed + request.attempt
@@ -269,13 +247,8 @@ def _outcome(output: RequestOutput) -> Generation | Failure:
     answer, times = output.outputs[0], output.metrics
     if answer.finish_reason not in ("stop", "length"):
         return Failure(f"unfinished: the engine ended with {answer.finish_reason}")
-    ids, reason = tuple(answer.token_ids), answer.finish_reason
-    measured = {}
-    if times is not None and times.queued_ts:
-        measured = {
-            "queue_seconds": times.scheduled_ts - times.queued_ts,
-            "first_token_seconds": times.first_token_ts - times.queued_ts,
-            "latency_seconds": times.last_token_ts - times.queued_ts,
-        }
-    usage = {"prompt_tokens": len(output.prompt_token_ids or ()), "completion_tokens": len(ids)}
-    return Generation(answer.text, ids, reason, **measured, **usage)
+    moments: tuple[float | None, float | None, float | None] = None, None, None
+    if times is not None and (begun := times.queued_ts):
+        moments = times.scheduled_ts - begun, times.first_token_ts - begun, times.last_token_ts - begun
+    ids, prompt_tokens = tuple(answer.token_ids), len(output.prompt_token_ids or ())
+    return Generation(answer.text, ids, answer.finish_reason, *moments, prompt_tokens, len(ids))

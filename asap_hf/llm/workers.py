@@ -15,7 +15,7 @@ from .account import Account
 from .engine import Generation, Outcomes, Prompt
 from .outcomes import Failure, Request
 from .refusals import Refusal
-from .server import Server
+from .server import Server, api_key_of, pause_of
 
 TRIES_BEFORE_CONTACT = 3  # per worker, while nothing was ever reached
 WORKERS_PER_CLIENT = 20  # as many connections as an HTTP client keeps open
@@ -60,14 +60,14 @@ class Workers:
     ):
         self._server = server
         self._transport = transport
-        self._key = server.api_key()
+        self._key = api_key_of(server)
         pairs = list(asked)
         self._todo = iter(enumerate(pairs))
         self._workers = min(server.max_concurrency, len(pairs))
         self._account = account
         self._arrived: SimpleQueue[Any] = SimpleQueue()  # (index, outcome, stored), an exception, None at the end
         self._reached = False
-        self._streak = 0  # tries in a row that say nothing good of any other request
+        self._streak = 0  # tries in a row after which any other request may fail as well
         self._closed = ""  # why nothing more is sent
         self._stopping = False
         self._cancel: Callable[[], object] | None = None
@@ -141,7 +141,7 @@ class Workers:
     async def _outcome(self, client: Any, request: Request, prompt: Prompt) -> Generation | Failure:
         retries = self._server.max_retries
         for attempt in range(retries + 1):
-            if reason := self._closed or await self._beyond_means(request):
+            if reason := self._closed or await self._over_the_cap(request):
                 return Failure(reason)
             if attempt and self._account is not None:
                 self._account.count(retries=1)
@@ -162,16 +162,16 @@ class Workers:
             if not last.retry or attempt == retries:
                 break
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._server.pause(attempt, last.wait))
+                await asyncio.wait_for(self._wake.wait(), pause_of(self._server, attempt, last.wait))
         return Failure(last.reason, last.answered)
 
     def _forfeit(self, request: Request) -> None:
         if self._account is not None:
             self._account.forfeit(request)
 
-    async def _beyond_means(self, request: Request) -> str:
-        """Why there is no money for this request. While others are in flight the answer waits for theirs, because they
-        mostly cost less than was set aside for them."""
+    async def _over_the_cap(self, request: Request) -> str:
+        """Why `max_cost` forbids this request; empty if it does not. While others are in flight this waits for them,
+        as they mostly cost less than was set aside for them."""
         account = self._account
         if account is None or not account.reserve(request):
             return ""

@@ -31,7 +31,7 @@ def start_vllm(model: str, **options: Any) -> LLM:
         from vllm.platforms import current_platform
     except ImportError as error:
         raise UsageError(
-            f"vLLM cannot be imported ({error}): `pip install 'asap-hf[vllm]'`, or let something else generate"
+            f"vLLM cannot be imported ({error}): `pip install 'asap-hf[vllm]'`, or name another engine"
         ) from error
     # On a CPU, vLLM 0.32 dies of a seeded request whose prompt is read in more than one step.
     chunked = False if current_platform.is_cpu() else None
