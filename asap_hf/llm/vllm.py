@@ -224,8 +224,9 @@ class VLLMGenerator(LocalGenerator):
         general = {one.name for one in fields(Generator)}
         own = {name: value for name, value in self._fields.items() if name not in general}  # named as in vllm.LLM
         # Left to itself, a small model fills an answer with the blanks and line breaks that JSON allows.
-        own["structured_outputs_config"] = {"backend": "xgrammar", "disable_any_whitespace": True}
-        return VLLMEngine(self.model, detokenize=True, options=own)
+        structured = {"backend": "xgrammar", "disable_any_whitespace": True}
+        options = {**own, "structured_outputs_config": structured, "disable_log_stats": True}
+        return VLLMEngine(self.model, detokenize=True, options=options)
 
     def _seed(self, request: Request) -> int:
         return self.seed + request.attempt
