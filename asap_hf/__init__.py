@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .llm.endpoint import EndpointGenerator as EndpointGenerator
     from .llm.generator import Generator as Generator
-    from .llm.local import TransformersGenerator as TransformersGenerator
     from .llm.outcomes import Completion as Completion
     from .llm.outcomes import Failure as Failure
     from .llm.outcomes import Request as Request
+    from .llm.transformers import TransformersGenerator as TransformersGenerator
     from .llm.vllm import VLLMGenerator as VLLMGenerator
     from .pruners.anchor import AnchorPruner as AnchorPruner
     from .pruners.answer_anchor import AnswerAnchorPruner as AnswerAnchorPruner
@@ -85,7 +85,7 @@ _MODULES = {
     "SurprisalScorer": "scoring.surprisal",
     "TokenSkipPruner": "pruners.tokenskip",
     "Trace": "traces.trace",
-    "TransformersGenerator": "llm.local",
+    "TransformersGenerator": "llm.transformers",
     "VLLMGenerator": "llm.vllm",
     "asap": "pruners.asap",
     "is_ordered_match": "pruners.matching",

@@ -216,7 +216,7 @@ def generate(arguments: argparse.Namespace, model: str, rows: Path, target: Path
     from asap_hf.evaluate.budgets import Reader
     from asap_hf.llm.engine import Generation, Sampling
     from asap_hf.llm.prompts import render
-    from asap_hf.llm.transformers_engine import TransformersEngine
+    from asap_hf.llm.transformers import TransformersEngine
 
     tokenizer = load_tokenizer(model)
     asked = [json.loads(line) for line in rows.read_text(encoding="utf-8").splitlines()]

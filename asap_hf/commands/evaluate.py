@@ -34,7 +34,7 @@ class EvaluateArguments:
     seed: int = option(0, "of the random streams, where the temperature is over 0")
     grader_workers: int | None = option(None, "programs graded at once; none: one per core")
 
-    engine: Literal["vllm", "transformers", "endpoint"] = option("vllm", "who generates")
+    engine: Literal["vllm", "transformers", "endpoint"] = option("vllm", "what runs the model")
     revision: str | None = option(None, "branch, tag or commit of the model")
     dtype: str = option("bfloat16", "of the weights (Appendix A)")
     enforce_eager: bool = option(False, "vllm: no compilation; starts sooner, generates more slowly")
@@ -44,7 +44,7 @@ class EvaluateArguments:
     tensor_parallel_size: int = option(1, "vllm: GPUs that share the model")
     device: str | None = option(None, "transformers: cpu, cuda, cuda:1, …; none: the fastest there is")
     batch_size: int = option(8, "transformers: answers under way at once")
-    base_url: str = option("", "endpoint: where the OpenAI-compatible server is")
+    base_url: str | None = option(None, "endpoint: where the OpenAI-compatible server is")
     api: Literal["completions", "chat"] = option("completions", "endpoint: chat, where it has no completions")
     tokenizer: str | None = option(None, "endpoint: Hub id or folder of the model's tokenizer; none: the model")
     api_key_env: str | None = option(None, "endpoint: environment variable that holds the key")
@@ -78,9 +78,9 @@ _SAMPLING = Rule(["top_p", "seed"], lambda given: given.temperature > 0, "where 
 
 
 def _engines() -> dict[str, type[Engine]]:
-    from ..llm.endpoint_engine import EndpointEngine
-    from ..llm.transformers_engine import TransformersEngine
-    from ..llm.vllm_engine import VLLMEngine
+    from ..llm.endpoint import EndpointEngine
+    from ..llm.transformers import TransformersEngine
+    from ..llm.vllm import VLLMEngine
 
     return {one.kind: one for one in (VLLMEngine, TransformersEngine, EndpointEngine)}
 
@@ -104,7 +104,7 @@ def _engine_rules() -> list[Rule]:
 
 
 def main(arguments: EvaluateArguments) -> None:
-    """Evaluate, or say what it would take."""
+    """Evaluate, or print the plan."""
     from ..evaluate.workspace import EVALUATION
     from ..runtime.own_folders import refuse_to_replace
 

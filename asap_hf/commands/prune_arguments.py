@@ -65,7 +65,7 @@ class PruneArguments:
     anchor_model: str | None = option(
         None, "LLM of stage 1 (the paper: deepseek-ai/DeepSeek-V3); none: the answer is the anchor"
     )
-    anchor_backend: Literal["endpoint", "vllm", "transformers"] = option("endpoint", "who runs it")
+    anchor_backend: Literal["endpoint", "vllm", "transformers"] = option("endpoint", "what runs it")
     anchor_base_url: str | None = option(None, "an OpenAI-compatible server; none: Inference Providers")
     anchor_provider: str | None = option(None, "which Inference Provider; none: the Hub chooses")
     anchor_api_key_env: str | None = option(None, "environment variable that holds the server's key")

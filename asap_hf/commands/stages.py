@@ -51,39 +51,30 @@ def answer_keep(arguments: PruneArguments) -> float:
 
 def generator_of(arguments: PruneArguments) -> Generator:
     """The LLM of stage 1 on the backend that was asked for; nothing is started yet."""
-    account: dict[str, Any] = {
+    from .. import llm
+
+    values: dict[str, Any] = {
+        "model": arguments.anchor_model or "",
         "prompt_price": arguments.prompt_price or 0.0,
         "completion_price": arguments.completion_price or 0.0,
         "max_cost": arguments.max_cost,
     }
-    model = arguments.anchor_model or ""
     match arguments.anchor_backend:
         case "endpoint":
-            from ..llm import EndpointGenerator
-
-            return EndpointGenerator(
-                model,
+            return llm.EndpointGenerator(
+                **values,
                 base_url=arguments.anchor_base_url,
                 provider=arguments.anchor_provider or (None if arguments.anchor_base_url else "auto"),
                 api_key_env=arguments.anchor_api_key_env,
                 max_concurrency=arguments.max_concurrency,
                 timeout=arguments.timeout,
                 structured=arguments.anchor_structured,
-                **account,
             )
         case "vllm":
-            from ..llm import VLLMGenerator
-
-            return VLLMGenerator(
-                model,
-                max_model_len=arguments.anchor_max_model_len,
-                gpu_memory_utilization=arguments.anchor_gpu_memory,
-                **account,
-            )
+            gpu_memory, most = arguments.anchor_gpu_memory, arguments.anchor_max_model_len
+            return llm.VLLMGenerator(**values, max_model_len=most, gpu_memory_utilization=gpu_memory)
         case "transformers":
-            from ..llm import TransformersGenerator
-
-            return TransformersGenerator(model, **account)
+            return llm.TransformersGenerator(**values)
 
 
 def fine(arguments: PruneArguments, budget: Budget) -> Pruner:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..llm.engine import FinishReason, Generation
+from ..llm.engine import Generation
 from ..traces.think_tags import CLOSING, CLOSING_TAG, at_first_closing, begins_open
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Reading:
             The text after the first closing tag; `None` where the reasoning never ends.
     """
 
-    finish_reason: FinishReason
+    finish_reason: str
     reasoning_tokens: int
     answer_tokens: int
     generated_tokens: int
@@ -97,12 +97,12 @@ class Reader:
             readings.append(Reading(reason, *parts, min(len(ids), budget), answer))
         return readings
 
-    def _tokens(self, text: str, finish_reason: FinishReason) -> tuple[int, ...]:
+    def _tokens(self, text: str, finish_reason: str) -> tuple[int, ...]:
         ids = self._tokenizer(text, add_special_tokens=False).input_ids if text else []
         end = self._tokenizer.eos_token_id
         return (*ids, end) if finish_reason == "stop" and end is not None else tuple(ids)
 
-    def _body(self, ids: Sequence[int], finish_reason: FinishReason) -> Sequence[int]:
+    def _body(self, ids: Sequence[int], finish_reason: str) -> Sequence[int]:
         """The tokens without the one that ended the generation, which is a special one."""
         if finish_reason != "stop" or not ids or self._decoded(ids[-1:]) == CLOSING:
             return ids

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from ..benchmarks import Benchmark, Problem
 from ..benchmarks.results import RESULTS_FILE
 from ..errors import RunError
-from ..llm.engine import Engine, Failure, Prompt, Sampling
+from ..llm.engine import Engine, Prompt, Sampling
+from ..llm.outcomes import Failure
 from ..llm.prompts import render
 from ..models.tokens import load_tokenizer
 from ..runtime.ledger import ledger_key
@@ -139,7 +140,7 @@ class Evaluation:
                     problem, number = asked[place]
                     told = {"benchmark": benchmark.name, "task_id": problem.task_id, "sample": number}
                     at = {"session": session, "at": time.monotonic() - begun}
-                    space.generations.add({**told, **asdict(outcome), **at})
+                    space.generations.add({**told, **outcome.record(), **at})
                 progress.advance(1, int(isinstance(outcome, Failure)))
         if failures:
             raise RunError(

@@ -12,7 +12,7 @@ from .run_account import run_account
 
 if TYPE_CHECKING:
     from .endpoint import EndpointGenerator
-    from .local import TransformersGenerator
+    from .transformers import TransformersGenerator
     from .vllm import VLLMGenerator
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "run_account",
 ]
 
-_HOMES = {"EndpointGenerator": "endpoint", "TransformersGenerator": "local", "VLLMGenerator": "vllm"}
+_HOMES = {"EndpointGenerator": "endpoint", "TransformersGenerator": "transformers", "VLLMGenerator": "vllm"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from ..errors import RunError
 from .account_store import AccountStore, Usage
 from .outcomes import Completion, Failure, Request
 
-_PAUSE = 0.2  # seconds between two looks at whether another process has given money back
+_POLL_SECONDS = 0.2  # between two checks whether another process has given back what it had set aside
 
 
 class Account:
@@ -81,7 +81,7 @@ class Account:
         """As `reserve`, but where nothing of this process is under way, wait for what other processes may give
         back."""
         while (reason := self.reserve(request)) and self.pending and not self.store.in_flight:
-            time.sleep(_PAUSE)
+            time.sleep(_POLL_SECONDS)
         return reason
 
     @property

@@ -23,8 +23,8 @@ class Usage:
         retries (`int`): Times that a request was sent again after an error.
         prompt_tokens, completion_tokens (`int`): Tokens of `calls`, as the engine counted them.
         cost (`float`): What `calls` cost, and `assumed`.
-        assumed (`float`): The most that requests can have cost of which nobody told what they did: the server does not
-            say, no answer came, or the process that had sent them died.
+        assumed (`float`): The most that requests of unknown cost can have cost: the server does not say, no answer
+            came, or the process that had sent them died.
     """
 
     calls: int = 0

@@ -1,27 +1,117 @@
-"""`EndpointGenerator`: an LLM behind an OpenAI-compatible endpoint or a Hugging Face Inference Provider."""
+"""An LLM behind an OpenAI-compatible server or a Hugging Face Inference Provider: `EndpointEngine`, and
+`EndpointGenerator` around one."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, ClassVar, Literal
 
-from huggingface_hub import get_token, is_offline_mode
+import httpx2
 
 from ..errors import UsageError
-from .generator import Completion, Failure, Generator, Request
-from .workers import NO_KEY, Workers
+from .account import Account
+from .chat import Chat
+from .engine import Engine, Outcomes, Prompt
+from .generator import Generator
+from .outcomes import Request
+from .server import Server, api_key_of, root_of
+from .streams import Streams
+from .workers import Transport, Workers
 
-_VISIBLE = re.compile(r"[!-~]+")
+_VERSION_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class EndpointGenerator(Generator):
+class EndpointEngine(Server, Engine):
+    """Completions from a server, streamed, so that the time to the first token is known. Errors are treated as
+    [`EndpointGenerator`] has it.
+
+    Fields that OpenAI's API does not have are sent and left out again if the server refuses them: vLLM's
+    `return_token_ids` brings the very tokens, `repetition_penalty`, `top_k` and `min_p` undo what the model's
+    `generation_config.json` makes of greedy decoding. Without token ids the text is tokenised anew.
+
+    Args:
+        base_url, api_key_env, max_concurrency, max_retries, backoff:
+            As in [`EndpointGenerator`].
+        timeout (`float`, *optional*, defaults to 600.0):
+            Seconds without a byte after which a request counts as lost.
+        tokenizer (`str`, *optional*):
+            Hub id or folder of the model's tokenizer; by default `model`.
+        api (`str`, *optional*, defaults to `"completions"`):
+            `completions`: the prompt goes as text through our copy of the chat template, `<think>` opened. `chat`: the
+            messages go, and the server's template decides; a reasoning that comes in a field of its own is put before
+            the answer, with its `</think>`. Where the server keeps the reasoning to itself, evaluate without `think`.
+        stream (`bool`, *optional*, defaults to `True`):
+            Otherwise chat completions come whole, as [`EndpointGenerator`] has it.
+
+    Raises:
+        [`UsageError`]: if the arguments do not fit together; when started, if there is no key.
+    """
+
+    tokenizer: str | None = None
+    api: Literal["completions", "chat"] = "completions"
+    stream: bool = True
+
+    kind: ClassVar[str] = "endpoint"
+
+    def __post_init__(self) -> None:
+        if self.stream and not self.base_url:
+            raise UsageError("an endpoint needs --base_url: where the server is")
+        if self.api not in ("completions", "chat"):
+            raise UsageError(f"api is completions or chat; got {self.api!r}")
+        self.check_server()
+
+    @property
+    def version(self) -> str:
+        """The server's own is among the facts: it need not be up for what needs no generation."""
+        return "endpoint"
+
+    @property
+    def tokenizer_name(self) -> str:
+        return self.tokenizer or self.model
+
+    @property
+    def tokenizer_revision(self) -> str | None:
+        return None if self.tokenizer else self.revision
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What the server calls the model, and the revision if somebody says which it serves."""
+        return _without_folder(self.model), self.revision or ""
+
+    def settings(self) -> dict[str, Any]:
+        tokenizer = _without_folder(self.tokenizer_name)
+        return {"tokenizer": tokenizer, "api": self.api, "max_concurrency": self.max_concurrency}
+
+    def start(self) -> None:
+        """Nothing is loaded here; a missing key shows before the first request."""
+        api_key_of(self)
+
+    def facts(self) -> dict[str, Any]:
+        return {"hardware": "the server's", "server": self._server()}
+
+    def answer(self, asked: Iterable[tuple[Request, Prompt]], account: Account | None = None) -> Outcomes:
+        """At most `max_concurrency` requests at once; what breaks off the loop ends those in flight."""
+        transport: Transport = Streams(self, self.model, self.api) if self.stream else Chat(self, self.model)
+        yield from Workers(self, transport, asked, account).outcomes()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _server(self) -> str:
+        """vLLM's tells its version; of others nothing is known."""
+        try:
+            answer = httpx2.get(f"{root_of(self)}/version", timeout=_VERSION_SECONDS).json()
+            return f"vllm {answer['version']}"
+        except (httpx2.HTTPError, ValueError, KeyError, TypeError):
+            return ""
+
+
+@dataclass(frozen=True)
+class EndpointGenerator(Server, Generator):
     """Chat completions from `base_url`, or from an Inference Provider by model id.
 
     Errors that may pass (429, 5xx, timeouts, broken connections) are retried with growing, jittered waits or when
@@ -57,8 +147,7 @@ class EndpointGenerator(Generator):
 
     Raises:
         [`UsageError`]: if the arguments do not fit together; when called, if there is no key, the provider does not
-        know
-            the model, or `HF_HUB_OFFLINE` is set.
+            know the model, or `HF_HUB_OFFLINE` is set.
 
     Example:
         >>> from asap_hf import EndpointGenerator
@@ -67,83 +156,19 @@ class EndpointGenerator(Generator):
         (32, 0)
     """
 
-    base_url: str | None = None
-    provider: str | None = None
-    api_key_env: str | None = None
-    max_concurrency: int = 32
-    timeout: float = 600.0
-    max_retries: int = 6
-    backoff: float = 1.0
-    structured: Literal["none", "vllm", "json_schema"] = "none"
-
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if (self.base_url is None) == (self.provider is None):
-            raise UsageError("an endpoint needs either a base_url or a provider")
-        if self.structured not in ("none", "vllm", "json_schema"):
-            raise UsageError(f"structured is none, vllm or json_schema; got {self.structured!r}")
-        if self.structured == "json_schema" and self.base_url is not None:
-            raise UsageError("structured='json_schema' reaches providers only: use 'vllm' or 'none' with a base_url")
-        if self.max_concurrency < 1 or self.max_retries < 0 or not self.timeout > 0 or self.backoff < 0:
-            raise UsageError("max_concurrency and timeout must be positive, max_retries and backoff not negative")
-        if self.base_url is not None:
-            _check(self.base_url)
+        super(Server, self).__post_init__()
+        self.check_server()
 
-    def generate(self, requests: Sequence[Request], done: Callable[[int, Completion | Failure], None]) -> None:
-        """Runs an event loop in a thread of its own, so that it works inside a running one (Jupyter's). An exception
-        in the caller's thread, `KeyboardInterrupt` too, cancels what is in flight; answers that had come in are
-        delivered."""
-        if is_offline_mode():
-            raise UsageError("HF_HUB_OFFLINE is set, so huggingface_hub sends no request, to no host: unset it")
-        arrived: SimpleQueue[Any] = SimpleQueue()
-        workers = Workers(self, requests, self._api_key(), arrived.put)
-        item: Any = None
-        try:
-            workers.start()
-            while (item := arrived.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                done(*item[:2])
-                with suppress(RuntimeError):  # the loop ended meanwhile, and why comes next
-                    item[2]()
-        except KeyboardInterrupt:
-            workers.stop()
-            for late in (item, *_rest(arrived)):
-                if isinstance(late, tuple):
-                    done(*late[:2])
-            raise
-        finally:
-            workers.stop()
-
-    def _api_key(self) -> str:
-        """Never empty: without a key the client would send the Hub's token to whatever host `base_url` names."""
-        if self.api_key_env is None and self.base_url is not None:
-            return NO_KEY
-        key = (os.environ.get(self.api_key_env, "") if self.api_key_env else get_token() or "").strip()
-        where = self.api_key_env or "HF_TOKEN (or after `hf auth login`)"
-        if not key:
-            raise UsageError(f"there is no API key in {where}")
-        if not _VISIBLE.fullmatch(key):
-            raise UsageError(f"what is in {where} cannot be an API key: it holds blanks or non-ASCII characters")
-        return key
+    @cached_property
+    def engine(self) -> EndpointEngine:
+        fields_of_server = {one.name: getattr(self, one.name) for one in fields(Server)}
+        return EndpointEngine(self.model, api="chat", stream=False, **fields_of_server)
 
     def _revision(self) -> None:
         return None
 
 
-def _check(base_url: str) -> None:
-    try:
-        url = urlsplit(base_url)
-        good = url.scheme in ("http", "https") and url.hostname and url.port != 0 and _VISIBLE.fullmatch(base_url)
-    except ValueError:  # of the port
-        good = False
-    if not good:
-        raise UsageError("base_url must begin with http:// or https:// and name a host")
-    if url.username or url.password or url.query:
-        raise UsageError("base_url must not hold credentials: name the variable with the key in api_key_env")
-
-
-def _rest(arrived: SimpleQueue[Any]) -> Iterator[Any]:
-    with suppress(Empty):
-        while True:
-            yield arrived.get_nowait()
+def _without_folder(name: str) -> str:
+    """A folder of this machine by its name alone."""
+    return os.path.basename(os.path.abspath(name)) if os.path.isdir(name) else name

@@ -1,39 +1,37 @@
-"""`Engine`: prompts in, one generation per prompt out, each as it finishes."""
+"""`Engine`: prompts in, one generation or failure per prompt out, each as it finishes."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, ClassVar
 
 from ..models.identity import model_identity
 from ..traces.rows import Message
-from .generator import Failure
-
-__all__ = ["Engine", "Failure", "FinishReason", "Generation", "Prompt", "Sampling"]
-
-FinishReason = Literal["stop", "length"]
+from .account import Account
+from .outcomes import Failure, Request
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a model is asked.
+    """What a model is asked, as the model sees it.
 
     Args:
         messages (`tuple[dict[str, str], ...]`):
             Chat messages with `role` and `content`.
-        text (`str`):
-            The messages through the chat template. A tokenizer that writes BOS writes it before this.
-        token_ids (`tuple[int, ...]`):
-            The tokens of `text`, with BOS once where the model has one.
+        text (`str`, *optional*):
+            The messages through the chat template, for servers that take a text. A tokenizer that writes BOS writes it
+            before this.
+        token_ids (`tuple[int, ...]`, *optional*):
+            The tokens of that, with BOS once where the model has one; needed by engines in this process.
         seed (`int`, *optional*, defaults to 0):
             Of this prompt's own random stream, where decoding is not greedy.
     """
 
     messages: tuple[Message, ...]
-    text: str
-    token_ids: tuple[int, ...]
+    text: str = ""
+    token_ids: tuple[int, ...] = ()
     seed: int = 0
 
 
@@ -62,27 +60,46 @@ class Generation:
         token_ids (`tuple[int, ...]`):
             Every generated token, the one that ended it included; empty where the engine gives none.
         finish_reason (`str`):
-            `stop`: the model ended it; `length`: the budget or the model's context did.
+            `stop`: the model ended it; `length`: the budget or the model's context did. Answers that a server sends in
+            one piece may have another word of the server's.
         queue_seconds, first_token_seconds, latency_seconds (`float`, *optional*):
             From the moment that the engine had the request: to the start of the work on it, to its first token, to its
             last. `None` where the engine does not tell.
+        prompt_tokens, completion_tokens (`int`, *optional*, defaults to 0):
+            As the engine counts them; 0 and 0 where it does not tell.
     """
 
     text: str
     token_ids: tuple[int, ...]
-    finish_reason: FinishReason
+    finish_reason: str
     queue_seconds: float | None = None
     first_token_seconds: float | None = None
     latency_seconds: float | None = None
+    prompt_tokens: int = field(default=0, compare=False)
+    completion_tokens: int = field(default=0, compare=False)
 
+    def record(self) -> dict[str, Any]:
+        """What an evaluation writes down: all but the usage, which follows from the rest."""
+        values = asdict(self)
+        return {name: value for name, value in values.items() if name not in ("prompt_tokens", "completion_tokens")}
+
+
+Outcomes = Generator[tuple[int, Generation | Failure], None, None]
+"""Places of prompts, with what became of them."""
 
 NO_ROOM = Generation("", (), "length")
 """After a prompt that fills the model's context."""
 
 
+def no_room(prompt: Prompt) -> Generation:
+    """[`NO_ROOM`] after this prompt."""
+    return replace(NO_ROOM, prompt_tokens=len(prompt.token_ids))
+
+
 @dataclass(frozen=True)
 class Engine(ABC):
-    """Who generates. Subclasses are frozen dataclasses of hyperparameters; the model is loaded on first use.
+    """A model and what runs it. Subclasses are frozen dataclasses of hyperparameters; the model is loaded on first
+    use.
 
     Args:
         model (`str`):
@@ -143,12 +160,19 @@ class Engine(ABC):
     def facts(self) -> dict[str, Any]:
         """What is known once it has started: the hardware, how much runs at once, the model's context."""
 
+    def generate(self, prompts: Sequence[Prompt], budget: int, sampling: Sampling) -> Outcomes:
+        """Answer every prompt with at most `budget` tokens, whatever that costs. All prompts are at the engine's
+        disposal from the beginning, as one batch. Yields and raises as `answer` does."""
+        return self.answer(
+            [(Request(one.messages, sampling.temperature, sampling.top_p, budget), one) for one in prompts]
+        )
+
     @abstractmethod
-    def generate(
-        self, prompts: Sequence[Prompt], budget: int, sampling: Sampling
-    ) -> Iterator[tuple[int, Generation | Failure]]:
-        """Answer every prompt with at most `budget` tokens. Yields the prompt's place and its outcome as each
-        finishes, in any order. All prompts are at the engine's disposal from the beginning, as one batch.
+    def answer(self, asked: Iterable[tuple[Request, Prompt]], account: Account | None = None) -> Outcomes:
+        """Answer every request: its limit of tokens, its sampling and its schema, for its prompt. Yields the request's
+        place and its outcome as each finishes, in any order; [`NO_ROOM`] where the prompt fills the context.
+
+        With an `account`, each request is reserved before it is sent, and sent once there is money for it.
 
         Raises:
             [`RunError`]: if the engine breaks down; what was yielded before is good.

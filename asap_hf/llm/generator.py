@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from math import inf
@@ -14,17 +13,17 @@ from ..runtime.ledger import ledger_key, open_ledger
 from ..runtime.progress import show, tick
 from .account import Account
 from .account_store import AccountStore, Usage
-from .outcomes import Completion, Failure, Request, usable
+from .engine import Engine, Generation, Prompt
+from .outcomes import Completion, Failure, Request, store_outcome, stored_outcome, usable
 from .run_account import current_store, new_store, store_of_copied, tell_copies
-from .stored_outcomes import store_outcome, stored_outcome
 
 __all__ = ["Completion", "Failure", "Generator", "Request"]
 
 
 @dataclass(frozen=True)
-class Generator(ABC):
-    """An LLM. Subclasses are frozen dataclasses of hyperparameters; an engine is started on first use and never
-    pickled.
+class Generator:
+    """Ledger, spending cap and account around an [`Engine`]. Subclasses are frozen dataclasses of hyperparameters; an
+    engine is started on first use and never pickled.
 
     Args:
         model (`str`):
@@ -66,10 +65,37 @@ class Generator(ABC):
             raise UsageError("max_cost needs prices: give prompt_price and completion_price, money per million tokens")
         object.__setattr__(self, "_store", new_store(self.max_cost is not None))
 
-    @abstractmethod
+    @property
+    def engine(self) -> Engine:
+        """What runs the model; made on first use."""
+        raise NotImplementedError
+
     def generate(self, requests: Sequence[Request], done: Callable[[int, Completion | Failure], None]) -> None:
         """Ask the engine. Calls `done(index, outcome)` once per request, as each finishes, in any order, from the
-        thread that called `generate`."""
+        thread that called `generate`. After an interrupt, what had come in is still delivered, and the outcome that
+        `done` was at is delivered again."""
+        outcomes = self.engine.answer(((one, self._prompt(one)) for one in requests), self.account)
+        item: tuple[int, Generation | Failure] | None = None
+        try:
+            for item in outcomes:
+                done(item[0], self._outcome(item[1]))
+        except KeyboardInterrupt as interrupt:
+            if item:
+                done(item[0], self._outcome(item[1]))
+            item = outcomes.throw(interrupt)
+            while True:  # until the engine raises the interrupt
+                done(item[0], self._outcome(item[1]))
+                item = next(outcomes)
+        finally:
+            outcomes.close()
+
+    def _prompt(self, request: Request) -> Prompt:
+        return Prompt(request.messages)
+
+    def _outcome(self, outcome: Generation | Failure) -> Completion | Failure:
+        if isinstance(outcome, Failure):
+            return outcome
+        return Completion(outcome.text, outcome.prompt_tokens, outcome.completion_tokens, outcome.finish_reason)
 
     def __call__(self, requests: Sequence[Request]) -> list[Completion | Failure]:
         """Answer every request, in order: from the ledger where the same request was answered before, else by

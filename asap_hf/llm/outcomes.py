@@ -1,9 +1,11 @@
-"""A request to an LLM, and what becomes of it: a completion, or a failure."""
+"""A request to an LLM, and what becomes of it: a completion or a failure, both of which the ledger keeps."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from ..runtime.ledger import Ledger, ledger_key
 
 # What servers call an answer that ended before the model ended it.
 _CUT = {"length", "max_tokens", "max_output_tokens", "model_length"}
@@ -108,3 +110,31 @@ def usable(outcome: Completion | Failure, request: Request) -> Completion | Fail
     if all(one.isspace() or not one.isprintable() for one in outcome.text):
         return Failure("empty: the answer holds no text", True, *used)
     return outcome
+
+
+_OF_COMPLETION = tuple(one.name for one in fields(Completion) if one.name != "from_ledger")
+_OF_FAILURE = tuple(one.name for one in fields(Failure) if one.name != "answered")
+
+
+def stored_outcome(ledger: Ledger, key: str, request: Request) -> Completion | Failure | None:
+    """What the ledger holds under the request's key: an answer, which an earlier version may have stored empty or cut,
+    or that the attempt failed."""
+    if (stored := ledger.get(key)) is not None:
+        return usable(Completion(**stored, from_ledger=True), request)
+    if (stored := ledger.get(_failure_key(key))) is not None:
+        return Failure(**stored, answered=True)
+    return None
+
+
+def store_outcome(ledger: Ledger, key: str, outcome: Completion | Failure) -> None:
+    """Store an answer, or that there was one which cannot be used. What may fare better when it is sent again is not
+    stored."""
+    if isinstance(outcome, Completion):
+        ledger.put(key, {name: getattr(outcome, name) for name in _OF_COMPLETION})
+    elif outcome.answered:
+        ledger.put(_failure_key(key), {name: getattr(outcome, name) for name in _OF_FAILURE})
+
+
+def _failure_key(key: str) -> str:
+    """Where a failed attempt is stored: never as an answer."""
+    return ledger_key("llm failure", key)

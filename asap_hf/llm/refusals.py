@@ -1,5 +1,4 @@
-"""What an endpoint sends back: a completion, or a `Refusal` that says what an error means for the request, for its
-retry and for the requests after it."""
+"""`Refusal`: what an endpoint's error means for the request, for its retry and for the requests after it."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ import httpx2
 from huggingface_hub import ChatCompletionOutputMessage
 from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError
 
-from .outcomes import Completion
+from .engine import Generation
 
 RETRIED = {408, 425, 429}
 SHARED = {401, 402, 404}  # wrong key, no money left, wrong model or path: the next request would fare no better
@@ -94,9 +93,9 @@ def malformed(detail: str) -> Refusal:
     return Refusal(f"malformed: {detail}", maybe_billed=True, answered=True)
 
 
-def completion_of(output: Any) -> Completion:
-    """The text without the reasoning, which servers that tell the two apart send beside `content`. A model that spent
-    all its tokens on reasoning has no text.
+def generation_of(output: Any) -> Generation:
+    """The text of a chat completion without the reasoning, which servers that part the two send next to `content`. A
+    model that spent all its tokens on reasoning has no text.
 
     Args:
         output (`ChatCompletionOutput`):
@@ -116,12 +115,13 @@ def completion_of(output: Any) -> Completion:
         finish_reason = "unknown"
     if finish_reason in ("abort", "error"):
         raise Refusal(f"unfinished: the server ended with {finish_reason}", retry=True, maybe_billed=True)
-    return Completion(content or "", *_tokens(output.usage, bool(content and content.strip())), finish_reason)
+    asked, answered = tokens_of(output.usage, bool(content and content.strip()))
+    return Generation(content or "", (), finish_reason, prompt_tokens=asked, completion_tokens=answered)
 
 
-def _tokens(usage: Any, has_text: bool) -> tuple[int, int]:
-    """Tokens of the prompt and of the answer as the server counted them; none of either where what it says cannot be
-    so, as half an account is none."""
+def tokens_of(usage: Any, has_text: bool) -> tuple[int, int]:
+    """Tokens of the prompt and of the answer as the server counted them; 0 and 0 where what it says cannot be so: with
+    one of the two unknown, the cost is unknown."""
     if not isinstance(usage, dict):
         return 0, 0
     # A key of the server's may stand in the place of a method, so the class is asked.

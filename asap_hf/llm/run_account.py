@@ -24,7 +24,7 @@ _COPIES = "ASAP_HF_ACCOUNTS"  # a folder for the accounts of generators outside 
 
 
 class RunAccount:
-    """What a run has spent and not told yet.
+    """What a run has spent and not yet reported.
 
     Args:
         store ([`SharedAccountStore`]):
@@ -36,7 +36,7 @@ class RunAccount:
 
     def __init__(self, store: SharedAccountStore, begun: bool):
         self._store, self._begun = store, begun
-        self._told: dict[str, float] = asdict(Usage() if begun else store.usage)
+        self._reported: dict[str, float] = asdict(Usage() if begun else store.usage)
         self._answers_before = self._not_bought = self._from_ledger = 0
 
     def add(self, usage: Mapping[str, float]) -> None:
@@ -52,7 +52,7 @@ class RunAccount:
         now = asdict(self._store.usage)
         if self._begun:
             self.add({name: max(usage.get(name, 0) - most, 0) for name, most in now.items()})
-        self._told = {name: usage.get(name, 0) for name in now} if self._begun else now
+        self._reported = {name: usage.get(name, 0) for name in now} if self._begun else now
 
     def begin_reading(self) -> None:
         """From here on this process goes through everything, and what it finds in the ledger counts."""
@@ -62,8 +62,8 @@ class RunAccount:
         """What was booked since this was asked last. `from_ledger` are the answers since `begin_reading` that were not
         bought for this run, by whichever process and start. Processes run ahead, so that this can be wrong for one
         shard, but not for all together."""
-        now, before = asdict(self._store.usage), self._told
-        self._told = now
+        now, before = asdict(self._store.usage), self._reported
+        self._reported = now
         taken = {name: now[name] - before[name] for name in now}
         self._not_bought += self._store.answers - self._answers_before - taken["calls"]
         self.begin_reading()

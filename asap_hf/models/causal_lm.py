@@ -17,28 +17,37 @@ class CausalLM(NamedTuple):
     """A loaded model that takes the likeliest token unless a logits processor says otherwise."""
 
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
     context: float  # tokens
     ends: list[int]  # ids of the tokens that end an answer
 
 
-def load_causal_lm(
-    name: str, revision: str | None, dtype: str, device: str | None, needs_template: bool = False
-) -> CausalLM:
-    """Load model and tokenizer for `generate`; the accelerator if there is one and no other `device` is named.
+def load_tokenizer_of(name: str, revision: str | None) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model for `generate`, fast or not.
 
     Raises:
-        [`UsageError`]: if the model cannot be loaded, or `needs_template` and it has no chat template.
+        [`UsageError`]: if it cannot be loaded.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(resolve_model(name), revision=revision)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"transformers cannot load {name}: {error}") from error
+
+
+def load_causal_lm(
+    name: str, revision: str | None, dtype: str, device: str | None, tokenizer: PreTrainedTokenizerBase
+) -> CausalLM:
+    """Load a model for `generate`; onto the accelerator if there is one and no other `device` is named.
+
+    Raises:
+        [`UsageError`]: if the model cannot be loaded.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+    from transformers import AutoModelForCausalLM, GenerationConfig
 
-    folder = resolve_model(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, revision=revision)
-        if needs_template and not tokenizer.chat_template:
-            raise UsageError(f"{name} has no chat template: name a model tuned to follow instructions")
-        model = AutoModelForCausalLM.from_pretrained(folder, revision=revision, dtype=dtype)
+        model = AutoModelForCausalLM.from_pretrained(resolve_model(name), revision=revision, dtype=dtype)
     except (OSError, ValueError, AttributeError) as error:  # of torch, which has no such dtype
         raise UsageError(f"transformers cannot load {name}: {error}") from error
     place: torch.device | str | None = device
@@ -51,7 +60,7 @@ def load_causal_lm(
         do_sample=False, eos_token_id=sorted(ends), pad_token_id=min(ends), bos_token_id=tokenizer.bos_token_id
     )
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or float("inf")
-    return CausalLM(model.to(place).eval(), tokenizer, context, sorted(ends))  # type: ignore[arg-type]
+    return CausalLM(model.to(place).eval(), context, sorted(ends))  # type: ignore[arg-type]
 
 
 def continuations(

@@ -1,13 +1,11 @@
-"""A vLLM engine in this process: started with clear errors, and gone when its holder is."""
+"""Start a vLLM engine in this process, with clear errors."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError, UsageError
-from ..runtime.child_guard import Leash
 from .embedded import resolve_model
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ def start_vllm(model: str, **options: Any) -> LLM:
         from vllm.platforms import current_platform
     except ImportError as error:
         raise UsageError(
-            f"vLLM cannot be imported ({error}): `pip install 'asap-hf[vllm]'`, or let something else generate"
+            f"vLLM cannot be imported ({error}): `pip install 'asap-hf[vllm]'`, or name another engine"
         ) from error
     # On a CPU, vLLM 0.32 dies of a seeded request whose prompt is read in more than one step.
     chunked = False if current_platform.is_cpu() else None
@@ -43,13 +41,3 @@ def start_vllm(model: str, **options: Any) -> LLM:
         raise UsageError(f"vLLM refuses to load {model}: {' '.join(str(error).split())[:400]}") from error
     except RuntimeError as error:
         raise RunError(f"vLLM did not start with {model}: {error}") from error
-
-
-def leash_of_children() -> Leash:
-    """A leash on the processes that this one has started: an engine's are its children."""
-    return Leash(child.pid for child in multiprocessing.active_children() if child.pid is not None)
-
-
-def stop_vllm(llm: LLM) -> None:
-    """Give the engine's memory back."""
-    llm.llm_engine.engine_core.shutdown()

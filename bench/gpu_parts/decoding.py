@@ -9,7 +9,7 @@ from asap_hf.models.causal_lm import CausalLM, continuations
 
 from .attention import random_ids
 from .machine import Machine
-from .models import random_model, shape, tokenizer
+from .models import random_model, shape
 from .report import Table
 
 BATCHES = (1, 4, 16, 64)
@@ -22,7 +22,7 @@ def decoding(machine: Machine) -> Iterator[Table]:
 
     model = random_model(shape("qwen2-7b", machine), machine.device)
     model.generation_config = GenerationConfig(do_sample=False, eos_token_id=None, pad_token_id=0, bos_token_id=None)
-    lm = CausalLM(model, tokenizer(), float("inf"), [0])
+    lm = CausalLM(model, float("inf"), [0])
     prompt, new = (PROMPT, NEW) if not machine.smallest else (16, 4)
     table = Table(
         f"qwen2-7b, bfloat16, greedy: {new} tokens after prompts of {prompt}", ["batch", "tokens/s", "ms a step"]

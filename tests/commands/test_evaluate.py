@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
+from typing import get_type_hints
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +15,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from asap_hf.benchmarks.results import read_results
 from asap_hf.commands.command_line import guarded, parse
+from asap_hf.commands.evaluate import EvaluateArguments
+from asap_hf.commands.prune_arguments import PruneArguments
 from tests.evaluate.small_benchmark import NAMES, STATUSES, mixed, right, write_benchmark
 from tests.llm.scripted_server import ScriptedServer, scripted_server
 
@@ -153,6 +157,17 @@ def test_what_the_engine_or_the_budget_cannot_be_is_said_too(
     usual = ("--model", "embedded", "--engine", "transformers", *problems, "--output_dir", tmp_path / "out")
     assert asap_hf("evaluate", *usual, *arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_an_engine_has_the_same_flags_here_and_in_stage_1() -> None:
+    here, there = get_type_hints(EvaluateArguments), get_type_hints(PruneArguments)
+    assert here["engine"] == there["anchor_backend"]
+    defaults = {of: {one.name: one.default for one in fields(of)} for of in (EvaluateArguments, PruneArguments)}
+    same = {name: f"anchor_{name}" for name in here if f"anchor_{name}" in there and name != "model"}
+    assert {"base_url", "api_key_env", "max_model_len", "gpu_memory"} <= same.keys()
+    for name, anchor_name in {**same, "max_concurrency": "max_concurrency", "timeout": "timeout"}.items():
+        assert here[name] == there[anchor_name], name
+        assert defaults[EvaluateArguments][name] == defaults[PruneArguments][anchor_name], name
 
 
 def test_samples_made_elsewhere_are_graded(

@@ -21,7 +21,7 @@ from asap_hf.evaluate.foreign_samples import grade_file
 from asap_hf.evaluate.regrading import Finished, regrade
 from asap_hf.evaluate.run import Evaluation
 from asap_hf.evaluate.workspace import Workspace
-from asap_hf.llm.endpoint_engine import EndpointEngine
+from asap_hf.llm.endpoint import EndpointEngine
 
 from ..llm.scripted_server import ScriptedServer, scripted_server
 from ..tiny_models import byte_level_tokenizer

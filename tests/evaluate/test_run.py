@@ -18,7 +18,7 @@ from asap_hf.errors import RunError, UsageError
 from asap_hf.evaluate.report import Report
 from asap_hf.evaluate.run import Evaluation
 from asap_hf.evaluate.tables import report_table
-from asap_hf.llm.endpoint_engine import EndpointEngine
+from asap_hf.llm.endpoint import EndpointEngine
 from asap_hf.llm.engine import Sampling
 
 from ..llm.scripted_server import Script, ScriptedServer, scripted_server

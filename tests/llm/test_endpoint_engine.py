@@ -11,8 +11,9 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from asap_hf.errors import UsageError
-from asap_hf.llm.endpoint_engine import EndpointEngine
-from asap_hf.llm.engine import Failure, Generation, Prompt, Sampling
+from asap_hf.llm.endpoint import EndpointEngine
+from asap_hf.llm.engine import Generation, Prompt, Sampling
+from asap_hf.llm.outcomes import Failure
 
 from ..tiny_models import byte_level_tokenizer
 from ..waiting import LONGEST, until
@@ -300,7 +301,9 @@ def test_whoever_breaks_off_has_no_more_sent(serve: Callable[..., ScriptedServer
     until(lambda: server.in_flight == 2, "the next two are under way")
     outcomes.close()
     closed.set()
-    until(lambda: "asap-hf-stream" not in {thread.name for thread in threading.enumerate()}, "all threads have ended")
+    until(
+        lambda: "asap-hf-endpoint" not in {thread.name for thread in threading.enumerate()}, "all threads have ended"
+    )
     assert sorted(one.prompt for one in server.seen) == ["p0", "p1", "p2"]
 
 

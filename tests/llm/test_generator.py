@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from asap_hf.errors import UsageError
 from asap_hf.llm import Account, Completion, Failure, Generator, Request, Usage
+from asap_hf.llm.engine import Engine, Generation
 from asap_hf.runtime.ledger import ledger_key, open_ledger
 
 
@@ -111,6 +112,37 @@ def test_a_folder_whose_files_changed_is_another_model(tmp_path):
     trained([ask("a")])
     assert same.sent == []
     assert trained.sent == ["a"]
+
+
+class Late(Engine):
+    """Has three more answers when it is interrupted."""
+
+    version = "1"
+
+    def start(self) -> None: ...
+    def facts(self) -> dict: ...
+    def close(self) -> None: ...
+    def answer(self, asked, account=None):
+        assert len(list(asked)) == 4
+        try:
+            yield 0, Generation("first", (), "stop", prompt_tokens=1, completion_tokens=2)
+        except KeyboardInterrupt:
+            for number in (1, 2, 3):
+                yield number, Generation(f"late {number}", (), "stop", prompt_tokens=1, completion_tokens=2)
+            raise
+
+
+def test_an_interrupt_of_the_caller_loses_nothing_that_an_engine_had(ledger, monkeypatch):
+    monkeypatch.setattr(Generator, "engine", Late("m"))
+
+    def tick(what: str) -> None:
+        if len(ledger) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("asap_hf.llm.generator.tick", tick)
+    with pytest.raises(KeyboardInterrupt):
+        Generator("m")([ask(one) for one in "abcd"])
+    assert len(ledger) == 4
 
 
 def test_an_interrupt_goes_up_and_what_had_come_in_is_kept(ledger):

@@ -38,7 +38,7 @@ def ask(prompt: str, **more) -> Request:
 def with_engine(small: TransformersGenerator, arguments: dict | None = None, **changes) -> TransformersGenerator:
     """Another generator on the same weights."""
     other = TransformersGenerator("embedded", dtype="float32", device="cpu", **(arguments or {}))
-    other.__dict__["_engine"] = small._engine._replace(**changes)
+    other.engine.__dict__["_loaded"] = small.engine._loaded._replace(**changes)
     return other
 
 
@@ -48,7 +48,7 @@ def test_greedy_answers_are_those_of_generate(small):
     requests = [ask("What is 2+2?", max_tokens=16), ask("Name a colour, and say where you saw it.", max_tokens=16)]
     requests.append(ask("Hi", max_tokens=16))
     answers = raw_outcomes(small, requests)
-    model, tokenizer = small._engine.model, AutoTokenizer.from_pretrained(embedded_model())
+    model, tokenizer = small.engine._loaded.model, AutoTokenizer.from_pretrained(embedded_model())
     for request, answer in zip(requests, answers, strict=True):
         ids = tokenizer.apply_chat_template(
             list(request.messages), add_generation_prompt=True, return_tensors="pt", return_dict=False
@@ -57,7 +57,7 @@ def test_greedy_answers_are_those_of_generate(small):
         new = out[0, ids.shape[1] :]
         assert answer.text == tokenizer.decode(new, skip_special_tokens=True)
         assert (answer.prompt_tokens, answer.completion_tokens) == (ids.shape[1], len(new))
-        assert answer.finish_reason == ("stop" if new[-1] in small._engine.ends else "length")
+        assert answer.finish_reason == ("stop" if new[-1] in small.engine._loaded.ends else "length")
     assert {answer.finish_reason for answer in answers} == {"stop", "length"}
 
 
@@ -109,7 +109,7 @@ def test_an_answer_ends_where_the_context_does(small):
 
 
 def test_a_batch_that_does_not_fit_is_halved(small, monkeypatch):
-    really, sizes = small._engine.model.generate, []
+    really, sizes = small.engine._loaded.model.generate, []
 
     def generate(ids: torch.Tensor, **more) -> torch.Tensor:
         sizes.append(len(ids))
@@ -117,12 +117,12 @@ def test_a_batch_that_does_not_fit_is_halved(small, monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return really(ids, **more)
 
-    monkeypatch.setattr(small._engine.model, "generate", generate)
+    monkeypatch.setattr(small.engine._loaded.model, "generate", generate)
     requests = [ask(f"Say {number}", max_tokens=2) for number in range(4)]
     answers = raw_outcomes(small, requests)
     assert sizes == [4, 2, 2]
     assert all(isinstance(answer, Completion) for answer in answers)
-    monkeypatch.setattr(small._engine.model, "generate", lambda ids, **more: generate(ids.repeat(9, 1)))
+    monkeypatch.setattr(small.engine._loaded.model, "generate", lambda ids, **more: generate(ids.repeat(9, 1)))
     assert small(requests[:1])[0].reason.startswith("out_of_memory: ")
 
 
@@ -141,7 +141,7 @@ def test_the_ledger_answers_without_a_model(small, monkeypatch, tmp_path):
     assert (cut.reason, type(whole)) == ("cut: the answer was cut at the token limit", Completion)
     again = TransformersGenerator("embedded", dtype="float32", device="cpu")
     assert again(requests) == [cut, replace(whole, from_ledger=True)]
-    assert "_engine" not in again.__dict__
+    assert "engine" not in again.__dict__
 
 
 def test_pickling_leaves_the_model_behind(small):

@@ -9,9 +9,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from asap_hf.errors import UsageError
-from asap_hf.llm.engine import NO_ROOM, Failure, Generation, Prompt, Sampling
+from asap_hf.llm.engine import NO_ROOM, Generation, Prompt, Sampling
+from asap_hf.llm.outcomes import Failure
 from asap_hf.llm.prompts import render
-from asap_hf.llm.transformers_engine import TransformersEngine
+from asap_hf.llm.transformers import TransformersEngine
 
 from ..tiny_models import save_model, tiny_llama
 

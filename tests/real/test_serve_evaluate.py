@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from asap_hf.evaluate.budgets import Reader
-from asap_hf.llm.endpoint_engine import EndpointEngine
+from asap_hf.llm.endpoint import EndpointEngine
 from asap_hf.llm.engine import Generation, Sampling
 from asap_hf.llm.prompts import render
 

@@ -17,11 +17,12 @@ from asap_hf.benchmarks import open_benchmark
 from asap_hf.benchmarks.results import read_results
 from asap_hf.errors import RunError, UsageError
 from asap_hf.evaluate.run import Evaluation
-from asap_hf.llm.endpoint_engine import EndpointEngine
-from asap_hf.llm.engine import NO_ROOM, Engine, Failure, Generation, Prompt, Sampling
+from asap_hf.llm.endpoint import EndpointEngine
+from asap_hf.llm.engine import NO_ROOM, Engine, Generation, Prompt, Sampling
+from asap_hf.llm.outcomes import Failure
 from asap_hf.llm.prompts import render
-from asap_hf.llm.transformers_engine import TransformersEngine
-from asap_hf.llm.vllm_engine import VLLMEngine
+from asap_hf.llm.transformers import TransformersEngine
+from asap_hf.llm.vllm import VLLMEngine
 from asap_hf.models.embedded import embedded_model
 from tests.real.servers import own_workers
 from tests.waiting import until
@@ -179,7 +180,7 @@ def test_a_dead_engine_is_a_run_error_and_starts_again(engine: VLLMEngine, promp
 def test_the_engine_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
     code = """
 import os, psutil, signal
-from asap_hf.llm.vllm_engine import VLLMEngine
+from asap_hf.llm.vllm import VLLMEngine
 if __name__ == "__main__":
     VLLMEngine("embedded", max_model_len=64, max_num_seqs=1, enforce_eager=True).start()
     print(*[child.pid for child in psutil.Process().children(recursive=True) if "VLLM" in child.name()], flush=True)

@@ -85,7 +85,7 @@ def test_attempts_are_drawn_apart_and_each_can_be_drawn_again(
 
 def test_sampled_answers_to_more_prompt_than_one_step_takes(llm: VLLMGenerator) -> None:
     llm.generate([], lambda index, outcome: None)  # starts the engine if this test runs alone
-    step = llm._engine.llm_engine.vllm_config.scheduler_config.max_num_batched_tokens
+    step = llm.engine._llm.llm_engine.vllm_config.scheduler_config.max_num_batched_tokens
     long = "The lamp went out. " * 190
     requests = [ask(f"{number}. {long}", temperature=2.0, max_tokens=1) for number in range(step // 950 + 2)]
     found = answers(llm, *requests)
@@ -136,7 +136,7 @@ def test_answer_ends_where_the_context_does(llm: VLLMGenerator) -> None:
 
 def test_more_requests_than_the_engine_is_given_at_once(llm: VLLMGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
     llm.generate([], lambda index, outcome: None)  # starts the engine if this test runs alone
-    monkeypatch.setattr(llm._engine.llm_engine.vllm_config.scheduler_config, "max_num_seqs", 2)
+    monkeypatch.setattr(llm.engine._llm.llm_engine.vllm_config.scheduler_config, "max_num_seqs", 2)
     lengths = [3, 1, 9, 1, 2, 6, 1, 1, 4, 2, 5]
     assert [answer.completion_tokens for answer in answers(llm, *(ask(max_tokens=n) for n in lengths))] == lengths
 
