@@ -11,9 +11,11 @@ from typing import Any
 from numpy import empty
 
 from ..errors import UnusableTrace, UsageError
+from ..scoring.flops import CountedTrace
 from ..traces.rows import Columns, trace_of
 from ..traces.splitting import DEFAULT_SPLITTER, SPLITTERS, SPLITTING_VERSION
 from ..traces.trace import Trace
+from .cost import Cost
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,11 @@ class Pruner(ABC):
         values = zip(*(batch[name] for name in columns.names), strict=True)
         return _as_columns([dict(zip(columns.names, row, strict=True)) for row in values], columns, self)
 
+    def cost(self, counted: CountedTrace) -> Cost | None:
+        """What pruning this trace takes, for `--dry_run`; loads no model. `None`: it is not known, which the dry run
+        then says. A pruner that asks no LLM and no model returns `Cost()`."""
+        return None
+
     def to_rank(self, rank: int | None) -> None:
         """Told by `map(with_rank=True)` which of several processes this is; a pruner with a model picks its GPU by it,
         any other ignores it."""
@@ -182,6 +189,11 @@ class Sequential(Pruner):
     @property
     def conditions(self) -> bool:
         return any(stage.conditions for stage in self.stages)
+
+    def cost(self, counted: CountedTrace) -> Cost | None:
+        costs = [stage.cost(counted) for stage in self.stages]
+        known = [one for one in costs if one is not None]
+        return sum(known, Cost()) if len(known) == len(costs) else None
 
     def to_rank(self, rank: int | None) -> None:
         for stage in self.stages:

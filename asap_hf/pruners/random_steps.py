@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..scoring.flops import CountedTrace, Reading
 from ..traces.trace import Trace
+from .base import Pruner
 from .iterative import IterativePruner
+from .method import HALF, Method, Options
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,10 @@ class RandomScorer:
     """
 
     seed: int = 42
+
+    def readings(self, counted: CountedTrace) -> Sequence[Reading]:
+        """None: no model is asked."""
+        return []
 
     def __call__(self, traces: Sequence[Trace]) -> list[Mapping[str, Any]]:
         return [{"scores": {"random": self._draw(trace)}} for trace in traces]
@@ -43,3 +50,19 @@ def random_steps(
             See [`RandomScorer`].
     """
     return IterativePruner(RandomScorer(seed), tokenizer, max_tokens, ratio, score="random", name="random")
+
+
+def _stages(options: Options) -> tuple[Pruner, ...]:
+    return (options.selected(random_steps(options.tokenizer, **options.budget, seed=options.arguments.seed)),)
+
+
+METHODS = (
+    Method(
+        "random",
+        _stages,
+        "a control that the paper does not have: steps go by chance",
+        settings=("seed",),
+        budget=HALF,
+        score="random",
+    ),
+)

@@ -11,6 +11,7 @@ from ..errors import UsageError
 from ..models.placement import PlacedModel
 from ..runtime.ledger import ledger_key, open_ledger
 from ..traces.trace import Trace
+from .flops import CountedTrace, Reading
 from .outcome import ScoringFailure
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ class ScoringSetup(PlacedModel):
     def batch_tokens(self) -> int:
         """Most tokens that share a forward pass, padding counted; with one, every text goes alone."""
         return 1 if self.deterministic else self.max_batch_tokens
+
+    def readings(self, counted: CountedTrace) -> Sequence[Reading]:
+        """The forward passes over one trace that nothing is stored of: one, with a distribution at every token."""
+        return [Reading(0, counted.question + counted.reasoning, head_rows=counted.reasoning)]
 
     def load(self) -> tuple[TraceTokenizer, ScoringModel]:
         """Tokenizer and model in this process."""

@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..runtime.ledger import ledger_key, open_ledger
 from ..traces.trace import Trace
 from .base import ScoringSetup
-from .flops import flops_per_trace, model_config
+from .flops import CountedTrace, Reading, flops_per_trace, model_config
 from .outcome import MEAN_SCORES, SCORES, ScoringFailure, StepScores
 
 __all__ = ["ScoringFailure", "StepScores", "SurprisalScorer", "flops_per_trace", "model_config"]
@@ -61,6 +61,10 @@ class SurprisalScorer(ScoringSetup):
             seen = {"windows": outcome.windows, "question_cut": outcome.question_cut}
             answers.append({"scores": scores, **seen, "scorer": self.fingerprint})
         return answers
+
+    def readings(self, counted: CountedTrace) -> Sequence[Reading]:
+        rows = counted.reasoning if self.all_scores else len(counted.trace.steps)
+        return [Reading(0, counted.question + counted.reasoning, head_rows=rows)]
 
     def score(self, traces: Sequence[Trace]) -> list[StepScores | ScoringFailure]:
         """Score every trace, in order: from the ledger where it was scored before, else with the model.

@@ -46,10 +46,10 @@ def test_rows_steps_and_tokens_are_those_of_the_source(embedded_model: str, monk
     assert total.rows == total.usable == 24
     assert total.tokens == sum(tokens)
     assert total.over_budget == sum(count > 1000 for count in tokens)
-    assert total.llm_calls == 48
+    assert total.whole.llm_calls == 48
     # Twice the parameters of the body and the head, once a token, is the least that a forward can cost.
-    assert total.flops > 2 * 130e6 * total.tokens
-    cost = (total.prompt_tokens * 2 + total.completion_tokens * 4) / 1e6
+    assert total.whole.flops > 2 * 130e6 * total.tokens
+    cost = (total.whole.prompt_tokens * 2 + total.whole.completion_tokens * 4) / 1e6
     assert f"{cost:,.4f}" in table
     assert "repeats one span over and over" in table
 
@@ -57,8 +57,8 @@ def test_rows_steps_and_tokens_are_those_of_the_source(embedded_model: str, monk
 def test_selecting_writes_a_fraction_of_what_rewriting_does(embedded_model: str) -> None:
     rewrite, _ = estimated("rewrite")
     select, table = estimated("select")
-    assert select.completion_tokens < 0.5 * rewrite.completion_tokens
-    assert select.prompt_tokens == rewrite.prompt_tokens
+    assert select.whole.completion_tokens < 0.5 * rewrite.whole.completion_tokens
+    assert select.whole.prompt_tokens == rewrite.whole.prompt_tokens
     assert "--prompt_price" in table
 
 
