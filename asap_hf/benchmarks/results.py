@@ -15,16 +15,9 @@ from ..errors import UsageError
 from ..reporting.markdown import is_hub_id
 from ..runtime.files import write_whole
 from ..runtime.own_folders import read_mark
+from .registry import BENCHMARKS
 
 RESULTS_FILE = "summary.json"
-# Names in the records, and what the paper calls them (§4.1).
-BENCHMARKS = {
-    "humaneval": "HumanEval",
-    "humaneval_plus": "HumanEval+",
-    "lcb_v1_v3": "LiveCodeBench v1_v3",
-    "lcb_v4_v5": "LiveCodeBench v4_v5",
-    "leetcode": "LeetCodeDataset",
-}
 
 
 @dataclass(frozen=True)
@@ -120,11 +113,11 @@ def write_results(results: Sequence[BenchmarkResult], folder: Path) -> Path:
         `UsageError`: if a file of that name is there that this tool did not write.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    told = {"asap_hf": __version__, "results": [asdict(result) for result in results]}
+    content = {"asap_hf": __version__, "results": [asdict(result) for result in results]}
     path = folder / RESULTS_FILE
     if path.exists() and read_mark(path) is None:
         raise UsageError(f"{str(path)!r} was not written by asap-hf: choose another folder")
-    write_whole(path, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    write_whole(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     return path
 
 
@@ -136,8 +129,8 @@ def older_verdicts(results: Iterable[BenchmarkResult]) -> str:
     others = {one.grader_version or 1 for one in results} - {GRADER_VERSION}
     if not others:
         return ""
-    told = [f"version {one}" if one > 1 else "a version before 2" for one in sorted(others)]
-    return f"graded with {' and '.join(told)} of the grader, which is at version {GRADER_VERSION} here"
+    versions = [f"version {one}" if one > 1 else "a version before 2" for one in sorted(others)]
+    return f"graded with {' and '.join(versions)} of the grader, which is at version {GRADER_VERSION} here"
 
 
 def read_results(folder: Path) -> list[BenchmarkResult]:
@@ -169,10 +162,10 @@ def read_results_file(path: Path) -> list[BenchmarkResult]:
         `UsageError`: if it is not what `write_results` writes.
     """
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UsageError(f"{str(path)!r} is not JSON ({error}): remove it, or evaluate again") from error
-    records = told.get("results") if isinstance(told, dict) else None
+    records = content.get("results") if isinstance(content, dict) else None
     if not isinstance(records, list):
         raise UsageError(f"{str(path)!r} holds no list 'results': remove it, or evaluate again")
     return [_result(record, f"{str(path)!r}, result {number}") for number, record in enumerate(records, 1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..benchmarks.registry import FAMILIES
 from ..errors import UsageError
 from ..pruners.registry import method_names
 from ..traces.splitting import DEFAULT_SPLITTER, SPLITTERS
@@ -35,7 +36,7 @@ class PruneArguments:
     sample_tests: bool = option(False, "leave out rows whose program fails the sample tests beside it (in a jail)")
     decontaminate: str = option(
         "",
-        "leave out rows whose question is in a benchmark: humaneval, humaneval_plus, livecodebench, leetcode, files",
+        f"leave out rows whose question is in a benchmark: {', '.join(FAMILIES)}, or a file; several with commas",
     )
     decontaminate_n: int = option(13, "words in a row that count as the same text (GPT-3's; open-r1 takes 8)")
 
