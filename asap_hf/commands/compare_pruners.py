@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..compare_pruners.conditions import Condition
 
 # Flags of `asap-hf prune` that mean nothing where many pruners meet many budgets and no dataset comes out.
-_ELSEWHERE = (
+_NOT_HERE = (
     *("pruner", "max_tokens", "ratio", "keep_columns", "sample_tests", "decontaminate", "decontaminate_n"),
     *("num_shards", "retry_failed", "dry_run", "fail_above"),
 )
@@ -58,7 +58,7 @@ class ComparePrunersArguments(PruneArguments):
         """As `asap-hf prune` checks its arguments, and what is asked here."""
         PruneArguments.check(replace(self, output_dir=self.output_dir or "."))  # which is no must here
         for one in fields(self):
-            if one.name in _ELSEWHERE and getattr(self, one.name) != one.default:
+            if one.name in _NOT_HERE and getattr(self, one.name) != one.default:
                 raise UsageError(f"--{one.name} is not for compare-pruners: see --pruners, --ratios and --traces")
         refuse_unused_of_prune(replace(self, device=None, dtype="auto"))  # which the judge uses in any case
         refuse_unused(self, _RULES)
@@ -101,12 +101,12 @@ def main(arguments: ComparePrunersArguments) -> None:
         os.environ["ASAP_HF_LEDGER"] = arguments.ledger_dir
     if arguments.output_dir:
         refuse_foreign(Path(arguments.output_dir))
-    comparison, told = _comparison(arguments, _conditions(arguments))
+    comparison, record = _comparison(arguments, _conditions(arguments))
     with TemporaryDirectory() as scratch:
         folder = Path(arguments.output_dir or scratch)
         with run_account(account_folder(folder) if arguments.output_dir else Path(scratch, "account")):
             tables = tables_of(comparison.run(folder, arguments.processes, arguments.overwrite))
-        write_tables(folder, tables, told)
+        write_tables(folder, tables, record)
     print(f"\n{on_terminal(tables)}")
     if arguments.output_dir:
         print(f"\nwritten to {arguments.output_dir}")

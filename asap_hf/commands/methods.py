@@ -98,8 +98,8 @@ def settings_of(arguments: PruneArguments) -> dict[str, Any]:
 
 
 def _changed(arguments: PruneArguments) -> dict[str, Any]:
-    """What decides about the result and is told where it is not the default: the names of columns, to the letter, and
-    what of the scorer and the LLM is seldom changed."""
+    """What decides about the result and is recorded only where it is not the default: the names of columns, and what
+    of the scorer and the LLM is seldom changed."""
     names = [*_COLUMNS]
     names += ["all_scores"] if "context" in method_of(arguments).settings else []
     names += ["anchor_max_tokens", "anchor_structured"] if arguments.anchor_model is not None else []

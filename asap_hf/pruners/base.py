@@ -107,8 +107,8 @@ class Pruner(ABC):
         return None
 
     def to_rank(self, rank: int | None) -> None:
-        """Told by `map(with_rank=True)` which of several processes this is; a pruner with a model picks its GPU by it,
-        any other ignores it."""
+        """Take the number of this process, as `map(with_rank=True)` gives it: a pruner with a model picks its GPU by
+        it, any other ignores it."""
         return
 
     def __getstate__(self) -> dict[str, Any]:
@@ -144,16 +144,16 @@ def _as_columns(rows: list[dict[str, Any]], columns: Columns, pruner: Pruner) ->
         out["kept"].append(list(pruning.trace.kept) if pruning else [])
         out["reason"].append(pruning.reason if pruning else reasons[index])
         out["ok"].append(not out["reason"][-1])
-        out["record"].append(json.dumps(_told(pruning) if pruning else {}, ensure_ascii=False))
+        out["record"].append(json.dumps(_full_record(pruning) if pruning else {}, ensure_ascii=False))
     if not usable:
         out["kept"] = [empty(0, dtype="int64") for _ in rows]
     return out
 
 
-def _told(pruning: Pruning) -> Mapping[str, Any]:
+def _full_record(pruning: Pruning) -> Mapping[str, Any]:
     """The record, the remark, and what the prompt is to say: `map` leaves a row's prompt to whoever renders it."""
-    told = {**pruning.record, "conditioned": pruning.conditioned} if any(pruning.conditioned) else pruning.record
-    return {**told, "remark": pruning.remark} if pruning.remark else told
+    record = {**pruning.record, "conditioned": pruning.conditioned} if any(pruning.conditioned) else pruning.record
+    return {**record, "remark": pruning.remark} if pruning.remark else record
 
 
 @dataclass(frozen=True)

@@ -200,8 +200,8 @@ def _load_reader(
 class _Words:
     """The words of all windows of a trace."""
 
-    def __init__(self, trace: Trace, windows: Sequence[Sequence[Word]], reader: WordReader, told_once: Sequence[str]):
-        self.windows, self._reader, self._told_once = windows, reader, told_once
+    def __init__(self, trace: Trace, windows: Sequence[Sequence[Word]], reader: WordReader, once: Sequence[str]):
+        self.windows, self._reader, self._once = windows, reader, once
         self._words = [(number, word) for number, window in enumerate(windows) for word in window]
         ends = np.cumsum([len(step) for step in trace.steps])
         steps = np.searchsorted(ends, [word.place for _, word in self._words], side="right")
@@ -228,7 +228,7 @@ class _Words:
         kept: list[int] = []
         for position in positions:
             text = self._words[position][1].text
-            if text not in self._told_once or not kept or self._words[kept[-1]][1].text != text:
+            if text not in self._once or not kept or self._words[kept[-1]][1].text != text:
                 kept.append(position)
         return kept
 

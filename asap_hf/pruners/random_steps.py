@@ -17,7 +17,7 @@ from .method import HALF, Method, Options
 @dataclass(frozen=True)
 class RandomScorer:
     """Gives every step a random number from 0 to 1, the score `random`. It depends on the seed and on the trace's own
-    text alone, not on which traces stand beside it or were scored before.
+    text alone, not on other traces of its batch or run.
 
     Args:
         seed (`int`, *optional*, defaults to 42):

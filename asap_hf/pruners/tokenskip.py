@@ -100,7 +100,7 @@ class TokenSkipPruner(Pruner):
             places = [place for place, one in enumerate(ratios) if one == ratio]
             pruned = self._compressor(ratio).prune([traces[place] for place in places])
             prunings |= dict(zip(places, pruned, strict=True))
-        return [_told(prunings[place], ratio) for place, ratio in enumerate(ratios)]
+        return [_with_ratio(prunings[place], ratio) for place, ratio in enumerate(ratios)]
 
     def told_ratio(self, trace: Trace) -> float:
         """The ratio that the prompt of a trace tells, if anything of it is cut."""
@@ -133,7 +133,7 @@ class TokenSkipPruner(Pruner):
         return compressor
 
 
-def _told(pruning: Pruning, ratio: float) -> Pruning:
+def _with_ratio(pruning: Pruning, ratio: float) -> Pruning:
     """The pruning with its ratio in the prompt, if anything was cut."""
     if "rewritten" not in pruning.record:
         return pruning
