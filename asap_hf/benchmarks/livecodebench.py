@@ -13,7 +13,7 @@ from typing import ClassVar
 from ..evaluation.pass_at_1.host_grader import Task
 from ..evaluation.pass_at_1.host_task_builders import LIMITS, livecodebench_task
 from .extract_code import program_in
-from .files import LIVECODEBENCH, Row, ValueInFile
+from .files import LIVECODEBENCH, HubFiles, Row, ValueInFile
 from .problems import Benchmark, Problem, UnreadableProblem
 
 logger = logging.getLogger(__name__)
@@ -73,6 +73,10 @@ class _LiveCodeBench(Benchmark):
                 public,
                 len(self.problems),
             )
+
+    @classmethod
+    def family_files(cls) -> HubFiles:
+        return LIVECODEBENCH
 
     @classmethod
     def has(cls, row: Row) -> bool:

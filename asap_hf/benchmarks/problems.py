@@ -170,6 +170,11 @@ class Benchmark(ABC):
         """Whether the row is of this benchmark, if a file may hold others as well."""
         return True
 
+    @classmethod
+    def family_files(cls) -> HubFiles:
+        """The problems of the whole family, which `--decontaminate` compares with."""
+        return cls.files
+
     @property
     def dataset(self) -> str:
         """Where the problems come from, as an id on the Hub."""

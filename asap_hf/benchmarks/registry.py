@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .files import HubFiles
 from .humaneval import HumanEval
 from .humaneval_plus import HumanEvalPlus
 from .leetcode import LeetCode
@@ -20,5 +21,5 @@ _CLASSES: tuple[type[Benchmark], ...] = (
 )
 BENCHMARKS: Mapping[str, type[Benchmark]] = {benchmark.name: benchmark for benchmark in _CLASSES}
 BENCHMARK_NAMES = tuple(BENCHMARKS)
-FAMILIES: Mapping[str, type[Benchmark]] = {benchmark.family: benchmark for benchmark in _CLASSES}
-"""One benchmark for each name that `--decontaminate` takes: all of one family are in the same files."""
+FAMILIES: Mapping[str, HubFiles] = {benchmark.family: benchmark.family_files() for benchmark in _CLASSES}
+"""What `--decontaminate` compares with, by name: the problems of all releases, where benchmarks are some of them."""

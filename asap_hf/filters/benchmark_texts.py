@@ -40,7 +40,7 @@ def open_benchmark_texts(names_or_paths: Sequence[str]) -> list[Problem]:
 
 
 def _problems(name: str) -> list[Problem]:
-    benchmark, paths = (name, downloaded(FAMILIES[name].files)[0]) if name in FAMILIES else _local(name)
+    benchmark, paths = (name, downloaded(FAMILIES[name])[0]) if name in FAMILIES else _local(name)
     problems = [
         Problem(benchmark, str(_first(row, _IDS, default=number)), text)
         for path in paths
