@@ -48,7 +48,7 @@ def build(arguments: BaselinesArguments) -> None:
     with run_account(account_folder(Path(arguments.output_dir)), removes=is_first_process()):
         for name in names:
             print(f"\n{name}\n")
-            one = replace(arguments, pruner=name, output_dir=str(runs / name))  # type: ignore[arg-type]
+            one = replace(arguments, pruner=name, output_dir=str(runs / name))
             summary = prune(one, arguments.staging)
             branches += [summary["shards"][1]] if "shards" in summary else []
         if summary:

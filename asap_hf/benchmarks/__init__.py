@@ -6,19 +6,10 @@ from os import PathLike
 from pathlib import Path
 
 from ..errors import UsageError
-from .humaneval import HumanEval
-from .humaneval_plus import HumanEvalPlus
-from .leetcode import LeetCode
-from .livecodebench import LiveCodeBenchV1V3, LiveCodeBenchV4V5
 from .problems import Benchmark, Problem, UnreadableProblem
+from .registry import BENCHMARK_NAMES, BENCHMARKS
 
 __all__ = ["BENCHMARK_NAMES", "Benchmark", "Problem", "UnreadableProblem", "open_benchmark"]
-
-_BENCHMARKS: dict[str, type[Benchmark]] = {
-    benchmark.name: benchmark
-    for benchmark in (HumanEval, HumanEvalPlus, LiveCodeBenchV1V3, LiveCodeBenchV4V5, LeetCode)
-}
-BENCHMARK_NAMES = tuple(_BENCHMARKS)
 
 
 def open_benchmark(name: str, path: str | PathLike[str] | None = None, limit: int | None = None) -> Benchmark:
@@ -26,7 +17,7 @@ def open_benchmark(name: str, path: str | PathLike[str] | None = None, limit: in
 
     Args:
         name (`str`):
-            `humaneval`, `humaneval_plus`, `lcb_v1_v3`, `lcb_v4_v5` or `leetcode`.
+            A name from `BENCHMARK_NAMES`.
         path (`str`, *optional*, defaults to the Hub):
             A local copy: a file (`.jsonl`, `.jsonl.gz`, `.parquet`) with the fields that the dataset on the Hub has,
             or a folder with that dataset's files. HumanEval+ may also be in EvalPlus's own form. A single file with
@@ -41,8 +32,8 @@ def open_benchmark(name: str, path: str | PathLike[str] | None = None, limit: in
             not one of its rows can be read.
         [`RunError`]: if the Hub cannot be reached.
     """
-    if name not in _BENCHMARKS:
+    if name not in BENCHMARKS:
         raise UsageError(f"there is no benchmark {name!r}: give one of {', '.join(BENCHMARK_NAMES)}")
     if limit is not None and limit < 1:
         raise UsageError(f"a limit is a whole number over 0, not {limit}")
-    return _BENCHMARKS[name].open(None if path is None else Path(path).expanduser(), limit)
+    return BENCHMARKS[name].open(None if path is None else Path(path).expanduser(), limit)

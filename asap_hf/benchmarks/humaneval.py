@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 from ..evaluation.pass_at_1.host_grader import Task
-from ..evaluation.pass_at_1.host_task_builders import humaneval_task
+from ..evaluation.pass_at_1.host_task_builders import LIMITS, humaneval_task
 from .code_forms import bare_text
 from .completing import after, compiles
 from .extract_code import program_in
@@ -32,10 +32,12 @@ PLUS_INPUTS = re.compile(r"^    inputs = (\[.*\])$", re.MULTILINE)
 class HumanEval(Benchmark):
     """HumanEval, with the prompt as EvalPlus gives it to chat models, in our words."""
 
-    name = "humaneval"
+    name = family = "humaneval"
+    title = "HumanEval"
     files = HUMANEVAL
     size = 164
     budget = 6144  # "6K" (§4.1); K taken as 1,024, as Appendix A's token budget is 4096
+    limits = LIMITS["humaneval"]
     fields = dict.fromkeys(("task_id", "prompt", "canonical_solution", "test", "entry_point"), str)
 
     @classmethod

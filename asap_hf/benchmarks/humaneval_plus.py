@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ..evaluation.pass_at_1.host_grader import Grader, PlusTask, Task
-from ..evaluation.pass_at_1.host_task_builders import plus_tests
+from ..evaluation.pass_at_1.host_task_builders import LIMITS, plus_tests
 from .code_forms import tree
 from .files import HUMANEVAL_PLUS, Row
 from .humaneval import PLUS_INPUTS, HumanEval
@@ -29,8 +29,10 @@ class HumanEvalPlus(HumanEval):
     once, in a jail. The `test` that the Hub has fails every answer to HumanEval/32, and needs numpy.
     """
 
-    name = "humaneval_plus"
+    name = family = "humaneval_plus"
+    title = "HumanEval+"
     files = HUMANEVAL_PLUS
+    limits = LIMITS["humaneval_plus"]
     fields = dict.fromkeys(("task_id", "prompt", "canonical_solution", "entry_point"), str)
 
     @classmethod

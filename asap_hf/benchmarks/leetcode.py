@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..evaluation.pass_at_1.host_grader import Task
-from ..evaluation.pass_at_1.host_task_builders import leetcode_task
+from ..evaluation.pass_at_1.host_task_builders import LIMITS, leetcode_task
 from .completing import after, compiles
 from .extract_code import program_in
 from .files import LEETCODE, Row
@@ -13,10 +13,12 @@ from .problems import Benchmark, Problem, UnreadableProblem
 class LeetCode(Benchmark):
     """LeetCodeDataset, with the prompt that comes with it: its `query` ends by asking for a fenced block."""
 
-    name = "leetcode"
+    name = family = "leetcode"
+    title = "LeetCodeDataset"
     files = LEETCODE
     size = 228
     budget = 10240  # "10K" (§4.1)
+    limits = LIMITS["leetcode"]
     fields = dict.fromkeys(("task_id", "query", "prompt", "test", "entry_point"), str)
 
     @staticmethod

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from ..evaluation.pass_at_1.host_grader import Task
-from ..evaluation.pass_at_1.host_task_builders import livecodebench_task
+from ..evaluation.pass_at_1.host_task_builders import LIMITS, livecodebench_task
 from .extract_code import program_in
-from .files import LIVECODEBENCH, Row, ValueInFile
+from .files import LIVECODEBENCH, HubFiles, Row, ValueInFile
 from .problems import Benchmark, Problem, UnreadableProblem
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,8 @@ _METHOD_NAME = re.compile(r"^\s+def (\w+)\(", re.MULTILINE)
 class _LiveCodeBench(Benchmark):
     """Some releases of LiveCodeBench (code generation, lite). On the Hub each release added one file."""
 
+    family = "livecodebench"
+    limits = LIMITS["livecodebench"]
     budget = 10240  # "10K" (§4.1)
     id_field = "question_id"
     fields: ClassVar = {
@@ -71,6 +73,10 @@ class _LiveCodeBench(Benchmark):
                 public,
                 len(self.problems),
             )
+
+    @classmethod
+    def family_files(cls) -> HubFiles:
+        return LIVECODEBENCH
 
     @classmethod
     def has(cls, row: Row) -> bool:
@@ -107,6 +113,8 @@ class LiveCodeBenchV1V3(_LiveCodeBench):
     """Releases v1, v2 and v3."""
 
     name = "lcb_v1_v3"
+    title = "LiveCodeBench v1_v3"
+    config = "v1_v3"
     releases = range(1, 4)
     files = dataclasses.replace(LIVECODEBENCH, names=LIVECODEBENCH.names[:3])
     size = 612
@@ -116,6 +124,8 @@ class LiveCodeBenchV4V5(_LiveCodeBench):
     """Releases v4 and v5."""
 
     name = "lcb_v4_v5"
+    title = "LiveCodeBench v4_v5"
+    config = "v4_v5"
     releases = range(4, 6)
     files = dataclasses.replace(LIVECODEBENCH, names=LIVECODEBENCH.names[3:5])
     size = 268

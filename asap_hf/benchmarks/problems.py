@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from ..errors import UsageError
 from ..evaluation.pass_at_1.host_grader import Grader, Task
+from ..evaluation.pass_at_1.host_task_builders import Limits
 from .files import KINDS, HubFiles, Row, downloaded, found, kind_of, rows_of
 
 logger = logging.getLogger(__name__)
@@ -58,13 +59,21 @@ class Benchmark(ABC):
     """
 
     name: ClassVar[str]
-    """A name from `asap_hf.benchmarks.results.BENCHMARKS`."""
+    """Its name in records and on the command line."""
+    title: ClassVar[str]
+    """What tables and cards call it."""
+    family: ClassVar[str]
+    """Its name for `--decontaminate`, which benchmarks share that are parts of one dataset."""
+    config: ClassVar[str | None] = None
+    """Which part of the dataset it is, where it is one of several."""
     files: ClassVar[HubFiles]
     """Where the problems are."""
     size: ClassVar[int]
     """How many problems there are."""
     budget: ClassVar[int]
     """Tokens that a model may generate for a problem, unless told otherwise."""
+    limits: ClassVar[Limits]
+    """What a program may take when it is graded."""
     split: ClassVar[str] = "test"
     """Split of the dataset."""
     id_field: ClassVar[str] = "task_id"
@@ -160,6 +169,11 @@ class Benchmark(ABC):
     def has(cls, row: Row) -> bool:
         """Whether the row is of this benchmark, if a file may hold others as well."""
         return True
+
+    @classmethod
+    def family_files(cls) -> HubFiles:
+        """The problems of the whole family, which `--decontaminate` compares with."""
+        return cls.files
 
     @property
     def dataset(self) -> str:

@@ -12,16 +12,9 @@ from typing import Any
 
 from ..errors import UsageError
 from ..reporting.markdown import is_hub_id
+from .registry import BENCHMARKS
 
 RESULTS_FILE = "summary.json"
-# Names in the records, and what the paper calls them (§4.1).
-BENCHMARKS = {
-    "humaneval": "HumanEval",
-    "humaneval_plus": "HumanEval+",
-    "lcb_v1_v3": "LiveCodeBench v1_v3",
-    "lcb_v4_v5": "LiveCodeBench v4_v5",
-    "leetcode": "LeetCodeDataset",
-}
 
 
 @dataclass(frozen=True)
@@ -118,8 +111,8 @@ def older_verdicts(results: Iterable[BenchmarkResult]) -> str:
     others = {one.grader_version or 1 for one in results} - {GRADER_VERSION}
     if not others:
         return ""
-    told = [f"version {one}" if one > 1 else "a version before 2" for one in sorted(others)]
-    return f"graded with {' and '.join(told)} of the grader, which is at version {GRADER_VERSION} here"
+    versions = [f"version {one}" if one > 1 else "a version before 2" for one in sorted(others)]
+    return f"graded with {' and '.join(versions)} of the grader, which is at version {GRADER_VERSION} here"
 
 
 def read_results(folder: Path) -> list[BenchmarkResult]:
@@ -151,10 +144,10 @@ def read_results_file(path: Path) -> list[BenchmarkResult]:
         `UsageError`: if it is not what an evaluation writes.
     """
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UsageError(f"{str(path)!r} is not JSON ({error}): remove it, or evaluate again") from error
-    records = told.get("results") if isinstance(told, dict) else None
+    records = content.get("results") if isinstance(content, dict) else None
     if not isinstance(records, list):
         raise UsageError(f"{str(path)!r} holds no list 'results': remove it, or evaluate again")
     return [_result(record, f"{str(path)!r}, result {number}") for number, record in enumerate(records, 1)]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..paper import ABLATIONS, BASELINES, BIBTEX, CREDITS, pruning_of, training_of
+from ..paper import BIBTEX, CREDITS, training_of
+from ..pruners.registry import find_method
 from ..reporting.markdown import Markdown, is_hub_id, one_line, render, text
 from .model_facts import ModelFacts
 from .result_formats import conditions_table, is_whole, model_index, results_table, stands_beside_the_paper
 from .tables import (
-    WHOLE_STEPS,
     Runs,
     command,
     differing,
+    given_by_paper,
     join_command,
     last_spread,
     lengths_by_config,
@@ -57,7 +58,7 @@ def dataset_card_body(run: Mapping[str, Any], name: str, picture: str = "") -> s
     settings = {config: _settings(source, one["settings"]) for config, one in runs.items()}
     first, own = next(iter(runs.values())), next(iter(settings.values()))
     shared = {name: value for name, value in own.items() if all(one.get(name) == value for one in settings.values())}
-    paper = pruning_of("asap" if configs else own["pruner"])
+    paper = given_by_paper("asap" if configs else own["pruner"])
     return render(
         "dataset_card.md",
         title=name.rpartition("/")[2] if is_hub_id(name) else source,
@@ -71,7 +72,7 @@ def dataset_card_body(run: Mapping[str, Any], name: str, picture: str = "") -> s
         credit=credit,
         configs=configs,
         pruner=own["pruner"],
-        methods=ABLATIONS | BASELINES,
+        methods=_descriptions({own["pruner"], *configs}),
         stages={stage for one in runs.values() for stage in one["summary"]["tokens"]} - {"before"},
         facts=_facts(runs),
         before=first["summary"]["tokens"]["before"]["total"],
@@ -96,6 +97,12 @@ def dataset_card_body(run: Mapping[str, Any], name: str, picture: str = "") -> s
         ),
         citations=[Markdown(BIBTEX), *([Markdown(credit.bibtex)] if credit else [])],
     )
+
+
+def _descriptions(names: Iterable[str]) -> dict[str, str]:
+    """What each of these methods is, where it is one and is more than ASAP itself."""
+    methods = {name: find_method(name) for name in names}
+    return {name: method.description for name, method in methods.items() if method is not None and method.description}
 
 
 def _commands(run: Mapping[str, Any], runs: Runs) -> list[Markdown]:
@@ -124,10 +131,18 @@ def _facts(runs: Runs) -> dict[str, bool]:
     """What is so in at least one of the runs."""
     settings = [one["settings"] for one in runs.values()]
     summaries = [one["summary"] for one in runs.values()]
-    llm_text = any(one.get("keep_llm_text") or one["pruner"] == "c3ot" for one in settings)
+    methods = [find_method(one["pruner"]) for one in settings]
+    llm_text = any(
+        one.get("keep_llm_text") or (method is not None and method.writes_text)
+        for one, method in zip(settings, methods, strict=True)
+    )
+    whole_steps = not llm_text and all(
+        method is not None and method.whole_steps and one.get("selector") != "reference"
+        for one, method in zip(settings, methods, strict=True)
+    )
     return {
         "llm_text": llm_text,
-        "whole_steps": not llm_text and all(set(one["tokens"]) <= {"before", *WHOLE_STEPS} for one in summaries),
+        "whole_steps": whole_steps,
         "unusable": any(one["unusable"] for one in summaries),
         "filtered": any(one["filtered"] for one in summaries),
         "left_out": any(one["rows"] > one["usable"] for one in summaries),

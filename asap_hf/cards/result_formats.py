@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from ..benchmarks.results import BENCHMARKS, BenchmarkResult
-from ..paper import BUDGETS, PROBLEMS, results_of
+from ..benchmarks.registry import BENCHMARKS
+from ..benchmarks.results import BenchmarkResult
+from ..paper import results_of
 from ..reporting.markdown import Markdown, code, count, table, text
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def results_table(own: Sequence[BenchmarkResult], base: Sequence[BenchmarkResult
 def is_whole(result: BenchmarkResult) -> bool:
     """Whether every problem of the benchmark was asked and every answer graded. What comes of a part stays out of what
     the Hub compares."""
-    return result.problems == PROBLEMS[result.benchmark] and not result.ungraded
+    return result.problems == BENCHMARKS[result.benchmark].size and not result.ungraded
 
 
 def stands_beside_the_paper(results: Sequence[BenchmarkResult], base_model: str) -> bool:
@@ -73,8 +74,9 @@ def model_index(results: Sequence[BenchmarkResult]) -> list[EvalResult]:
                     EvalResult(
                         task_type="text-generation",
                         dataset_type=result.dataset,
-                        dataset_name=BENCHMARKS[result.benchmark],
-                        dataset_config=_config(result),
+                        dataset_name=BENCHMARKS[result.benchmark].title,
+                        # `model-index` merges what differs in nothing else
+                        dataset_config=BENCHMARKS[result.benchmark].config,
                         dataset_split=result.split,
                         dataset_revision=result.dataset_revision or None,
                         metric_type=metric,
@@ -106,7 +108,7 @@ def eval_result_files(results: Sequence[BenchmarkResult]) -> dict[str, bytes]:
             notes=f"Pass@1 in per cent on {result.problems} problems; at most {result.budget} generated tokens, "
             f"{result.tokens:.0f} in the mean; {result.engine}",
         )
-        other_budget = "" if result.budget == BUDGETS[result.benchmark] else f"_{result.budget}"
+        other_budget = "" if result.budget == BENCHMARKS[result.benchmark].budget else f"_{result.budget}"
         path = f".eval_results/{result.benchmark}{other_budget}.yaml"
         files[path] = yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False).encode()
     return files
@@ -121,21 +123,16 @@ def _rows(group: Sequence[tuple[str, BenchmarkResult]], base_model: str) -> Iter
 
 def _in_paper(result: BenchmarkResult, base_model: str) -> dict[str, tuple[float, int, float]]:
     """The paper's results with the same base, on the same problems, under the same budget."""
-    same = result.budget == BUDGETS[result.benchmark] and is_whole(result)
+    same = result.budget == BENCHMARKS[result.benchmark].budget and is_whole(result)
     return results_of(base_model, result.benchmark) if same else {}
 
 
 def _title(result: BenchmarkResult) -> str:
     """The benchmark's name, and what is not as in the paper."""
-    title, problems = BENCHMARKS[result.benchmark], PROBLEMS[result.benchmark]
+    title, problems = BENCHMARKS[result.benchmark].title, BENCHMARKS[result.benchmark].size
     title += "" if result.problems == problems else f", {result.problems} of {problems} problems"
     title += f", without {result.ungraded:,} answers that were not graded" if result.ungraded else ""
-    return title + ("" if result.budget == BUDGETS[result.benchmark] else f", budget {result.budget:,}")
-
-
-def _config(result: BenchmarkResult) -> str | None:
-    """LiveCodeBench's subsets are configs of one dataset; `model-index` merges what differs in nothing else."""
-    return result.benchmark.removeprefix("lcb_") if result.benchmark.startswith("lcb_") else None
+    return title + ("" if result.budget == BENCHMARKS[result.benchmark].budget else f", budget {result.budget:,}")
 
 
 def _percent(result: BenchmarkResult) -> float:

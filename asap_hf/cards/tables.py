@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..paper import Given, pruning_of
+from ..pruners.registry import find_method
 from ..reporting.markdown import Markdown, code, count, is_hub_id, one_line, share, shell, table, text
 from ..traces.trace import REASONS
 
@@ -22,17 +23,17 @@ STAGES = {
     "iterative": "after stage 2, ",
     "reference": "after stage 2, ",
 }
-# Stages that take steps out and leave the others as they were.
-WHOLE_STEPS = {*STAGES, "random", "keep_last", "spirit_own", "spirit_loo", "pir", "step_entropy", "knapsack"} - {
-    "reference"
-}
-# Pruners with several scores to go by, which a flag chooses from.
-_SCORE_IS_CHOSEN = {"asap", "wo_coarse"}
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _LONG_HASH = re.compile(r"[0-9a-f]{40,64}")
 # Told in run.json, but no flag of `asap-hf prune` changes them.
 _NO_FLAG = {"decontaminate_share", "sample_tests_cpu_seconds"}
 _LINE = 84  # characters that a card shows without scrolling
+
+
+def given_by_paper(pruner: str) -> dict[str, Given]:
+    """What the paper gives for a pruner of `run.json`, by the names of the settings there."""
+    method = find_method(pruner)
+    return pruning_of(pruner, method.paper if method else "")
 
 
 def runs_of(run: Mapping[str, Any]) -> Runs:
@@ -125,7 +126,7 @@ def settings_by_config(settings: Mapping[str, Mapping[str, Any]], shared: Mappin
     rows = []
     for config, own in settings.items():
         told = _listed({name: value for name, value in own.items() if name not in shared})
-        rows.append([code(config), told, differing(own, pruning_of(own["pruner"])) or "–"])
+        rows.append([code(config), told, differing(own, given_by_paper(own["pruner"])) or "–"])
     return table(["config", "settings of its own", "not as in the paper"], rows)
 
 
@@ -169,7 +170,8 @@ def prune_command(
             In how many parts it was made: each begins a Parquet row group of its own.
     """
     flags = {name: value for name, value in settings.items() if name not in _NO_FLAG}
-    if flags.get("pruner") not in _SCORE_IS_CHOSEN:
+    method = find_method(flags.get("pruner", ""))
+    if method is None or not method.has_choice_of_scores:
         flags.pop("score", None)  # of the others, the only one that they have
     if not _COMMIT.fullmatch(flags.get("scorer_revision", "")):
         flags.pop("scorer_revision", None)  # a hash of local weights

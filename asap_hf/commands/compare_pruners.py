@@ -11,7 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .methods import METHODS, pruner_of, settings_of
+from ..pruners.method import Method
+from ..pruners.registry import method_named, method_names
+from .methods import pruner_of, settings_of
 from .prune_arguments import PruneArguments, option
 from .pruner_flags import refuse_unused_of_prune
 from .stages import tokenizer_of
@@ -22,11 +24,10 @@ if TYPE_CHECKING:
     from ..compare_pruners.conditions import Condition
 
 # Flags of `asap-hf prune` that mean nothing where many pruners meet many budgets and no dataset comes out.
-_ELSEWHERE = (
+_NOT_HERE = (
     *("pruner", "max_tokens", "ratio", "keep_columns", "sample_tests", "decontaminate", "decontaminate_n"),
     *("num_shards", "retry_failed", "dry_run", "fail_above"),
 )
-_ANSWER_ALONE = "wo_fine"
 _RULES = (
     Rule(["overwrite"], lambda given: bool(given.output_dir), "with --output_dir"),
     Rule(["ledger_dir"], lambda given: given.anchor_model is not None, "with an LLM: what is scored is timed"),
@@ -57,7 +58,7 @@ class ComparePrunersArguments(PruneArguments):
         """As `asap-hf prune` checks its arguments, and what is asked here."""
         PruneArguments.check(replace(self, output_dir=self.output_dir or "."))  # which is no must here
         for one in fields(self):
-            if one.name in _ELSEWHERE and getattr(self, one.name) != one.default:
+            if one.name in _NOT_HERE and getattr(self, one.name) != one.default:
                 raise UsageError(f"--{one.name} is not for compare-pruners: see --pruners, --ratios and --traces")
         refuse_unused_of_prune(replace(self, device=None, dtype="auto"))  # which the judge uses in any case
         refuse_unused(self, _RULES)
@@ -100,12 +101,12 @@ def main(arguments: ComparePrunersArguments) -> None:
         os.environ["ASAP_HF_LEDGER"] = arguments.ledger_dir
     if arguments.output_dir:
         refuse_foreign(Path(arguments.output_dir))
-    comparison, told = _comparison(arguments, _conditions(arguments))
+    comparison, record = _comparison(arguments, _conditions(arguments))
     with TemporaryDirectory() as scratch:
         folder = Path(arguments.output_dir or scratch)
         with run_account(account_folder(folder) if arguments.output_dir else Path(scratch, "account")):
             tables = tables_of(comparison.run(folder, arguments.processes, arguments.overwrite))
-        write_tables(folder, tables, told)
+        write_tables(folder, tables, record)
     print(f"\n{on_terminal(tables)}")
     if arguments.output_dir:
         print(f"\nwritten to {arguments.output_dir}")
@@ -120,9 +121,8 @@ def _conditions(arguments: ComparePrunersArguments) -> list[Condition]:
     from ..compare_pruners.conditions import ENDS, conditions_of
 
     names = [name.strip() for name in arguments.pruners.split(",") if name.strip()]
-    budgeted = [name for name, method in METHODS.items() if method.budget is not None or name == _ANSWER_ALONE]
+    budgeted, lacking = _methods(arguments)
     if not names:
-        lacking = {name: why for name in budgeted if (why := _what_it_lacks(arguments, name))}
         for name, why in lacking.items():
             print(f"left out: {name}, {why}")
         names = [*(name for name in budgeted if name not in lacking), *(one.name for one in ENDS)]
@@ -132,17 +132,33 @@ def _conditions(arguments: ComparePrunersArguments) -> list[Condition]:
     return found
 
 
-def _what_it_lacks(arguments: ComparePrunersArguments, name: str) -> str:
+def _methods(arguments: ComparePrunersArguments) -> tuple[list[str], dict[str, str]]:
+    """The methods that can meet a budget, and why some are not run where none is asked for."""
+    budgeted: list[str] = []
+    lacking: dict[str, str] = {}
+    for name in method_names():
+        try:
+            method = method_named(name)
+        except UsageError as error:
+            lacking[name] = str(error)
+            continue
+        if method.budget is not None or method.has_anchor:
+            budgeted.append(name)
+            lacking |= {name: why} if (why := _what_it_lacks(arguments, method)) else {}
+    return budgeted, lacking
+
+
+def _what_it_lacks(arguments: ComparePrunersArguments, method: Method) -> str:
     """Why a method that was not asked for is not run; empty if it is."""
-    if "compressor" in METHODS[name].settings and arguments.compressor is None:
+    if "compressor" in method.settings and arguments.compressor is None:
         return "which needs a token classifier: name one with --compressor"
-    if name == _ANSWER_ALONE and arguments.anchor_model is not None:
+    if method.budget is None and arguments.anchor_model is not None:
         return "since an LLM is told no budget: nothing would meet it"
     return ""
 
 
 def _as_prune(arguments: ComparePrunersArguments, name: str, ratio: float) -> PruneArguments:
-    return replace(arguments, pruner=name, ratio=ratio)  # type: ignore[arg-type]
+    return replace(arguments, pruner=name, ratio=ratio)
 
 
 def _comparison(arguments: ComparePrunersArguments, conditions: list[Condition]) -> tuple[Comparison, dict[str, Any]]:

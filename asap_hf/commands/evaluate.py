@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..benchmarks.registry import BENCHMARK_NAMES
 from ..errors import UsageError
 from .prune_arguments import option
 from .unused_flags import Rule, refuse_unused
@@ -21,7 +22,7 @@ class EvaluateArguments:
     """Arguments of `asap-hf evaluate`; every one can stand in the YAML file that `--config` names."""
 
     model: str = field(metadata={"help": "Hub id, folder, or the name under which an endpoint serves it"})
-    benchmark: str = option("", "humaneval, humaneval_plus, lcb_v1_v3, lcb_v4_v5, leetcode; several with commas")
+    benchmark: str = option("", f"{', '.join(BENCHMARK_NAMES)}; several with commas")
     output_dir: str = option("", "folder for the result")
     overwrite: bool = option(False, "replace what stands in output_dir, once the new one is whole")
     budget: str = option("", "most tokens per answer; several with commas; none: the paper's for each benchmark")
@@ -155,7 +156,7 @@ def evaluation_of(arguments: EvaluateArguments) -> Evaluation:
 
 
 def _benchmarks(arguments: EvaluateArguments) -> list[Benchmark]:
-    from ..benchmarks import BENCHMARK_NAMES, open_benchmark
+    from ..benchmarks import open_benchmark
 
     names = list(dict.fromkeys(name.strip() for name in arguments.benchmark.split(",") if name.strip()))
     if not names:

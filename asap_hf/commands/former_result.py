@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..pruners.registry import find_method
 from .methods import settings_of
 from .prune_arguments import PruneArguments
 
 if TYPE_CHECKING:
     from ..dataset.rebudget import Rebudget
-    from .stages import Budget
+    from ..pruners.method import Budget
 
 logger = logging.getLogger(__name__)
 
@@ -80,10 +81,9 @@ def _rebudget_of(arguments: PruneArguments, former: Mapping[str, Any]) -> tuple[
 
 def _keeps_the_same(arguments: PruneArguments, settings: Mapping[str, Any]) -> bool:
     """Whether only the tokenizer changes, of a result whose steps were not chosen by how many tokens they have."""
-    from ..dataset.retokenizing import UNCOUNTED
-
+    method = find_method(settings["pruner"])
     asked = (arguments.max_tokens, arguments.ratio, arguments.score)
-    return arguments.tokenizer is not None and settings["pruner"] in UNCOUNTED and not any(asked)
+    return arguments.tokenizer is not None and method is not None and not (method.counts_tokens or any(asked))
 
 
 def _budget(arguments: PruneArguments, settings: Mapping[str, Any]) -> Budget:

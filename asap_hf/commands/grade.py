@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..benchmarks.registry import BENCHMARK_NAMES
 from ..errors import UsageError
 from .prune_arguments import option
 from .unused_flags import Rule, refuse_unused
@@ -21,7 +22,7 @@ class GradeArguments:
             "folder that `asap-hf evaluate` wrote: its answers are graded again, and none is generated"
         }
     )
-    benchmark: str = option("", "humaneval, humaneval_plus, lcb_v1_v3, lcb_v4_v5 or leetcode; a folder tells its own")
+    benchmark: str = option("", f"one of {', '.join(BENCHMARK_NAMES)}; a folder tells its own")
     path: str | None = option(None, "a local copy of the benchmark; for a folder with several: name=file, with commas")
     samples: int = option(1, "samples per problem; with several, Pass@k; a folder tells its own")
     allow_missing: bool = option(False, "grade what there is; problems without samples do not count; not for a folder")

@@ -1,100 +1,39 @@
-"""The methods that `--pruner` names: the stages of each, the settings that decide about its result, its own budget."""
+"""From the arguments of `asap-hf prune` to a method's stages, and to the settings that `run.json` records."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .baselines import (
-    answer_perplexity,
-    classified_words,
-    entropy_of_steps,
-    last_steps,
-    left_out,
-    own_perplexity,
-    phrases,
-    random_removal,
-    ratio_told,
-    shortened,
-    whole_and_marked,
-)
-from .stages import FIRST_TOKEN, Budget, answer_keep, coarse, filters_of, fine, tokenizer_of
+from ..pruners.asap import ANCHOR, answer_keep
+from ..pruners.method import Budget, Method, Options
+from ..pruners.registry import method_named, package_of
+from .stages import filters_of, generator_of, tokenizer_of
 
 if TYPE_CHECKING:
-    from ..pruners.base import Pruner, Sequential
+    from ..pruners.base import Sequential
     from .prune_arguments import PruneArguments
 
-_L_MAX = {"max_tokens": 4096}  # Appendix A
-_HALF = {"ratio": 0.5}  # Appendix A, "Baseline Details"
-_SCORER = ("scorer", "scorer_revision", "context", "dtype", "max_context")
-_WHOLE = tuple(name for name in _SCORER if name != "max_context")  # a trace is not cut into windows
 _ASKING = (
     *("anchor_base_url", "anchor_provider", "anchor_api_key_env", "anchor_structured", "anchor_max_model_len"),
     *("anchor_gpu_memory", "anchor_max_tokens", "max_concurrency", "timeout"),
     *("prompt_price", "completion_price", "max_cost"),
 )
-_LLM = ("anchor_model", "anchor_backend", "max_attempts", "on_failure")
-_COMPRESSOR = ("compressor", "forced_words")
 _COLUMNS = ("prompt_column", "completion_column", "keep_columns")
-_ANCHOR = (*_LLM, "anchor_mode", "threshold", "autojunk", "keep_llm_text")
 
 
-@dataclass(frozen=True)
-class Method:
-    """A way from the arguments to stages."""
-
-    stages: Callable[[PruneArguments, Budget, int], tuple[Pruner, ...]]
-    """From the arguments, the budget, and the number of the first attempt at an LLM's answer."""
-    settings: tuple[str, ...] = ()
-    """The arguments that decide about the result."""
-    budget: Budget | None = None
-    """Where none is asked for; empty where the method's own rule applies, `None` where it takes none."""
-    score: str | None = None
-    """The score that decides, where steps go by one."""
-
-    @property
-    def has_scorer(self) -> bool:
-        """Whether a model scores what goes."""
-        return not {"scorer", "compressor"}.isdisjoint(self.settings)
-
-
-METHODS: Mapping[str, Method] = {
-    "asap": Method(
-        lambda given, budget, attempt: (coarse(given, attempt), fine(given, budget)),
-        (*_ANCHOR, *_SCORER),
-        _L_MAX,
-        FIRST_TOKEN,
-    ),
-    "wo_coarse": Method(lambda given, budget, _: (fine(given, budget),), _SCORER, _L_MAX, FIRST_TOKEN),
-    "wo_fine": Method(lambda given, _, attempt: (coarse(given, attempt),), _ANCHOR),
-    "wo_any": Method(lambda *_: ()),
-    "original": Method(lambda *_: ()),
-    "selective_context": Method(phrases, ("scorer", "scorer_revision", "dtype"), {}),
-    "llmlingua2": Method(classified_words, _COMPRESSOR, {}),
-    "tokenskip": Method(ratio_told, (*_COMPRESSOR, "seed"), {}),
-    "spirit_own": Method(own_perplexity, _SCORER, _HALF, "perplexity"),
-    "spirit_loo": Method(left_out, (*_WHOLE, "loo_window"), _HALF, "spirit_loo"),
-    "pir": Method(answer_perplexity, (*_WHOLE, "loo_window"), _HALF, "pir"),
-    "step_entropy": Method(entropy_of_steps, _SCORER, _HALF, "step_entropy"),
-    "random": Method(random_removal, ("seed",), _HALF, "random"),
-    "keep_last": Method(last_steps, (), _HALF, "position"),
-    "c3ot": Method(shortened, _LLM),
-    "c3ot_long": Method(whole_and_marked),
-}
-
-
-def flags_of(pruner: str) -> set[str]:
-    """Names of the flags that have an effect on what this pruner does, each at least in some combination."""
-    method = METHODS[pruner]
+def flags_of(method: Method) -> set[str]:
+    """Names of the flags that have an effect on what a method does, each at least in some combination."""
     flags = set(method.settings)
     flags |= {"max_batch_tokens"} if "scorer" in flags else set()
     flags |= {"device", "deterministic"} if method.has_scorer else set()
     flags |= set(_ASKING) if "anchor_model" in flags else set()
-    flags |= {"answer_keep"} if "anchor_mode" in flags else set()
-    flags |= {"score", "all_scores"} if method.score == FIRST_TOKEN else set()
+    flags |= {"answer_keep"} if method.has_anchor else set()
+    flags |= {"score", "all_scores"} if method.has_choice_of_scores else set()
     flags |= {"selector"} if method.score is not None else set()
     return flags | ({"max_tokens", "ratio"} if method.budget is not None else set())
 
@@ -103,12 +42,16 @@ def method_of(arguments: PruneArguments) -> Method:
     """The method that is asked for.
 
     Raises:
-        `UsageError`: if there is none of that name, or a score is asked for that is not its own.
+        `UsageError`: if there is none of that name, its package does not work, or `--score` is not for it.
     """
-    if arguments.pruner not in METHODS:
-        raise UsageError(f"there is no pruner {arguments.pruner!r}; there are {', '.join(METHODS)}")
-    method = METHODS[arguments.pruner]
-    if arguments.score not in (None, method.score) and method.score != FIRST_TOKEN:
+    method = method_named(arguments.pruner)
+    if unknown := set(method.settings) - {one.name for one in fields(arguments)}:
+        package = " ".join(chain(*package_of(method.name).items()))
+        raise UsageError(
+            f"the pruner {method.name!r} of the package {package} lists the setting {min(unknown)!r}, which is no "
+            "flag of asap-hf prune: install another version, or uninstall it"
+        )
+    if arguments.score not in (None, method.score) and not method.has_choice_of_scores:
         raise UsageError(f"--score {arguments.score} is not for {arguments.pruner}, which has a rule of its own")
     return method
 
@@ -126,15 +69,17 @@ def pruner_of(arguments: PruneArguments, first_attempt: int = 0) -> Sequential:
     """The stages that these arguments ask for; nothing is loaded yet."""
     from ..pruners.base import Sequential
 
-    stages = method_of(arguments).stages(arguments, budget_of(arguments), first_attempt)
-    return Sequential(stages, arguments.splitter)
+    options = Options(
+        arguments, budget_of(arguments), tokenizer_of(arguments), partial(generator_of, arguments), first_attempt
+    )
+    return Sequential(method_of(arguments).stages(options), arguments.splitter)
 
 
 def settings_of(arguments: PruneArguments) -> dict[str, Any]:
     """What decides about the result, for `run.json` and the README: no secrets, and no folder of this machine."""
     method, settings = method_of(arguments), dict[str, Any]()
     for name in ("pruner", "splitter", *method.settings):
-        if arguments.anchor_model is not None or name not in _ANCHOR:
+        if arguments.anchor_model is not None or name not in ANCHOR:
             settings[name] = getattr(arguments, name)
         elif name == "anchor_model":
             settings["answer_keep"] = answer_keep(arguments)
@@ -153,8 +98,8 @@ def settings_of(arguments: PruneArguments) -> dict[str, Any]:
 
 
 def _changed(arguments: PruneArguments) -> dict[str, Any]:
-    """What decides about the result and is told where it is not the default: the names of columns, to the letter, and
-    what of the scorer and the LLM is seldom changed."""
+    """What decides about the result and is recorded only where it is not the default: the names of columns, and what
+    of the scorer and the LLM is seldom changed."""
     names = [*_COLUMNS]
     names += ["all_scores"] if "context" in method_of(arguments).settings else []
     names += ["anchor_max_tokens", "anchor_structured"] if arguments.anchor_model is not None else []

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..benchmarks.registry import FAMILIES
 from ..errors import UsageError
+from ..pruners.registry import method_names
 from ..traces.splitting import DEFAULT_SPLITTER, SPLITTERS
 
 
-def option(default: Any, meaning: str) -> Any:
-    """A field with its help text, written once."""
-    return field(default=default, metadata={"help": meaning})
+def option(default: Any, meaning: str, **more: Any) -> Any:
+    """A field with its help text, and what else `argparse` is to know of it (`choices`)."""
+    return field(default=default, metadata={"help": meaning, **more})
 
 
 @dataclass
@@ -34,28 +36,15 @@ class PruneArguments:
     sample_tests: bool = option(False, "leave out rows whose program fails the sample tests beside it (in a jail)")
     decontaminate: str = option(
         "",
-        "leave out rows whose question is in a benchmark: humaneval, humaneval_plus, livecodebench, leetcode, files",
+        f"leave out rows whose question is in a benchmark: {', '.join(FAMILIES)}, or a file; several with commas",
     )
     decontaminate_n: int = option(13, "words in a row that count as the same text (GPT-3's; open-r1 takes 8)")
 
-    pruner: Literal[
+    pruner: str = option(
         "asap",
-        "wo_coarse",
-        "wo_fine",
-        "wo_any",
-        "original",
-        "selective_context",
-        "llmlingua2",
-        "tokenskip",
-        "spirit_own",
-        "spirit_loo",
-        "pir",
-        "step_entropy",
-        "random",
-        "keep_last",
-        "c3ot",
-        "c3ot_long",
-    ] = option("asap", "both stages, an ablation of Table 2, a baseline of Table 1, or a method beside them")
+        "both stages, an ablation of Table 2, a baseline of Table 1, another method, or one that a package adds",
+        choices=method_names(),
+    )
     selector: Literal["algorithm2", "knapsack", "reference"] = option(
         "algorithm2",
         "how steps are chosen by their scores; knapsack: the best packing (ours); reference: as in the authors' code",

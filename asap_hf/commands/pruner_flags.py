@@ -4,44 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .methods import METHODS, flags_of
+from ..pruners.method import Method
+from ..pruners.registry import BUILT_IN, find_method, method_named, method_names
+from .methods import flags_of
 from .prune_arguments import PruneArguments
 from .unused_flags import Rule, refuse_unused
 
 
-def pruner_rules(pruners: Sequence[str]) -> list[Rule]:
-    """The rules for the flags of `asap-hf prune`, where these pruners are run."""
-    used = {name for pruner in pruners for name in flags_of(pruner)}
-    all_flags = {name for pruner in METHODS for name in flags_of(pruner)}
+def pruner_rules(methods: Sequence[Method]) -> list[Rule]:
+    """The rules for the flags of `asap-hf prune`, where these methods are run."""
+    used = {flag for method in methods for flag in flags_of(method)}
+    every = {method.name: flags_of(method) for method in [*BUILT_IN.values(), *methods]}
+
+    def those_with(flag: str) -> str:
+        return ", ".join(name for name, flags in every.items() if flag in flags)
+
     rules = [
-        Rule([name], lambda _, name=name: name in used, f"with --pruner {_those_with(name)}", "pruner")  # type: ignore[misc]
-        for name in sorted(all_flags - {"scorer", "ratio"})
+        Rule([name], lambda _, name=name: name in used, f"with --pruner {those_with(name)}", "pruner")  # type: ignore[misc]
+        for name in sorted(set().union(*every.values()) - {"scorer", "ratio"})
     ]
-    scores = any("scorer" in flags_of(pruner) for pruner in pruners)
-    tells = "ratio" in used
-    without = any("answer_keep" in flags_of(pruner) for pruner in pruners)
+    anchored = ", ".join(name for name, flags in every.items() if "answer_keep" in flags and "ratio" not in flags)
     return [
         *_LLM_RULES,
         Rule(
             ["scorer"],
-            lambda given: scores or given.tokenizer is None,
-            f"with --pruner {_those_with('scorer')}, or in place of --tokenizer",
+            lambda given: "scorer" in used or given.tokenizer is None,
+            f"with --pruner {those_with('scorer')}, or in place of --tokenizer",
             "pruner",
         ),
         Rule(
             ["ratio"],
-            lambda given: tells or (without and given.anchor_model is None),
-            f"with --pruner {_those_with('ratio')}, and with wo_fine without an LLM",
+            lambda given: "ratio" in used or ("answer_keep" in used and given.anchor_model is None),
+            f"with --pruner {those_with('ratio')}, and with {anchored} without an LLM",
             "pruner",
         ),
         *rules,
         Rule(["all_scores"], lambda given: given.selector != "reference", "without --selector reference", "selector"),
         Rule(["decontaminate_n"], lambda given: bool(given.decontaminate), "with --decontaminate", "decontaminate"),
     ]
-
-
-def _those_with(flag: str) -> str:
-    return ", ".join(pruner for pruner in METHODS if flag in flags_of(pruner))
 
 
 def refuse_unused_of_prune(arguments: PruneArguments) -> None:
@@ -51,9 +51,12 @@ def refuse_unused_of_prune(arguments: PruneArguments) -> None:
         `UsageError`: for a flag that none of them uses.
     """
     named = [name.strip() for name in getattr(arguments, "pruners", arguments.pruner).split(",") if name.strip()]
-    pruners = [name for name in named if name in METHODS] if named else list(METHODS)
-    if pruners:  # or whoever looks for them says that there is no such method
-        refuse_unused(arguments, pruner_rules(pruners))
+    if named:
+        methods = [method_named(name) for name in named if name in method_names()]
+    else:
+        methods = [method for name in method_names() if (method := find_method(name))]
+    if methods:  # or whoever looks for them says that there is no such method
+        refuse_unused(arguments, pruner_rules(methods))
 
 
 _LLM = "with an LLM, which --anchor_model names"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from ..benchmarks.results import BENCHMARKS
+from ..benchmarks.registry import BENCHMARKS
 from ..errors import UsageError
-from ..paper import BUDGETS
 from .runs import Condition, EvaluationRun
 
 
@@ -66,7 +65,8 @@ def shared_budget(runs: Sequence[EvaluationRun], benchmark: str, asked: int | No
         raise UsageError(
             f"the runs share no token budget on {benchmark}: {told}; evaluate one with a budget of another"
         )
-    return BUDGETS[benchmark] if BUDGETS[benchmark] in shared else max(shared)
+    usual = BENCHMARKS[benchmark].budget
+    return usual if usual in shared else max(shared)
 
 
 def _listed(budgets: Sequence[int]) -> str:

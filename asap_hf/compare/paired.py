@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..benchmarks.results import BENCHMARKS
+from ..benchmarks.registry import BENCHMARKS
 from ..reporting.statistics import (
     Interval,
     McNemar,
@@ -82,7 +82,7 @@ class BenchmarkComparison:
     @property
     def title(self) -> str:
         """What the paper calls the benchmark."""
-        return BENCHMARKS[self.benchmark]
+        return BENCHMARKS[self.benchmark].title
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -43,7 +43,7 @@ def paper_beside(
         `UsageError`: if the paper has no results for `base_model`.
     """
     base = _base(runs, base_model)
-    same = [one for one in found if one.problems == PROBLEMS[one.benchmark]]
+    same = [one for one in found if one.problems == PROBLEMS.get(one.benchmark)]
     return PaperNumbers(
         base_model=base,
         methods={one.benchmark: results_of(base, one.benchmark, one.budget) for one in same},
@@ -71,7 +71,9 @@ def notes_on_paper(paper: PaperNumbers, found: Sequence[BenchmarkComparison]) ->
             " vLLM 0.8.4."
         )
     for one in found:
-        if not paper.methods.get(one.benchmark):
+        if one.benchmark not in PROBLEMS:
+            notes.append(f"{one.title}: the paper has no numbers for it.")
+        elif not paper.methods.get(one.benchmark):
             budgets = {BUDGETS[one.benchmark], *_budgets(budget_curves_of(paper.base_model, one.benchmark))}
             listed = ", ".join(f"{budget:,}" for budget in sorted(budgets))
             notes.append(

@@ -85,16 +85,16 @@ def conditions_of(
 
 
 def _state(value: Any) -> Any:
-    """Class, version and fields, all the way down, as JSON has it. Fields at their default are left out: one that is
-    added to a class later, and changes nothing, does not make strangers of its results."""
+    """Class, version and fields, all the way down, as JSON has it. Fields at their default are left out: a field
+    that is added later keeps the results valid that were made without it."""
     if isinstance(value, Generator):
         return value.model  # what its answers are stored under; how they are asked for decides nothing
     if is_dataclass(value) and not isinstance(value, type):
         values = {
             one.name: getattr(value, one.name) for one in fields(value) if getattr(value, one.name) != one.default
         }
-        told = {name: _state(one) for name, one in values.items()}
-        return [type(value).__name__, str(getattr(value, "version", "")), told]
+        state = {name: _state(one) for name, one in values.items()}
+        return [type(value).__name__, str(getattr(value, "version", "")), state]
     if isinstance(value, (list, tuple)):
         return [_state(one) for one in value]
     return value if isinstance(value, (str, int, float, type(None))) else getattr(value, "__qualname__", repr(value))

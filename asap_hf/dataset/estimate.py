@@ -4,34 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UnusableTrace
 from ..models.devices import matmul_speed
-from ..models.placement import PlacedModel
 from ..models.tokens import count_tokens
-from ..pruners.anchor import AnchorPruner
 from ..pruners.base import Sequential
-from ..pruners.c3ot import C3oTPruner
+from ..pruners.cost import Cost
 from ..pruners.scored import ScoredPruner
-from ..scoring.surprisal import SurprisalScorer, flops_per_trace, model_config
+from ..reporting.formatting import duration
+from ..scoring.flops import CountedTrace
 from ..traces.rows import Columns, trace_of
 from ..traces.sources import Source
-from ..traces.trace import REASONS, Trace
+from ..traces.trace import REASONS
 from .summary import money
 
 # Share of a matrix product's speed that a transformer's forward reaches; measured on CPU by bench/score.py.
 _EFFICIENCY = 0.5
-# A direct chain of thought is some paragraphs; a rewrite writes out about the share that the paper's stage 1 keeps.
-_DIRECT_TOKENS = 400
-_KEPT_BY_REWRITE = 0.5
 
 
 @dataclass
-class Estimate:
-    """Counted over the whole source; LLM figures assume that every first attempt is valid, and that the ledger holds
-    no answer yet."""
+class RunEstimate:
+    """Counted over the whole source, as if no ledger held anything and stage 1 kept all."""
 
     rows: int = 0
     finished: int = 0
@@ -39,21 +34,22 @@ class Estimate:
     steps: int = 0
     tokens: int = 0
     over_budget: int = 0
-    flops: float = 0.0
-    llm_calls: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    costs: list[Cost | None] = field(default_factory=list)
+    """Of each stage; `None` where a pruner does not say."""
+
+    @property
+    def whole(self) -> Cost:
+        """Of all stages that say what they cost."""
+        return sum((one for one in self.costs if one is not None), Cost())
 
 
 def estimate(
     source: Source, columns: Columns, pruner: Sequential, tokenizer: str, finished: Container[int] = ()
-) -> tuple[Estimate, Counter[str]]:
-    """Parse and count every row but those that a former run `finished`, by number. No model is loaded; of the scorer,
-    only its config is read."""
-    total, unusable = Estimate(), Counter[str]()
+) -> tuple[RunEstimate, Counter[str]]:
+    """Parse and count every row but those that a former run `finished`, by number, and ask each stage for its cost. No
+    model is loaded; of a scorer, only its config is read."""
+    total, unusable = RunEstimate(costs=[Cost() for _ in pruner.stages]), Counter[str]()
     fine = next((stage for stage in pruner.stages if isinstance(stage, ScoredPruner)), None)
-    scorer = fine.scorer if fine is not None and isinstance(fine.scorer, SurprisalScorer) else None
-    config = model_config(scorer.model_name_or_path, scorer.revision) if scorer is not None else None
     for rows in source.batches(64):
         traces = []
         for number, row in enumerate(rows, source.first + total.rows):
@@ -71,27 +67,17 @@ def estimate(
             total.steps += len(trace.steps)
             total.tokens += reasoning
             total.over_budget += fine is not None and reasoning > fine.budget(reasoning)
-            total.flops += flops_per_trace(config, reasoning + question) if config is not None else 0.0
-            for stage in pruner.stages:
-                _add_calls(total, stage, trace, reasoning, question)
+            counted = CountedTrace(trace, question, reasoning, len(trace.answer) // 3)
+            costs = [stage.cost(counted) for stage in pruner.stages]
+            total.costs = [_both(*pair) for pair in zip(total.costs, costs, strict=True)]
     return total, unusable
 
 
-def _add_calls(total: Estimate, stage: Any, trace: Trace, reasoning: int, question: int) -> None:
-    """What an LLM reads and writes about one trace, if the stage asks one."""
-    answer = len(trace.answer) // 3
-    if isinstance(stage, AnchorPruner):
-        total.llm_calls += 2
-        total.prompt_tokens += question + answer + question + _DIRECT_TOKENS + reasoning + 500
-        written = 3 * len(trace.steps) * _KEPT_BY_REWRITE if stage.mode == "select" else reasoning * _KEPT_BY_REWRITE
-        total.completion_tokens += _DIRECT_TOKENS + int(written)
-    elif isinstance(stage, C3oTPruner):
-        total.llm_calls += 1
-        total.prompt_tokens += question + answer + reasoning + 200
-        total.completion_tokens += int(reasoning * _KEPT_BY_REWRITE)
+def _both(one: Cost | None, other: Cost | None) -> Cost | None:
+    return None if one is None or other is None else one + other
 
 
-def estimate_table(total: Estimate, unusable: Counter[str], pruner: Sequential) -> str:
+def estimate_table(total: RunEstimate, unusable: Counter[str], pruner: Sequential) -> str:
     """The estimate as a person reads it."""
     lines = [f"{'rows':<22}{total.rows:>16,}   {total.usable:,} usable"]
     if total.finished:
@@ -100,51 +86,51 @@ def estimate_table(total: Estimate, unusable: Counter[str], pruner: Sequential) 
         lines.append(f"{'  not usable':<22}{count:>16,}   {REASONS[reason]}")
     lines.append(f"{'steps':<22}{total.steps:>16,}")
     over = any(isinstance(stage, ScoredPruner) for stage in pruner.stages)
-    told = f"   {total.over_budget:,} rows over the budget" if over else ""
-    lines.append(f"{'tokens of reasoning':<22}{total.tokens:>16,}{told}")
-    for stage in pruner.stages:
-        lines += ["", f"stage {stage.name}", *_stage_lines(stage, total)]
+    of_these = f"   {total.over_budget:,} rows over the budget" if over else ""
+    lines.append(f"{'tokens of reasoning':<22}{total.tokens:>16,}{of_these}")
+    for stage, cost in zip(pruner.stages, total.costs, strict=True):
+        lines += ["", f"stage {stage.name}", *_stage_lines(stage, cost)]
     return "\n".join(lines)
 
 
-def _stage_lines(stage: Any, total: Estimate) -> list[str]:
-    if isinstance(stage, (AnchorPruner, C3oTPruner)):
-        return _llm_lines(stage, total)
-    scorer = getattr(stage, "scorer", stage)
-    if total.flops and isinstance(scorer, SurprisalScorer):
-        device, dtype = scorer.placement()
-        seconds = total.flops / (matmul_speed(device, dtype) * _EFFICIENCY)
-        return [
-            f"{'  scoring FLOPs':<22}{total.flops:>16.2e}   if nothing was scored before and stage 1 kept all",
-            f"{'  about':<22}{_duration(seconds):>16}   on one {device} in {dtype}",
-        ]
-    if isinstance(scorer, PlacedModel):
-        return [f"{'  time':<22}{'?':>16}   a model reads every row; how long that takes is not estimated"]
-    return [f"{'  cost':<22}{'nothing':>16}   no model and no LLM"]
+def _stage_lines(stage: Any, cost: Cost | None) -> list[str]:
+    if cost is None:
+        return [f"{'  cost':<22}{'?':>16}   this pruner does not say what it costs"]
+    lines = _llm_lines(stage, cost) if cost.llm_calls else []
+    lines += _scoring_lines(getattr(stage, "scorer", stage), cost) if cost.passes else []
+    return lines or [f"{'  cost':<22}{'nothing':>16}   no model and no LLM"]
 
 
-def _llm_lines(stage: AnchorPruner | C3oTPruner, total: Estimate) -> list[str]:
-    generator = stage.generator
-    parts = {
-        "--prompt_price": total.prompt_tokens * generator.prompt_price / 1e6,
-        "--completion_price": total.completion_tokens * generator.completion_price / 1e6,
-    }
-    missing = [flag for flag in parts if not getattr(generator, flag.removeprefix("--"))]
-    told, cost = "", sum(parts.values())
-    if missing:
-        told = (
-            f"   no prices were given: give {' and '.join(missing)}" if len(missing) == 2 else f"   {missing[0]} is 0"
-        )
-    elif generator.max_cost is not None and cost > generator.max_cost:
-        told = f"   over --max_cost {generator.max_cost:g}: rows would be left without an answer"
+def _scoring_lines(placed: Any, cost: Cost) -> list[str]:
+    read = f"a model reads every row, {cost.tokens_read:,} tokens in all"
+    lines = [f"{'  forward passes':<22}{cost.passes:>16,}   {read}"]
+    if not cost.flops:
+        return [*lines, f"{'  time':<22}{'?':>16}   how long that takes is not estimated"]
+    device, dtype = placed.placement()
+    seconds = cost.flops / (matmul_speed(device, dtype) * _EFFICIENCY)
     return [
-        f"{'  LLM calls':<22}{total.llm_calls:>16,}   less the ledger's; at most {stage.max_attempts} attempts a row",
-        f"{'  LLM tokens':<22}{total.prompt_tokens:>16,}   in, about {total.completion_tokens:,} out",
-        f"{'  LLM cost':<22}{'?' if len(missing) == 2 else money(cost):>16}{told}",
+        *lines,
+        f"{'  scoring FLOPs':<22}{cost.flops:>16.2e}   if no row was scored before and stage 1 kept all",
+        f"{'  about':<22}{duration(seconds):>16}   on one {device} in {dtype}",
     ]
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+def _llm_lines(stage: Any, cost: Cost) -> list[str]:
+    generator = stage.generator
+    parts = {
+        "--prompt_price": cost.prompt_tokens * generator.prompt_price / 1e6,
+        "--completion_price": cost.completion_tokens * generator.completion_price / 1e6,
+    }
+    missing = [flag for flag in parts if not getattr(generator, flag.removeprefix("--"))]
+    note, price = "", sum(parts.values())
+    if missing:
+        note = (
+            f"   no prices were given: give {' and '.join(missing)}" if len(missing) == 2 else f"   {missing[0]} is 0"
+        )
+    elif generator.max_cost is not None and price > generator.max_cost:
+        note = f"   over --max_cost {generator.max_cost:g}: rows would be left without an answer"
+    return [
+        f"{'  LLM calls':<22}{cost.llm_calls:>16,}   less the ledger's; at most {stage.max_attempts} attempts a row",
+        f"{'  LLM tokens':<22}{cost.prompt_tokens:>16,}   in, about {cost.completion_tokens:,} out",
+        f"{'  LLM cost':<22}{'?' if len(missing) == 2 else money(price):>16}{note}",
+    ]

@@ -17,9 +17,6 @@ from .records import Row, Tokens
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# What these keep does not depend on how tokens are counted.
-UNCOUNTED = ("wo_fine", "wo_any", "original", "c3ot_long")
-
 
 @dataclass(frozen=True)
 class Retokenizing:

@@ -17,6 +17,7 @@ from ..errors import UnusableTrace
 from ..llm.run_account import RunAccount, account_folder, run_account
 from ..models.tokens import count_tokens, load_tokenizer
 from ..pruners.base import Pruning, Sequential
+from ..pruners.registry import package_of
 from ..runtime.ledger import ledger_is_kept
 from ..runtime.processes import Process
 from ..runtime.progress import Progress
@@ -266,5 +267,7 @@ def finish(
 def finish_with(writer: DatasetWriter, told: Mapping[str, Any]) -> None:
     """The same for a run that is told already: source, settings and summary, or those of several `runs`."""
     libraries = {name: version(name) for name in _LIBRARIES}
+    for one in told.get("runs", {"": told}).values():
+        libraries |= package_of(one["settings"].get("pruner", ""))
     run = {"asap_hf": __version__, **told, "libraries": libraries}
     writer.finish(run, dataset_card_body(run, "."))

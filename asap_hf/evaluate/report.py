@@ -16,7 +16,6 @@ from ..benchmarks import Benchmark
 from ..benchmarks.results import BenchmarkResult
 from ..errors import RunError
 from ..evaluation.pass_at_1.host_grader import GRADER_VERSION
-from ..evaluation.pass_at_1.host_task_builders import LIMITS
 from .samples import Sample, check_graded, pass_at_k, ungraded
 from .workspace import Workspace
 
@@ -121,7 +120,7 @@ def wall_seconds(records: Sequence[Mapping[str, Any]]) -> float:
 
 def graded_how(benchmarks: Sequence[Benchmark], tier: str) -> dict[str, Any]:
     """How the verdicts came about, as `run` of `summary.json` tells it."""
-    limits = {one.name: LIMITS["livecodebench" if one.name.startswith("lcb_") else one.name] for one in benchmarks}
+    limits = {one.name: one.limits for one in benchmarks}
     unreadable = {one.name: one.unreadable for one in benchmarks if one.unreadable}
     return {"limits": limits, "unreadable": unreadable, "grader_tier": tier, "grader_version": GRADER_VERSION}
 

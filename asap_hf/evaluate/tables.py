@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
-from ..benchmarks.results import BENCHMARKS, BenchmarkResult
+from ..benchmarks.registry import BENCHMARKS
+from ..benchmarks.results import BenchmarkResult
 from ..reporting.markdown import one_line
 from .report import LATENCY, Report
 from .samples import Sample, by_problem, pass_at_k, ungraded
@@ -30,7 +31,7 @@ def _benchmark(name: str, report: Report) -> str:
     rows = [_rows(report.samples, one) for one in results]
     answers = "" if report.run["samples"] == 1 else f", {report.run['samples']} answers to each"
     at = f" at {results[0].dataset_revision[:12]}" if results[0].dataset_revision else ""
-    lines = [f"{BENCHMARKS[name]}: {results[0].problems:,} problems of {results[0].dataset}{at}{answers}"]
+    lines = [f"{BENCHMARKS[name].title}: {results[0].problems:,} problems of {results[0].dataset}{at}{answers}"]
     lines.append(
         f"{'budget':>8}{'Pass@1':>9}{'passed':>12}{'tokens':>9}{'reasoning':>11}{'answer':>8}{'truncated':>11}"
         f"{'latency':>10}"
@@ -110,7 +111,7 @@ def cut_note(generated: int, cut: Sequence[int], exact: bool, greedy: bool) -> s
 def graded_table(samples: Sequence[Sample], benchmark: Benchmark) -> str:
     """What samples that were made elsewhere come to."""
     problems = by_problem(samples)
-    lines = [f"{BENCHMARKS[benchmark.name]}: {len(problems):,} of {len(benchmark.problems):,} problems"]
+    lines = [f"{benchmark.title}: {len(problems):,} of {len(benchmark.problems):,} problems"]
     for k in sorted({1, min(len(answers) for answers in problems.values())}):
         chance = pass_at_k(samples, k)
         lines.append(f"{f'Pass@{k}':<10}{'not graded' if chance is None else f'{chance:.2%}':>10}")
@@ -135,7 +136,7 @@ def plan_table(evaluation: Evaluation) -> str:
         *cut, budget = evaluation.budgets[benchmark.name]
         lengths = [len(prompt.token_ids) for prompt in evaluation.prompts(benchmark)]
         lines.append(
-            f"{BENCHMARKS[benchmark.name]}: {len(benchmark.problems):,} problems, {len(lengths):,} answers of at most "
+            f"{benchmark.title}: {len(benchmark.problems):,} problems, {len(lengths):,} answers of at most "
             f"{budget:,} tokens to prompts of {median(lengths):,.0f} (at most {max(lengths):,})"
         )
         if cut:

@@ -6,20 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks.files import HUMANEVAL, HUMANEVAL_PLUS, KINDS, LEETCODE, LIVECODEBENCH, downloaded, kind_of, rows_of
+from ..benchmarks.files import KINDS, downloaded, kind_of, rows_of
+from ..benchmarks.registry import FAMILIES
 from ..errors import UsageError
 from .decontamination import Problem
 
 # First match wins. LeetCodeDataset's `prompt` holds nothing but imports, its `query` a fixed frame around the problem.
 _TEXTS = ("question_content", "problem_description", "description", "query", "prompt")
 _IDS = ("task_id", "question_id", "slug", "id", "idx")
-
-_BENCHMARKS = {
-    "humaneval": HUMANEVAL,
-    "humaneval_plus": HUMANEVAL_PLUS,
-    "leetcode": LEETCODE,
-    "livecodebench": LIVECODEBENCH,
-}
 
 
 def open_benchmark_texts(names_or_paths: Sequence[str]) -> list[Problem]:
@@ -32,8 +26,8 @@ def open_benchmark_texts(names_or_paths: Sequence[str]) -> list[Problem]:
 
     Args:
         names_or_paths (`Sequence[str]`):
-            `humaneval`, `humaneval_plus`, `leetcode` (LeetCodeDataset's test split, the 228 problems of the paper) or
-            `livecodebench` (releases v1 to v6), or files (`.jsonl`, `.jsonl.gz`, `.parquet`) with the text of a
+            Datasets of benchmarks (`livecodebench` is releases v1 to v6, `leetcode` LeetCodeDataset's test split, the
+            228 problems of the paper), or files (`.jsonl`, `.jsonl.gz`, `.parquet`) with the text of a
             problem in the column `question_content`, `problem_description`, `description`, `query` or `prompt` and its
             name in `task_id`, `question_id`, `slug`, `id` or `idx`; a problem without one goes by its row number. Such
             a benchmark is called as its file, without the ending.
@@ -46,7 +40,7 @@ def open_benchmark_texts(names_or_paths: Sequence[str]) -> list[Problem]:
 
 
 def _problems(name: str) -> list[Problem]:
-    benchmark, paths = (name, downloaded(_BENCHMARKS[name])[0]) if name in _BENCHMARKS else _local(name)
+    benchmark, paths = (name, downloaded(FAMILIES[name])[0]) if name in FAMILIES else _local(name)
     problems = [
         Problem(benchmark, str(_first(row, _IDS, default=number)), text)
         for path in paths
@@ -63,7 +57,8 @@ def _local(name: str) -> tuple[str, list[Path]]:
     kind = kind_of(path)
     if kind is None or not path.is_file():
         raise UsageError(
-            f"there is no benchmark {name!r}: give one of {', '.join(_BENCHMARKS)}, or a file ({', '.join(KINDS)})"
+            f"there is no benchmark {name!r}: give one of {', '.join(sorted(FAMILIES))}, or a file "
+            f"({', '.join(KINDS)})"
         )
     return path.name.removesuffix(kind), [path]
 

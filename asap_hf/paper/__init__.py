@@ -2,11 +2,9 @@
 
 from .credits import BIBTEX, CREDITS, Credit
 from .results import BUDGETS, PROBLEMS, TRAINING_EFFICIENCY, Numbers, ablations_of, budget_curves_of, results_of
-from .settings import ABLATIONS, BASELINES, LLAMA_8B, QWEN_7B, Given, pruning_of, training_of
+from .settings import LLAMA_8B, QWEN_7B, Given, pruning_of, training_of
 
 __all__ = [
-    "ABLATIONS",
-    "BASELINES",
     "BIBTEX",
     "BUDGETS",
     "CREDITS",

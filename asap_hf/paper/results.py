@@ -25,12 +25,12 @@ def results_of(base_model: str, benchmark: str, budget: int | None = None) -> di
         base_model (`str`):
             DeepSeek-R1-Distill-Qwen-7B (Table 1) or -Llama-8B (Tables 4 and 12).
         benchmark (`str`):
-            One of `BUDGETS`.
+            A benchmark's name.
         budget (`int`, *optional*):
             Most tokens that could be generated; by default the paper's own, `BUDGETS`. Under others the paper has
             fewer methods (Tables 9 to 11), and Qwen-7B alone.
     """
-    if budget not in (None, BUDGETS[benchmark]):
+    if budget not in (None, BUDGETS.get(benchmark)):
         curves = budget_curves_of(base_model, benchmark)
         return {method: points[budget] for method, points in curves.items() if budget in points}
     return _RESULTS.get(base_model, {}).get(benchmark, {})
@@ -39,14 +39,14 @@ def results_of(base_model: str, benchmark: str, budget: int | None = None) -> di
 def ablations_of(base_model: str, benchmark: str) -> dict[str, Numbers]:
     """Acc, Tok and Lat of ASAP without one of its stages (Tables 2 and 5 to 8), under the paper's own budgets; nothing
     where the paper has none. Without either stage it is `Original`."""
-    return _ABLATIONS[benchmark] if base_model == QWEN_7B else {}
+    return _ABLATIONS.get(benchmark, {}) if base_model == QWEN_7B else {}
 
 
 def budget_curves_of(base_model: str, benchmark: str) -> dict[str, dict[int, Numbers]]:
     """Method → budget in tokens → Acc, Tok and Lat (Figure 3; Tables 9 to 11); nothing where the paper has none."""
-    if base_model != QWEN_7B:
+    rows = _BY_BUDGET.get(benchmark, {}) if base_model == QWEN_7B else {}
+    if not rows:
         return {}
-    rows = _BY_BUDGET[benchmark]
     return {
         method: {1024 * thousands: row[place] for thousands, row in rows.items()}
         for place, method in enumerate(_WITH_BUDGETS)

@@ -36,39 +36,24 @@ _ASAP = {
     "max_tokens": Given(4096, "Appendix A"),
     "ratio": Given("max_tokens", "Appendix A", "none, a budget of 4,096 tokens"),
 }
-_COMPARED = ("selective_context", "llmlingua2", "tokenskip", "spirit_own", "spirit_loo")
 _BASELINE = {"ratio": Given(0.5, "Appendix A", "`0.5`, for TokenSkip 0.5 to 1.0")}
-ABLATIONS = {
-    "wo_coarse": "the paper's ablation without coarse-grained pruning (Table 2), stage 2 alone",
-    "wo_fine": "the paper's ablation without fine-grained pruning (Table 2), stage 1 alone",
-    "wo_any": "the paper's ablation without any pruning (Table 2), the traces as they are",
-}
-BASELINES = {
-    "original": 'the paper\'s row "Original" (Table 1), the traces as they are',
-    "selective_context": "the paper's baseline Selective Context (Table 1): phrases go that a language model finds "
-    "likely",
-    "llmlingua2": "the paper's baseline LLMLingua-2 (Table 1): words go that a token classifier finds dispensable",
-    "tokenskip": "the paper's baseline TokenSkip (Table 1): LLMLingua-2 at a ratio drawn for each row, which its "
-    "prompt tells",
-    "spirit_own": "the paper's baseline SPIRIT (Table 1, Appendix A), read as each step's own perplexity",
-    "spirit_loo": "the paper's baseline SPIRIT (Table 1, Appendix A), read as what a step's absence does to the "
-    "perplexity of what follows it",
-    "pir": "a method beside the paper's: steps go whose absence the answer's perplexity minds least",
-    "step_entropy": "a method beside the paper's: steps go in which the model was least uncertain",
-    "random": "a control that the paper does not have: steps go by chance",
-    "keep_last": "a control that the paper does not have: the end of the reasoning stays",
-    "c3ot": "the short half of C3oT, which the paper does not compare: an LLM wrote the reasoning anew",
-    "c3ot_long": "the long half of C3oT, which the paper does not compare: the traces as they are",
-}
 
 
-def pruning_of(pruner: str) -> dict[str, Given]:
-    """What the paper gives for a pruner, by the names of the settings in `run.json`."""
-    if pruner in ABLATIONS:
-        return _DATA | _ASAP | {"pruner": Given(pruner, "Table 2")}
-    if pruner == "asap":
-        return _DATA | _ASAP
-    return _DATA | (_BASELINE if pruner in _COMPARED else {})
+def pruning_of(pruner: str, place: str) -> dict[str, Given]:
+    """What the paper gives for a pruner, by the names of the settings in `run.json`.
+
+    Args:
+        pruner (`str`):
+            As `--pruner` has it.
+        place (`str`):
+            Where the paper has it: `"§3.1"`, `"Table 1"` (baselines), `"Table 2"` (ablations); empty for nowhere.
+    """
+    match place:
+        case "§3.1" | "Table 2":
+            return _DATA | _ASAP | {"pruner": Given(pruner, place)}
+        case "Table 1":
+            return _DATA | _BASELINE
+    return _DATA
 
 
 _RATES = {QWEN_7B: 4e-5, LLAMA_8B: 2e-5}

@@ -8,13 +8,20 @@ from typing import Any, Literal
 
 from ..errors import UsageError
 from ..llm.generator import Completion, Failure, Generator, Request
+from ..scoring.flops import CountedTrace
 from ..traces.trace import Trace
 from .anchor_answers import REWRITE, SELECT, Decision, Mode, final_answer
 from .asking import OnFailure, check_asking, failed, is_final, stop_if_nothing_ever_answers, user_message
 from .base import Pruner, Pruning
+from .cost import Cost
 from .prompts import filled, prompt_text
 
 _MODES: dict[str, Mode] = {"rewrite": REWRITE, "select": SELECT}
+# For estimates: a direct chain of thought is some paragraphs; a rewrite writes out about the share that the paper's
+# stage 1 keeps; what both prompts say beside the trace.
+_DIRECT_TOKENS = 400
+_KEPT = 0.5
+_PROMPT_TOKENS = 500
 _FORMER_DIRECT_MAX_TOKENS = 2048
 
 
@@ -102,6 +109,11 @@ class AnchorPruner(Pruner):
     @property
     def name(self) -> str:
         return f"anchor_{self.mode}"
+
+    def cost(self, counted: CountedTrace) -> Cost:
+        steps, read = len(counted.trace.steps), 2 * counted.question + counted.answer + counted.reasoning
+        written = 3 * steps * _KEPT if self.mode == "select" else counted.reasoning * _KEPT
+        return Cost(2, read + _DIRECT_TOKENS + _PROMPT_TOKENS, _DIRECT_TOKENS + int(written))
 
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
         prunings: dict[int, Pruning] = {}

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
+from ..scoring.flops import CountedTrace
 from ..traces.fences import find_blocks
 from ..traces.trace import Trace
 from .base import Pruner, Pruning
+from .cost import Cost
 from .selection import select_by_budget
 
 _WORD = re.compile(r"[^\W\d]\w*|\d+")
@@ -51,6 +53,9 @@ class AnswerAnchorPruner(Pruner):
     @property
     def name(self) -> str:
         return "answer_anchor"
+
+    def cost(self, counted: CountedTrace) -> Cost:
+        return Cost()
 
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
         return [self._prune_one(trace) for trace in traces]

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+from ..errors import UsageError
 from ..llm.generator import Generator
+from ..scoring.reference import ReferenceScorer
 from ..scoring.surprisal import SurprisalScorer
 from ..traces.splitting import DEFAULT_SPLITTER
 from .anchor import AnchorPruner
 from .answer_anchor import AnswerAnchorPruner
 from .base import Pruner, Sequential
 from .iterative import IterativePruner
+from .method import FIRST_TOKEN, LLM, SCORER, Budget, Method, Options
+from .reference import ReferencePruner
+
+_L_MAX: Budget = {"max_tokens": 4096}  # Appendix A
+ANCHOR = (*LLM, "anchor_mode", "threshold", "autojunk", "keep_llm_text")
+"""The arguments that decide about stage 1 where an LLM writes the anchor."""
 
 
 def asap(
@@ -62,3 +70,83 @@ def asap(
     if anchor is not None:
         coarse = AnchorPruner(anchor, mode=mode)
     return Sequential((coarse, fine), splitter)
+
+
+def answer_keep(arguments: Any) -> float:
+    """Share of the reasoning that the answer anchor keeps: `--answer_keep`, or else the ratio, or else 0.25. By
+    `bench/retention.py` its choice of steps beats stage 2's, so it leaves stage 2 no more than is needed to meet the
+    budget to the token."""
+    keep: float = arguments.answer_keep or arguments.ratio or AnswerAnchorPruner.keep
+    return keep
+
+
+def _stage_1(options: Options) -> Pruner:
+    """Stage 1: by the anchor of an LLM, or by the answer where no LLM is named."""
+    given = options.arguments
+    if given.anchor_model is None:
+        return AnswerAnchorPruner(answer_keep(given))
+    return AnchorPruner(
+        options.generator(),
+        mode=given.anchor_mode,
+        threshold=given.threshold,
+        autojunk=given.autojunk,
+        max_attempts=given.max_attempts,
+        on_failure=given.on_failure,
+        keep_llm_text=given.keep_llm_text,
+        direct_max_tokens=given.anchor_max_tokens,
+        prune_max_tokens=given.anchor_max_tokens,
+        first_attempt=options.first_attempt,
+    )
+
+
+def _stage_2(options: Options) -> Pruner:
+    """Stage 2: by the score of a language model, as in the paper or as in the authors' code.
+
+    Raises:
+        [`UsageError`]: if the authors' code is to go by another score than its own.
+    """
+    given = options.arguments
+    if given.selector == "reference":
+        if given.score not in (None, FIRST_TOKEN):
+            raise UsageError(f"--selector reference goes by {FIRST_TOKEN}: leave out --score {given.score}")
+        reference = ReferenceScorer(given.scorer, context=given.context, **options.placement)
+        return ReferencePruner(reference, options.tokenizer, **options.budget)
+    scorer = SurprisalScorer(given.scorer, context=given.context, all_scores=given.all_scores, **options.placement)
+    return options.selected(
+        IterativePruner(scorer, options.tokenizer, **options.budget, score=given.score or FIRST_TOKEN)
+    )
+
+
+METHODS = (
+    Method(
+        "asap",
+        lambda options: (_stage_1(options), _stage_2(options)),
+        "",
+        paper="§3.1",
+        settings=(*ANCHOR, *SCORER),
+        budget=_L_MAX,
+        score=FIRST_TOKEN,
+    ),
+    Method(
+        "wo_coarse",
+        lambda options: (_stage_2(options),),
+        "the paper's ablation without coarse-grained pruning (Table 2), stage 2 alone",
+        paper="Table 2",
+        settings=SCORER,
+        budget=_L_MAX,
+        score=FIRST_TOKEN,
+    ),
+    Method(
+        "wo_fine",
+        lambda options: (_stage_1(options),),
+        "the paper's ablation without fine-grained pruning (Table 2), stage 1 alone",
+        paper="Table 2",
+        settings=ANCHOR,
+    ),
+    Method(
+        "wo_any",
+        lambda _: (),
+        "the paper's ablation without any pruning (Table 2), the traces as they are",
+        paper="Table 2",
+    ),
+)

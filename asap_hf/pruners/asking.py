@@ -14,7 +14,7 @@ OnFailure = Literal["keep", "drop", "error"]
 
 _NOBODY_ANSWERS = ("unreachable", "http_401", "http_402", "http_403", "http_404")
 _NO_SUCH_REQUEST = ("max_cost", "bad_request", "prompt_too_long", "out_of_memory", "http_400", "http_413", "http_422")
-_ASKING_AGAIN_IS_VAIN = (*_NOBODY_ANSWERS, *_NO_SUCH_REQUEST)
+_PERMANENT_FAILURES = (*_NOBODY_ANSWERS, *_NO_SUCH_REQUEST)
 _ON_FAILURE = ("keep", "drop", "error")
 
 
@@ -37,7 +37,7 @@ def user_message(content: str) -> tuple[dict[str, str], ...]:
 
 def is_final(failure: Failure) -> bool:
     """Whether asking again would fail the same way."""
-    return failure.reason.startswith(_ASKING_AGAIN_IS_VAIN)
+    return failure.reason.startswith(_PERMANENT_FAILURES)
 
 
 def stop_if_nothing_ever_answers(generator: Generator, outcomes: Sequence[Completion | Failure], who: str) -> None:
@@ -47,9 +47,9 @@ def stop_if_nothing_ever_answers(generator: Generator, outcomes: Sequence[Comple
         [`RunError`]: if every request failed so, and none was ever answered in this process.
     """
     failures = [outcome.reason for outcome in outcomes if isinstance(outcome, Failure)]
-    in_vain = [reason for reason in failures if reason.startswith(_NOBODY_ANSWERS)]
-    if outcomes and len(in_vain) == len(outcomes) and not generator.account.store.answers:
-        raise RunError(f"the LLM of {who} answers nothing ({in_vain[0]}); mend that, then run the same command")
+    refused = [reason for reason in failures if reason.startswith(_NOBODY_ANSWERS)]
+    if outcomes and len(refused) == len(outcomes) and not generator.account.store.answers:
+        raise RunError(f"the LLM of {who} answers nothing ({refused[0]}); mend that, then run the same command")
 
 
 def failed(trace: Trace, who: str, reason: str, record: Mapping[str, Any], on_failure: OnFailure) -> Pruning:

@@ -11,9 +11,11 @@ from typing import Any
 from numpy import empty
 
 from ..errors import UnusableTrace, UsageError
+from ..scoring.flops import CountedTrace
 from ..traces.rows import Columns, trace_of
 from ..traces.splitting import DEFAULT_SPLITTER, SPLITTERS, SPLITTING_VERSION
 from ..traces.trace import Trace
+from .cost import Cost
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,14 @@ class Pruner(ABC):
         values = zip(*(batch[name] for name in columns.names), strict=True)
         return _as_columns([dict(zip(columns.names, row, strict=True)) for row in values], columns, self)
 
+    def cost(self, counted: CountedTrace) -> Cost | None:
+        """What pruning this trace takes, for `--dry_run`; loads no model. `None`: it is not known, which the dry run
+        then says. A pruner that asks no LLM and no model returns `Cost()`."""
+        return None
+
     def to_rank(self, rank: int | None) -> None:
-        """Told by `map(with_rank=True)` which of several processes this is; a pruner with a model picks its GPU by it,
-        any other ignores it."""
+        """Take the number of this process, as `map(with_rank=True)` gives it: a pruner with a model picks its GPU by
+        it, any other ignores it."""
         return
 
     def __getstate__(self) -> dict[str, Any]:
@@ -156,16 +163,16 @@ def _as_columns(rows: list[dict[str, Any]], columns: Columns, pruner: Pruner) ->
         out["kept"].append(list(pruning.trace.kept) if pruning else [])
         out["reason"].append(pruning.reason if pruning else reasons[index])
         out["ok"].append(not out["reason"][-1])
-        out["record"].append(json.dumps(_told(pruning) if pruning else {}, ensure_ascii=False))
+        out["record"].append(json.dumps(_full_record(pruning) if pruning else {}, ensure_ascii=False))
     if not usable:
         out["kept"] = [empty(0, dtype="int64") for _ in rows]
     return out
 
 
-def _told(pruning: Pruning) -> Mapping[str, Any]:
+def _full_record(pruning: Pruning) -> Mapping[str, Any]:
     """The record, the remark, and what the prompt is to say: `map` leaves a row's prompt to whoever renders it."""
-    told = {**pruning.record, "conditioned": pruning.conditioned} if any(pruning.conditioned) else pruning.record
-    return {**told, "remark": pruning.remark} if pruning.remark else told
+    record = {**pruning.record, "conditioned": pruning.conditioned} if any(pruning.conditioned) else pruning.record
+    return {**record, "remark": pruning.remark} if pruning.remark else record
 
 
 @dataclass(frozen=True)
@@ -207,6 +214,11 @@ class Sequential(Pruner):
     @property
     def conditions(self) -> bool:
         return any(stage.conditions for stage in self.stages)
+
+    def cost(self, counted: CountedTrace) -> Cost | None:
+        costs = [stage.cost(counted) for stage in self.stages]
+        known = [one for one in costs if one is not None]
+        return sum(known, Cost()) if len(known) == len(costs) else None
 
     def to_rank(self, rank: int | None) -> None:
         for stage in self.stages:

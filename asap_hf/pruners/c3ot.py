@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..errors import UsageError
 from ..llm.generator import Completion, Failure, Generator, Request
+from ..scoring.flops import CountedTrace
 from ..traces.think_tags import holds_tag
 from ..traces.trace import Trace
 from .anchor_answers import final_answer, unfenced
 from .asking import OnFailure, check_asking, failed, is_final, stop_if_nothing_ever_answers, user_message
 from .base import Pruner, Pruning
+from .cost import Cost
+from .method import LLM, Method, Options
+from .original import OriginalPruner
 from .prompts import filled, prompt_text
 
 # The authors' markers were not seen.
 SHORT = "[short] "
 LONG = "[long] "
+# For estimates: what the prompt says beside the trace, and the share of the reasoning that a rewrite is taken to have.
+_PROMPT_TOKENS = 200
+_KEPT = 0.5
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,10 @@ class C3oTPruner(Pruner):
     def conditions(self) -> bool:
         return bool(self.before or self.after)
 
+    def cost(self, counted: CountedTrace) -> Cost:
+        read = counted.question + counted.answer + counted.reasoning
+        return Cost(1, read + _PROMPT_TOKENS, int(counted.reasoning * _KEPT))
+
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
         prunings: dict[int, Pruning] = {}
         pending = list(range(len(traces)))
@@ -122,3 +134,41 @@ def _rewrite_in(outcome: Completion | Failure, trace: Trace) -> tuple[str, str]:
             f"the rewritten reasoning is longer than the original by {len(text) - len(trace.reasoning)} characters",
         )
     return text, ""
+
+
+def _short(options: Options) -> tuple[Pruner, ...]:
+    """C3oT's short half.
+
+    Raises:
+        [`UsageError`]: if no LLM is named.
+    """
+    given = options.arguments
+    if given.anchor_model is None:
+        raise UsageError("c3ot has an LLM write the reasoning anew: name it with --anchor_model")
+    return (
+        C3oTPruner(
+            options.generator(),
+            max_attempts=given.max_attempts,
+            on_failure=given.on_failure,
+            max_tokens=given.anchor_max_tokens,
+            first_attempt=options.first_attempt,
+        ),
+    )
+
+
+METHODS = (
+    Method(
+        "c3ot",
+        _short,
+        "the short half of C3oT, which the paper does not compare: an LLM wrote the reasoning anew",
+        settings=LLM,
+        whole_steps=False,
+        writes_text=True,
+    ),
+    Method(
+        "c3ot_long",
+        lambda _: (OriginalPruner(before=LONG),),
+        "the long half of C3oT, which the paper does not compare: the traces as they are",
+        whole_steps=False,
+    ),
+)

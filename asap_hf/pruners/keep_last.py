@@ -6,13 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..scoring.flops import CountedTrace, Reading
 from ..traces.trace import Trace
+from .base import Pruner
 from .iterative import IterativePruner
+from .method import HALF, Method, Options
 
 
 @dataclass(frozen=True)
 class PositionScorer:
     """Scores every step with its position, the score `position`: 0.0 for the first one."""
+
+    def readings(self, counted: CountedTrace) -> Sequence[Reading]:
+        """None: no model is asked."""
+        return []
 
     def __call__(self, traces: Sequence[Trace]) -> list[Mapping[str, Any]]:
         return [{"scores": {"position": list(map(float, range(len(trace.steps))))}} for trace in traces]
@@ -33,3 +40,18 @@ def keep_last(tokenizer: str, max_tokens: int | None = None, ratio: float | None
         ('That is 5.',)
     """
     return IterativePruner(PositionScorer(), tokenizer, max_tokens, ratio, score="position", name="keep_last")
+
+
+def _stages(options: Options) -> tuple[Pruner, ...]:
+    return (options.selected(keep_last(options.tokenizer, **options.budget)),)
+
+
+METHODS = (
+    Method(
+        "keep_last",
+        _stages,
+        "a control that the paper does not have: the end of the reasoning stays",
+        budget=HALF,
+        score="position",
+    ),
+)

@@ -1,4 +1,4 @@
-"""Beside Algorithm 2 (ours): the best packing of steps under a token budget, on the scores of any scorer."""
+"""In place of Algorithm 2 (ours): the best packing of steps under a token budget, on the scores of any scorer."""
 
 from __future__ import annotations
 

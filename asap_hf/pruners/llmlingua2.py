@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, groupby
-from math import isfinite
+from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,11 @@ from ..errors import UsageError
 from ..models.tokens import count_tokens, load_tokenizer
 from ..runtime.ledger import ledger_key, open_ledger
 from ..runtime.progress import tick
+from ..scoring.flops import CountedTrace
 from ..traces.trace import Trace
+from .base import Pruner
+from .cost import Cost
+from .method import Method, Options
 from .word_pruner import WordPruner
 from .words import Spelling
 
@@ -23,6 +27,15 @@ if TYPE_CHECKING:
     from ..scoring.word_pieces import Window, Word, WordReader
 
 RELEASED = "microsoft/llmlingua-2-xlm-roberta-large-meetingbank"
+LLAMA_3: Mapping[str, Any] = {
+    "force_tokens": ("Step", ":"),
+    "force_reserve_digit": True,
+    "drop_consecutive": True,
+}
+"""What TokenSkip's authors force for models of the Llama 3 family: `TokenSkipPruner(…, **LLAMA_3)`. For Qwen's,
+nothing."""
+COMPRESSOR = ("compressor", "forced_words")
+"""The arguments that choose the token classifier and the words it always keeps."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +128,10 @@ class LLMLingua2Pruner(WordPruner):
     def keeps_everything(self) -> bool:
         return self.rate == 1
 
+    def cost(self, counted: CountedTrace) -> Cost:
+        """Windows of the classifier, in the tokens of `tokenizer`; its operations are not estimated."""
+        return Cost(passes=ceil(counted.reasoning / self.max_length), tokens_read=counted.reasoning)
+
     def words_of(self, trace: Trace) -> _Words:
         reader = self._reader()
         windows = reader.windows(trace.reasoning)
@@ -189,8 +206,8 @@ def _load_reader(
 class _Words:
     """The words of all windows of a trace."""
 
-    def __init__(self, trace: Trace, windows: Sequence[Sequence[Word]], reader: WordReader, told_once: Sequence[str]):
-        self.windows, self._reader, self._told_once = windows, reader, told_once
+    def __init__(self, trace: Trace, windows: Sequence[Sequence[Word]], reader: WordReader, once: Sequence[str]):
+        self.windows, self._reader, self._once = windows, reader, once
         self._words = [(number, word) for number, window in enumerate(windows) for word in window]
         ends = np.cumsum([len(step) for step in trace.steps])
         steps = np.searchsorted(ends, [word.place for _, word in self._words], side="right")
@@ -217,7 +234,7 @@ class _Words:
         kept: list[int] = []
         for position in positions:
             text = self._words[position][1].text
-            if text not in self._told_once or not kept or self._words[kept[-1]][1].text != text:
+            if text not in self._once or not kept or self._words[kept[-1]][1].text != text:
                 kept.append(position)
         return kept
 
@@ -232,3 +249,28 @@ def _drop_repeated(values: list[float], words: Sequence[Word], force_tokens: Seq
         if not between and word.text == before:
             values[place] = 0.0
         between, before = False, word.text
+
+
+def classifier(options: Options) -> dict[str, Any]:
+    """The token classifier that is asked for, as keyword arguments of [`LLMLingua2Pruner`] and [`TokenSkipPruner`]."""
+    given = options.arguments
+    forced = LLAMA_3 if given.forced_words == "llama3" else {}
+    placed = {"device": given.device, "deterministic": given.deterministic}
+    return {"model_name_or_path": given.compressor or RELEASED, **placed, **forced}
+
+
+def _stages(options: Options) -> tuple[Pruner, ...]:
+    return (LLMLingua2Pruner(options.tokenizer, **options.budget, **classifier(options)),)
+
+
+METHODS = (
+    Method(
+        "llmlingua2",
+        _stages,
+        "the paper's baseline LLMLingua-2 (Table 1): words go that a token classifier finds dispensable",
+        paper="Table 1",
+        settings=COMPRESSOR,
+        budget={},
+        whole_steps=False,
+    ),
+)

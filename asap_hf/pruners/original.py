@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..scoring.flops import CountedTrace
 from ..traces.trace import Trace
 from .base import Pruner, Pruning
+from .cost import Cost
+from .method import Method
 
 
 @dataclass(frozen=True)
@@ -39,5 +42,13 @@ class OriginalPruner(Pruner):
     def conditions(self) -> bool:
         return bool(self.before or self.after)
 
+    def cost(self, counted: CountedTrace) -> Cost:
+        return Cost()
+
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
         return [Pruning(trace, conditioned=(self.before, self.after)) for trace in traces]
+
+
+METHODS = (
+    Method("original", lambda _: (), 'the paper\'s row "Original" (Table 1), the traces as they are', paper="Table 1"),
+)

@@ -1,4 +1,4 @@
-"""Beside Algorithm 2 (ours): the steps that fit a token budget together and have the greatest total score."""
+"""In place of Algorithm 2 (ours): the steps that fit a token budget together and have the greatest total score."""
 
 from __future__ import annotations
 

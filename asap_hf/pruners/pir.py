@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from .base import Pruner
 from .iterative import IterativePruner
+from .method import HALF, Method, Options
 from .scored import Scorer
+from .spirit import LEAVE_ONE_OUT, leave_one_out_scorer
 
 
 def pir(scorer: Scorer, tokenizer: str, max_tokens: int | None = None, ratio: float | None = None) -> IterativePruner:
@@ -26,3 +29,19 @@ def pir(scorer: Scorer, tokenizer: str, max_tokens: int | None = None, ratio: fl
         ('The word is kumquat.',)
     """
     return IterativePruner(scorer, tokenizer, max_tokens, ratio, score="pir", name="pir")
+
+
+def _stages(options: Options) -> tuple[Pruner, ...]:
+    return (options.selected(pir(leave_one_out_scorer(options), options.tokenizer, **options.budget)),)
+
+
+METHODS = (
+    Method(
+        "pir",
+        _stages,
+        "a method beside the paper's: steps go whose absence the answer's perplexity minds least",
+        settings=LEAVE_ONE_OUT,
+        budget=HALF,
+        score="pir",
+    ),
+)

@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..scoring.flops import CountedTrace, Reading
 from ..traces.trace import Trace
+from .base import Pruner
 from .iterative import IterativePruner
+from .method import HALF, Method, Options
 
 
 @dataclass(frozen=True)
 class RandomScorer:
     """Gives every step a random number from 0 to 1, the score `random`. It depends on the seed and on the trace's own
-    text alone, not on which traces stand beside it or were scored before.
+    text alone, not on other traces of its batch or run.
 
     Args:
         seed (`int`, *optional*, defaults to 42):
@@ -22,6 +25,10 @@ class RandomScorer:
     """
 
     seed: int = 42
+
+    def readings(self, counted: CountedTrace) -> Sequence[Reading]:
+        """None: no model is asked."""
+        return []
 
     def __call__(self, traces: Sequence[Trace]) -> list[Mapping[str, Any]]:
         return [{"scores": {"random": self._draw(trace)}} for trace in traces]
@@ -50,3 +57,19 @@ def random_steps(
         ('', True)
     """
     return IterativePruner(RandomScorer(seed), tokenizer, max_tokens, ratio, score="random", name="random")
+
+
+def _stages(options: Options) -> tuple[Pruner, ...]:
+    return (options.selected(random_steps(options.tokenizer, **options.budget, seed=options.arguments.seed)),)
+
+
+METHODS = (
+    Method(
+        "random",
+        _stages,
+        "a control that the paper does not have: steps go by chance",
+        settings=("seed",),
+        budget=HALF,
+        score="random",
+    ),
+)

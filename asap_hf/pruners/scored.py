@@ -10,14 +10,17 @@ from typing import Any, Protocol
 
 from ..errors import UsageError
 from ..models.tokens import count_tokens
+from ..scoring.flops import CountedTrace
 from ..traces.trace import Trace
 from .base import Pruner, Pruning
 from .budget import budget_in_tokens, check_budget
+from .cost import Cost, scoring_cost
 
 
 class Scorer(Protocol):
     r"""Anything that gives every step of a trace one or several named scores. To be part of a pruner's identity it is
-    a frozen dataclass or the like; it may have `to_rank(rank)`, as [`Pruner`] has.
+    a frozen dataclass or the like. It may have `to_rank(rank)`, as [`Pruner`] has, and `readings(counted)`: its
+    forward passes over a trace (none: an empty list), from which `--dry_run` estimates what it costs.
 
     Returns one mapping per trace, in order: `{"scores": {name: one number per step}, …anything for the record}`, or
     `{"reason": "code: detail"}` where a trace cannot be scored.
@@ -83,6 +86,9 @@ class ScoredPruner(Pruner):
     @abstractmethod
     def choose(self, trace: Trace, scores: Sequence[float], budget: int) -> Pruning:
         """The decision about one trace, higher scores being more worth keeping; `record` says how it came about."""
+
+    def cost(self, counted: CountedTrace) -> Cost | None:
+        return scoring_cost(self.scorer, counted)
 
     def to_rank(self, rank: int | None) -> None:
         if hasattr(self.scorer, "to_rank"):

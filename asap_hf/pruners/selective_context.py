@@ -15,7 +15,11 @@ from ..errors import UsageError
 from ..models.tokens import load_tokenizer
 from ..runtime.ledger import ledger_key, open_ledger
 from ..scoring.base import BATCH_TOKENS
+from ..scoring.flops import CountedTrace, Reading
 from ..traces.trace import Trace
+from .base import Pruner
+from .cost import Cost, cost_of_readings
+from .method import Method, Options
 from .word_pruner import WordPruner
 from .words import Spelling, steps_of_letters
 
@@ -93,6 +97,10 @@ class SelectiveContextPruner(WordPruner):
     @property
     def rule(self) -> dict[str, Any]:
         return {"reduce_ratio": self.reduce_ratio}
+
+    def cost(self, counted: CountedTrace) -> Cost:
+        sizes = counted.shares(sentences(" ".join(counted.trace.reasoning.split())))
+        return cost_of_readings(self, [Reading(0, size, head_rows=size) for size in sizes])
 
     def words_of(self, trace: Trace) -> _Phrases | str:
         from ..scoring.self_information import tokenise
@@ -201,3 +209,21 @@ def phrases(sentence: str) -> list[str]:
     total"), adjectives and compounds are units of their own.
     """
     return [match.group() for match in _PHRASE.finditer(sentence)]
+
+
+def _stages(options: Options) -> tuple[Pruner, ...]:
+    placed = options.placement_of_whole_traces
+    return (SelectiveContextPruner(options.arguments.scorer, options.tokenizer, **options.budget, **placed),)
+
+
+METHODS = (
+    Method(
+        "selective_context",
+        _stages,
+        "the paper's baseline Selective Context (Table 1): phrases go that a language model finds likely",
+        paper="Table 1",
+        settings=("scorer", "scorer_revision", "dtype"),
+        budget={},
+        whole_steps=False,
+    ),
+)

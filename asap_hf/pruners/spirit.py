@@ -8,8 +8,15 @@ is public to check against. SPIRIT's merging of a removed step into its neighbou
 
 from __future__ import annotations
 
+from ..scoring.leave_one_out import LeaveOneOutScorer
+from ..scoring.surprisal import SurprisalScorer
+from .base import Pruner
 from .iterative import IterativePruner
+from .method import HALF, SCORER, Method, Options
 from .scored import Scorer
+
+LEAVE_ONE_OUT = (*(name for name in SCORER if name != "max_context"), "loo_window")
+"""The arguments of a [`LeaveOneOutScorer`], which sees a trace at once."""
 
 
 def spirit_own(
@@ -54,3 +61,44 @@ def spirit_loo(
         ('spirit_loo', True)
     """
     return IterativePruner(scorer, tokenizer, max_tokens, ratio, score="spirit_loo", name="spirit_loo")
+
+
+def leave_one_out_scorer(options: Options) -> LeaveOneOutScorer:
+    """The scorer of `spirit_loo` and `pir`; both at once take one set of forward passes."""
+    given = options.arguments
+    return LeaveOneOutScorer(
+        given.scorer, context=given.context, window=given.loo_window, **options.placement_of_whole_traces
+    )
+
+
+def _own(options: Options) -> tuple[Pruner, ...]:
+    given = options.arguments
+    scorer = SurprisalScorer(given.scorer, context=given.context, **options.placement)
+    return (options.selected(spirit_own(scorer, options.tokenizer, **options.budget)),)
+
+
+def _loo(options: Options) -> tuple[Pruner, ...]:
+    return (options.selected(spirit_loo(leave_one_out_scorer(options), options.tokenizer, **options.budget)),)
+
+
+METHODS = (
+    Method(
+        "spirit_own",
+        _own,
+        "the paper's baseline SPIRIT (Table 1, Appendix A), read as each step's own perplexity",
+        paper="Table 1",
+        settings=SCORER,
+        budget=HALF,
+        score="perplexity",
+    ),
+    Method(
+        "spirit_loo",
+        _loo,
+        "the paper's baseline SPIRIT (Table 1, Appendix A), read as what a step's absence does to the perplexity of "
+        "what follows it",
+        paper="Table 1",
+        settings=LEAVE_ONE_OUT,
+        budget=HALF,
+        score="spirit_loo",
+    ),
+)

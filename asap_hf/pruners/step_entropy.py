@@ -8,9 +8,13 @@ from math import isfinite
 from typing import Any
 
 from ..errors import UsageError
+from ..scoring.flops import CountedTrace
+from ..scoring.step_entropy import StepEntropyScorer
 from ..traces.trace import Trace
 from .base import Pruner, Pruning
+from .cost import Cost, scoring_cost
 from .iterative import IterativePruner
+from .method import HALF, SCORER, Method, Options
 from .scored import Scorer, plain_scores, score_named
 from .selection import removal_order
 
@@ -69,6 +73,9 @@ class StepEntropyPruner(Pruner):
     def name(self) -> str:
         return "step_entropy_share"
 
+    def cost(self, counted: CountedTrace) -> Cost | None:
+        return scoring_cost(self.scorer, counted)
+
     def to_rank(self, rank: int | None) -> None:
         if hasattr(self.scorer, "to_rank"):
             self.scorer.to_rank(rank)
@@ -103,3 +110,21 @@ class StepEntropyPruner(Pruner):
                 marks += self.replacement + step[len(step.rstrip()) :]
         texts[-1] += marks
         return texts
+
+
+def _stages(options: Options) -> tuple[Pruner, ...]:
+    given = options.arguments
+    scorer = StepEntropyScorer(given.scorer, context=given.context, **options.placement)
+    return (options.selected(step_entropy(scorer, options.tokenizer, **options.budget)),)
+
+
+METHODS = (
+    Method(
+        "step_entropy",
+        _stages,
+        "a method beside the paper's: steps go in which the model was least uncertain",
+        settings=SCORER,
+        budget=HALF,
+        score="step_entropy",
+    ),
+)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import UsageError
 from ..models.tokens import count_tokens
 from ..runtime.ledger import ledger_key
+from ..scoring.flops import CountedTrace
 from ..traces.trace import Trace
 from .base import Pruner, Pruning
 from .budget import check_budget
-from .llmlingua2 import RELEASED, LLMLingua2Pruner
-
-LLAMA_3: Mapping[str, Any] = {
-    "force_tokens": ("Step", ":"),
-    "force_reserve_digit": True,
-    "drop_consecutive": True,
-}
-"""What the authors force for models of the Llama 3 family: `TokenSkipPruner(…, **LLAMA_3)`. For Qwen's, nothing."""
+from .cost import Cost
+from .llmlingua2 import COMPRESSOR, RELEASED, LLMLingua2Pruner, classifier
+from .method import Method, Options
 
 
 @dataclass(frozen=True)
@@ -100,6 +96,9 @@ class TokenSkipPruner(Pruner):
         """As [`LLMLingua2Pruner`] has it."""
         return self._compressor(1.0).fingerprint
 
+    def cost(self, counted: CountedTrace) -> Cost:
+        return self._compressor(1.0).cost(counted)
+
     def prune(self, traces: Sequence[Trace]) -> list[Pruning]:
         ratios = [self.told_ratio(trace) for trace in traces]
         prunings: dict[int, Pruning] = {}
@@ -107,7 +106,7 @@ class TokenSkipPruner(Pruner):
             places = [place for place, one in enumerate(ratios) if one == ratio]
             pruned = self._compressor(ratio).prune([traces[place] for place in places])
             prunings |= dict(zip(places, pruned, strict=True))
-        return [_told(prunings[place], ratio) for place, ratio in enumerate(ratios)]
+        return [_with_ratio(prunings[place], ratio) for place, ratio in enumerate(ratios)]
 
     def told_ratio(self, trace: Trace) -> float:
         """The ratio that the prompt of a trace tells, if anything of it is cut."""
@@ -140,9 +139,27 @@ class TokenSkipPruner(Pruner):
         return compressor
 
 
-def _told(pruning: Pruning, ratio: float) -> Pruning:
+def _with_ratio(pruning: Pruning, ratio: float) -> Pruning:
     """The pruning with its ratio in the prompt, if anything was cut."""
     if "rewritten" not in pruning.record:
         return pruning
     record = {**pruning.record, "told_ratio": ratio}
     return replace(pruning, record=record, conditioned=("", f"<|eot_id|>{ratio:g}<|eot_id|>"))
+
+
+def _stages(options: Options) -> tuple[Pruner, ...]:
+    seed = options.arguments.seed
+    return (TokenSkipPruner(options.tokenizer, **options.budget, seed=seed, **classifier(options)),)
+
+
+METHODS = (
+    Method(
+        "tokenskip",
+        _stages,
+        "the paper's baseline TokenSkip (Table 1): LLMLingua-2 at a ratio drawn for each row, which its prompt tells",
+        paper="Table 1",
+        settings=(*COMPRESSOR, "seed"),
+        budget={},
+        whole_steps=False,
+    ),
+)

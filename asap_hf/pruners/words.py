@@ -95,8 +95,9 @@ def decide(
     budget = record.get("budget")
     remark = f"over_budget: {tokens} > {budget} tokens" if budget is not None and tokens > budget else ""
     steps = _by_step(spelling)
-    told = {"tokens": tokens, "words": len(words.scores), "words_kept": len(kept), "rewritten": list(steps.values())}
-    return Pruning(trace.rewritten(list(steps.values()), list(steps)), "", {**record, **told}, remark=remark)
+    texts = list(steps.values())
+    outcome = {"tokens": tokens, "words": len(words.scores), "words_kept": len(kept), "rewritten": texts}
+    return Pruning(trace.rewritten(texts, list(steps)), "", {**record, **outcome}, remark=remark)
 
 
 def _best_alone(words: ScoredWords) -> tuple[list[int], Spelling]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..benchmarks.results import BENCHMARKS, BenchmarkResult, older_verdicts, read_results
+from ..benchmarks.registry import BENCHMARKS
+from ..benchmarks.results import BenchmarkResult, older_verdicts, read_results
 from ..errors import RunError, UsageError
 
 logger = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ def _refuse_twice(results: Sequence[BenchmarkResult]) -> None:
     for one in results:
         if (what := (one.benchmark, one.budget)) in told:
             raise UsageError(
-                f"two results tell of this checkpoint on {BENCHMARKS[one.benchmark]} with {one.budget:,} tokens: "
-                "remove one"
+                f"two results tell of this checkpoint on {BENCHMARKS[one.benchmark].title} with {one.budget:,} "
+                "tokens: remove one"
             )
         told.add(what)

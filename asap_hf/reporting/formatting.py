@@ -24,6 +24,13 @@ def seconds(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.2f}"
 
 
+def duration(seconds: float) -> str:
+    """The time that something takes: 90 s, 45 min, 2.5 h"""
+    if seconds < 120:
+        return f"{seconds:,.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
 def share(value: float) -> str:
     """0.012 → 1.2%"""
     return f"{value:.1%}"

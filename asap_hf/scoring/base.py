@@ -11,6 +11,7 @@ from ..errors import UsageError
 from ..models.placement import PlacedModel
 from ..runtime.ledger import ledger_key, open_ledger
 from ..traces.trace import Trace
+from .flops import CountedTrace, Reading
 from .outcome import ScoringFailure
 
 if TYPE_CHECKING:
@@ -129,6 +130,10 @@ class ModelScorer(PlacedModel, ABC):
                 ledger.keep({keys[at][0]: one for at, one in found.items() if not isinstance(one, ScoringFailure)})
                 outcomes |= found
         return [outcomes[index] for index in range(len(traces))]
+
+    def readings(self, counted: CountedTrace) -> Sequence[Reading]:
+        """The forward passes over one trace that nothing is stored of: one, with a distribution at every token."""
+        return [Reading(0, counted.question + counted.reasoning, head_rows=counted.reasoning)]
 
     def load(self) -> tuple[TraceTokenizer, ScoringModel]:
         """Tokenizer and model in this process."""

@@ -2,9 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..models.identity import model_identity
+from ..traces.trace import Trace
+
+
+@dataclass(frozen=True)
+class CountedTrace:
+    """A trace and the tokens of its parts, which the costs of a run are estimated from.
+
+    Args:
+        trace ([`Trace`]):
+            The trace.
+        question, reasoning, answer (`int`):
+            Tokens of each part.
+    """
+
+    trace: Trace
+    question: int
+    reasoning: int
+    answer: int
+
+    @cached_property
+    def steps(self) -> list[int]:
+        """Tokens of each step: its share of the reasoning's characters, at least 1."""
+        return self.shares(self.trace.texts)
+
+    def shares(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of texts that are parts of the reasoning, by their characters; at least 1 each."""
+        whole = max(1, len(self.trace.reasoning))
+        return [max(1, round(self.reasoning * len(text) / whole)) for text in texts]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One forward pass of a causal language model over a part of a text.
+
+    Args:
+        start, end (`int`):
+            The tokens that are read; those before `start` are in a KV cache.
+        head_rows (`int`, *optional*, defaults to 0):
+            Tokens whose distribution over the vocabulary is computed.
+    """
+
+    start: int
+    end: int
+    head_rows: int = 0
+
+    def flops(self, config: Any) -> float:
+        """Floating-point operations with a model of this configuration."""
+        return flops_per_trace(config, self.end, self.head_rows) - flops_per_trace(config, self.start)
 
 
 def model_config(model_name_or_path: str, revision: str | None = None) -> Any:

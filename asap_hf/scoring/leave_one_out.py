@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..traces.think_tags import canonical
 from ..traces.trace import Trace
 from .base import BATCH_TOKENS, ModelScorer
+from .flops import CountedTrace, Reading
 from .outcome import ScoringFailure
 
 if TYPE_CHECKING:
@@ -75,6 +76,18 @@ class LeaveOneOutScorer(ModelScorer):
         super().__post_init__()
         if self.window is not None and self.window < 1:
             raise UsageError(f"window is a number of tokens, 1 or more, not {self.window}")
+
+    def readings(self, counted: CountedTrace) -> Sequence[Reading]:
+        """The whole text, and for each step what follows it, after what stands before it in the KV cache."""
+        answer = counted.answer if self.include_answer else 0
+        place, left = counted.question, sum(counted.steps)
+        found = [Reading(0, place + left + answer, head_rows=left + answer)]
+        for step in counted.steps:
+            left -= step
+            read = (left if self.window is None else min(left, self.window)) + answer
+            found.append(Reading(place, place + read, head_rows=read))
+            place += step
+        return found
 
     def compute(
         self, traces: Sequence[Trace], tokenizer: TraceTokenizer, model: ScoringModel

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from asap_hf.benchmarks import BENCHMARK_NAMES, open_benchmark
-from asap_hf.benchmarks.results import BENCHMARKS
+from asap_hf.benchmarks.registry import BENCHMARKS
 from asap_hf.errors import UsageError
 from tests.benchmarks.rows import CALLED, HUMANEVAL, LEETCODE, LIVECODEBENCH, PLUS, PLUS_ON_HUB
 from tests.benchmarks.serving import as_lines, as_parquet, served

@@ -12,7 +12,8 @@ import yaml
 from asap_hf.evaluation.pass_at_1.host_grader import GRADER_VERSION
 from huggingface_hub import parse_eval_result_entries
 
-from asap_hf.benchmarks.results import BENCHMARKS, older_verdicts, read_results
+from asap_hf.benchmarks.registry import BENCHMARKS
+from asap_hf.benchmarks.results import older_verdicts, read_results
 from asap_hf.cards.result_formats import eval_result_files, model_index, results_table
 from asap_hf.errors import UsageError
 from asap_hf.paper import PROBLEMS

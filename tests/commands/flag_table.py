@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asap_hf.commands.compare_pruners import _ELSEWHERE as NOT_OF_COMPARE_PRUNERS
+from asap_hf.commands.compare_pruners import _NOT_HERE as NOT_OF_COMPARE_PRUNERS
 
 _OVERWRITE = "tests/commands/test_overwrite.py::"
 _RUN = "tests/evaluate/test_run.py::"

@@ -10,7 +10,7 @@ import pytest
 
 from asap_hf.commands.command_line import guarded, parse
 from asap_hf.commands.compare_pruners import ARGUMENTS, main
-from asap_hf.commands.methods import METHODS
+from asap_hf.pruners.registry import BUILT_IN
 from tests.compare_pruners.traces import rows, small_model
 
 NO_MODEL = "random,keep_last,wo_fine,nothing,original"
@@ -54,8 +54,8 @@ def test_every_method_that_needs_nothing_more_is_compared_at_every_budget(
     printed = capsys.readouterr().out
     assert "left out: llmlingua2, which needs a token classifier: name one with --compressor" in printed
     assert "1 traces; 3 traces fit; left out: 1 no_think" in printed
-    others = {"llmlingua2", "tokenskip"} | {name for name, one in METHODS.items() if one.budget is None} - {"wo_fine"}
-    compared = {name for name in METHODS if name not in others}
+    others = {"llmlingua2", "tokenskip"} | {name for name, one in BUILT_IN.items() if one.budget is None} - {"wo_fine"}
+    compared = {name for name in BUILT_IN if name not in others}
     measured = {(one["pruner"], one["ratio"]) for one in results_in(tmp_path / "out")}
     assert measured == {
         *((name, ratio) for name in compared for ratio in (0.5, 0.25)),

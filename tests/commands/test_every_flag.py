@@ -29,11 +29,12 @@ from asap_hf.commands import (
     train,
 )
 from asap_hf.commands.command_line import parse
-from asap_hf.commands.methods import METHODS, flags_of, pruner_of, settings_of
+from asap_hf.commands.methods import flags_of, pruner_of, settings_of
 from asap_hf.commands.pruner_flags import refuse_unused_of_prune
 from asap_hf.commands.stages import filters_of
 from asap_hf.compare_pruners.drawing import Draw
 from asap_hf.errors import UsageError
+from asap_hf.pruners.registry import BUILT_IN
 from asap_hf.recipes import recipe_path
 from asap_hf.traces.sources import Source
 from asap_hf.train.efficiency import TrainingEfficiency, write_efficiency
@@ -343,9 +344,9 @@ def test_as_many_programs_at_once_as_are_asked_for(monkeypatch: pytest.MonkeyPat
     assert workers == [None, 3]
 
 
-@pytest.mark.parametrize("pruner", METHODS)
+@pytest.mark.parametrize("pruner", BUILT_IN)
 def test_a_flag_that_a_pruner_does_not_use_is_refused_with_those_that_do(pruner: str) -> None:
-    used, every = flags_of(pruner), set().union(*map(flags_of, METHODS))
+    used, every = flags_of(BUILT_IN[pruner]), set().union(*map(flags_of, BUILT_IN.values()))
     for name in every - used - {"score"}:
         case = TABLE["prune"][name]
         assert isinstance(case, Case)

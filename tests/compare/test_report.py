@@ -12,7 +12,7 @@ import matplotlib
 import pytest
 from PIL import Image
 
-from asap_hf.benchmarks.results import BENCHMARKS
+from asap_hf.benchmarks.registry import BENCHMARKS
 from asap_hf.compare.card import on_card
 from asap_hf.compare.comparison import Comparison, comparison_of
 from asap_hf.compare.paper_numbers import PaperNumbers

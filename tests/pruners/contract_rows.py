@@ -7,20 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from asap_hf.commands.prune_arguments import PruneArguments
 from asap_hf.pruners.anchor import AnchorPruner
 from asap_hf.pruners.answer_anchor import AnswerAnchorPruner
-from asap_hf.pruners.asap import asap
 from asap_hf.pruners.base import Pruner, Sequential
 from asap_hf.pruners.iterative import IterativePruner
-from asap_hf.pruners.keep_last import keep_last
 from asap_hf.pruners.knapsack import KnapsackPruner
-from asap_hf.pruners.random_steps import random_steps
-from asap_hf.pruners.selective_context import SelectiveContextPruner
-from asap_hf.pruners.spirit import spirit_loo, spirit_own
-from asap_hf.pruners.step_entropy import StepEntropyPruner, step_entropy
-from asap_hf.scoring.leave_one_out import LeaveOneOutScorer
-from asap_hf.scoring.step_entropy import StepEntropyScorer
-from asap_hf.scoring.surprisal import SurprisalScorer
+from asap_hf.pruners.method import Options
+from asap_hf.pruners.original import OriginalPruner
+from asap_hf.pruners.registry import BUILT_IN
+from asap_hf.pruners.step_entropy import StepEntropyPruner
 from asap_hf.traces.trace import Trace
 
 from .scripted import Scripted, every_second_step
@@ -36,31 +32,45 @@ class Checksums:
         ]
 
 
+def methods(embedded: str) -> dict[str, Pruner]:
+    """The methods of the registry at 40 tokens, where they have a budget: those that select steps or words, and need
+    no model beside the embedded one. (`c3ot` writes, `llmlingua2` and `tokenskip` need a classifier: tests of their
+    own.)"""
+    found: dict[str, Pruner] = {}
+    for method in BUILT_IN.values():
+        if method.writes_text or "compressor" in method.settings:
+            continue
+        budget = {} if method.budget is None else {"max_tokens": 40}
+        arguments = PruneArguments("rows.jsonl", pruner=method.name, scorer="embedded", **budget)
+        stages = method.stages(Options(arguments, budget, embedded, lambda: Scripted(answer=every_second_step)))
+        if any(not isinstance(stage, OriginalPruner) for stage in stages):
+            found[method.name] = stages[0] if len(stages) == 1 else Sequential(stages)
+    return found
+
+
 def pruners(embedded: str) -> dict[str, Pruner]:
-    """Every pruner, by name."""
+    """Every pruner, by name: the methods of the registry, and what they are made of where that says more."""
     llm = Scripted(answer=every_second_step)
     cheap = IterativePruner(Checksums(), embedded, max_tokens=40, score="checksum")
-    return {
+    parts: dict[str, Pruner] = {
         "answer_anchor": AnswerAnchorPruner(),
         "iterative": cheap,
-        "surprisal": IterativePruner(SurprisalScorer("embedded"), embedded, max_tokens=40),
         "rewrite": AnchorPruner(llm),
         "select": AnchorPruner(llm, mode="select"),
         "sequential": Sequential((AnchorPruner(llm, mode="select"), cheap), "paper"),
-        "asap": asap(max_tokens=40),
-        "random": random_steps(embedded, max_tokens=40),
-        "keep_last": keep_last(embedded, max_tokens=40),
         "knapsack": KnapsackPruner(Checksums(), embedded, max_tokens=40, score="checksum"),
-        "spirit_own": spirit_own(SurprisalScorer("embedded"), embedded, max_tokens=40),
-        "spirit_loo": spirit_loo(LeaveOneOutScorer("embedded"), embedded, max_tokens=40),
-        "selective_context": SelectiveContextPruner("embedded", embedded, max_tokens=40),
-        "step_entropy": step_entropy(StepEntropyScorer("embedded"), embedded, max_tokens=40),
         "step_entropy_share": StepEntropyPruner(Checksums(), 0.5, "", score="checksum"),
     }
+    named = {name: one for name, one in methods(embedded).items() if one not in parts.values()}
+    return {**parts, **named}
 
 
 _UNBUDGETED = ("answer_anchor", "rewrite", "select", "step_entropy_share")
-BUDGETED = [name for name in pruners("embedded") if name not in _UNBUDGETED]
+BUDGETED = [
+    name
+    for name in pruners("embedded")
+    if name not in _UNBUDGETED and (name not in BUILT_IN or BUILT_IN[name].budget is not None)
+]
 
 _SAYINGS = (
     "Okay, there are baskets and the task is to count all apples in them.",

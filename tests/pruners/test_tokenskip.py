@@ -14,8 +14,8 @@ from datasets.fingerprint import Hasher
 from asap_hf.errors import UsageError
 from asap_hf.models.tokens import count_tokens
 from asap_hf.pruners.base import Sequential
-from asap_hf.pruners.llmlingua2 import LLMLingua2Pruner
-from asap_hf.pruners.tokenskip import LLAMA_3, TokenSkipPruner
+from asap_hf.pruners.llmlingua2 import LLAMA_3, LLMLingua2Pruner
+from asap_hf.pruners.tokenskip import TokenSkipPruner
 from asap_hf.traces.splitting import split_paper
 from asap_hf.traces.trace import Trace
 

@@ -219,9 +219,10 @@ def test_a_run_gives_the_same_bytes_whatever_the_ledger_holds(
 
 
 def test_every_scoring_pruner_takes_the_flag() -> None:
-    from asap_hf.commands.methods import METHODS, pruner_of
+    from asap_hf.commands.methods import pruner_of
+    from asap_hf.pruners.registry import BUILT_IN
 
-    for name, method in METHODS.items():
+    for name, method in BUILT_IN.items():
         given = PruneArguments("in", "out", pruner=name, deterministic=True, anchor_model="an/llm")  # type: ignore[arg-type]
         told = [
             holder.deterministic
