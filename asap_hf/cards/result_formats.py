@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..benchmarks.results import BENCHMARKS, BenchmarkResult
 from ..paper import BUDGETS, PROBLEMS, results_of
+from ..reporting.formatting import NOTHING, seconds
 from ..reporting.markdown import Markdown, code, count, table, text
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ def conditions_table(results: Sequence[BenchmarkResult]) -> Markdown:
     rows = [
         (
             Markdown(f"[{text(_title(result))}](https://huggingface.co/datasets/{result.dataset})"),
-            code(result.dataset_revision[:12]) if result.dataset_revision else "–",
+            code(result.dataset_revision[:12]) if result.dataset_revision else NOTHING,
             code(result.split),
             count(result.problems),
             count(result.budget),
             result.engine,
-            "–" if result.grader_version is None else str(result.grader_version),
+            NOTHING if result.grader_version is None else str(result.grader_version),
             result.date,
         )
         for result in results
@@ -114,9 +115,9 @@ def eval_result_files(results: Sequence[BenchmarkResult]) -> dict[str, bytes]:
 
 def _rows(group: Sequence[tuple[str, BenchmarkResult]], base_model: str) -> Iterator[list[Any]]:
     for who, result in group:
-        yield [who, f"{_percent(result):.2f}", count(round(result.tokens)), _seconds(result.latency)]
+        yield [who, f"{_percent(result):.2f}", count(round(result.tokens)), seconds(result.latency)]
     for method, (acc, tok, lat) in _in_paper(group[0][1], base_model).items():
-        yield [f"paper, {method}", f"{acc:.2f}", count(tok), _seconds(lat)]
+        yield [f"paper, {method}", f"{acc:.2f}", count(tok), seconds(lat)]
 
 
 def _in_paper(result: BenchmarkResult, base_model: str) -> dict[str, tuple[float, int, float]]:
@@ -140,7 +141,3 @@ def _config(result: BenchmarkResult) -> str | None:
 
 def _percent(result: BenchmarkResult) -> float:
     return round(100 * result.pass_at_1, 2)
-
-
-def _seconds(latency: float | None) -> str:
-    return "–" if latency is None else f"{latency:.2f}"

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
-from textwrap import fill
 
 from .. import __version__
 from ..errors import UsageError
@@ -14,10 +13,10 @@ from ..paper import TRAINING_EFFICIENCY
 from ..reporting.formatting import change, seconds, shortened, tokens
 from ..reporting.markdown import code, table, text
 from ..reporting.pictures import DARK, LIGHT
+from ..reporting.terminal import table_lines, wrapped, wrapped_note
 from ..train.efficiency import TrainingEfficiency
 
 _HEADER = ("", "Tokens", "Time")
-_WIDTH = 100
 _NAME = 40  # longest name of a run on a terminal
 
 
@@ -81,13 +80,7 @@ def efficiency_table(
 def on_terminal(told: EfficiencyTable) -> str:
     """The table, the notes, and how to read it, at most 100 characters wide."""
     rows = [_HEADER, *((shortened(name, _NAME), *cells) for name, *cells in [*told.rows, *told.papers_own])]
-    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
-    lines = [
-        "   ".join([name.ljust(first), *(cell.rjust(width) for cell, width in zip(cells, others, strict=True))])
-        for name, *cells in rows
-    ]
-    notes = [fill(f"note: {note}", _WIDTH, subsequent_indent="      ", break_on_hyphens=False) for note in told.notes]
-    return "\n\n".join(["\n".join(line.rstrip() for line in lines), *notes, fill(_legend(told), _WIDTH)])
+    return "\n\n".join(["\n".join(table_lines(rows)), *map(wrapped_note, told.notes), wrapped(_legend(told))])
 
 
 def on_card(told: EfficiencyTable) -> str:

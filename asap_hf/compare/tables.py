@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..reporting.formatting import (
+    INTERVAL,
     between,
     change,
     correlation,
@@ -16,15 +17,13 @@ from ..reporting.formatting import (
     shortened,
     tokens,
 )
-from ..reporting.statistics import CONFIDENCE
 from .comparison import Comparison
 from .paired import BenchmarkComparison, Estimate
 
 Row = tuple[str, ...]
 NAME = 22  # longest name of a run that is shown whole where room is short
 METRICS = ("Acc", "Tok", "Lat")
-_INTERVAL = f"{CONFIDENCE:.0%} interval"
-ESTIMATES = ("Acc", _INTERVAL, "Tok", _INTERVAL, "truncated")
+ESTIMATES = ("Acc", INTERVAL, "Tok", INTERVAL, "truncated")
 LEGEND = (
     "Acc is Pass@1 in per cent, Tok the mean number of generated tokens, Lat seconds per sample (batch wall time /"
     " samples). Truncated: the reasoning was never closed within the budget; never counted as solved.",
@@ -70,7 +69,7 @@ def estimates(one: BenchmarkComparison) -> list[Row]:
 
 def accuracy_header(comparison: Comparison) -> Row:
     """What stands above `accuracy_tests`."""
-    return f"Acc {_against(comparison)}", "points", _INTERVAL, "won : lost", "McNemar p", "Holm p"
+    return f"Acc {_against(comparison)}", "points", INTERVAL, "won : lost", "McNemar p", "Holm p"
 
 
 def accuracy_tests(one: BenchmarkComparison, baseline: str | None) -> list[Row]:
@@ -89,7 +88,7 @@ def accuracy_tests(one: BenchmarkComparison, baseline: str | None) -> list[Row]:
 
 def tokens_header(comparison: Comparison) -> Row:
     """What stands above `tokens_tests`."""
-    return f"Tok {_against(comparison)}", "change", _INTERVAL, "rank r", "Wilcoxon p", "Holm p"
+    return f"Tok {_against(comparison)}", "change", INTERVAL, "rank r", "Wilcoxon p", "Holm p"
 
 
 def tokens_tests(one: BenchmarkComparison, baseline: str | None) -> list[Row]:

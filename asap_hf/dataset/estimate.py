@@ -15,11 +15,11 @@ from ..pruners.anchor import AnchorPruner
 from ..pruners.base import Sequential
 from ..pruners.c3ot import C3oTPruner
 from ..pruners.scored import ScoredPruner
+from ..reporting.formatting import money
 from ..scoring.surprisal import SurprisalScorer, flops_per_trace, model_config
 from ..traces.rows import Columns, trace_of
 from ..traces.sources import Source
 from ..traces.trace import REASONS, Trace
-from .summary import money
 
 # Share of a matrix product's speed that a transformer's forward reaches; measured on CPU by bench/score.py.
 _EFFICIENCY = 0.5

@@ -8,7 +8,9 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from ..benchmarks.results import BENCHMARKS, BenchmarkResult
+from ..reporting.formatting import share, tokens
 from ..reporting.markdown import one_line
+from ..reporting.terminal import table_line
 from .report import LATENCY, Report
 from .samples import Sample, by_problem, pass_at_k, ungraded
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from ..benchmarks import Benchmark
     from .run import Evaluation
 
+_WIDTHS = (8, 9, 12, 9, 11, 8, 11, 10)  # of the columns
 _ORDER = ("pass", "fail", "error", "timeout", "no_program", "truncated", "infra")
 
 
@@ -31,10 +34,7 @@ def _benchmark(name: str, report: Report) -> str:
     answers = "" if report.run["samples"] == 1 else f", {report.run['samples']} answers to each"
     at = f" at {results[0].dataset_revision[:12]}" if results[0].dataset_revision else ""
     lines = [f"{BENCHMARKS[name]}: {results[0].problems:,} problems of {results[0].dataset}{at}{answers}"]
-    lines.append(
-        f"{'budget':>8}{'Pass@1':>9}{'passed':>12}{'tokens':>9}{'reasoning':>11}{'answer':>8}{'truncated':>11}"
-        f"{'latency':>10}"
-    )
+    lines.append(_columns("budget", "Pass@1", "passed", "tokens", "reasoning", "answer", "truncated", "latency"))
     lines += [_line(result, samples) for result, samples in zip(results, rows, strict=True)]
     lines += [
         f"at {result.budget:,}, {note}" for result, some in zip(results, rows, strict=True) if (note := _lost(some))
@@ -54,10 +54,18 @@ def _line(result: BenchmarkResult, samples: Sequence[Sample]) -> str:
     answer = fmean(one.answer_tokens or 0 for one in samples)
     truncated = fmean(one.status == "truncated" for one in samples)
     latency = "" if result.latency is None else f"{result.latency:,.2f} s"
-    return (
-        f"{result.budget:>8,}{result.pass_at_1:>9.2%}{passed:>12}{result.tokens:>9,.0f}{reasoning:>11,.0f}{answer:>8,.0f}"
-        f"{truncated:>11.1%}{latency:>10}"
+    return _columns(
+        f"{result.budget:,}",
+        f"{result.pass_at_1:.2%}",
+        passed,
+        *map(tokens, (result.tokens, reasoning, answer)),
+        share(truncated),
+        latency,
     )
+
+
+def _columns(budget: str, *cells: str) -> str:
+    return table_line((budget.rjust(_WIDTHS[0]), *cells), _WIDTHS)
 
 
 def verdicts(samples: Sequence[Sample]) -> str:

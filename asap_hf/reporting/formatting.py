@@ -1,12 +1,14 @@
-"""Numbers as every table of a comparison writes them."""
+"""Format the numbers of tables and reports."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from .statistics import Interval
+from .statistics import CONFIDENCE, Interval
 
 NOTHING = "–"
+INTERVAL = f"{CONFIDENCE:.0%} interval"
+"""What stands above a column of intervals."""
 
 
 def percent(share: float) -> str:
@@ -27,6 +29,16 @@ def seconds(value: float | None) -> str:
 def share(value: float) -> str:
     """0.012 → 1.2%"""
     return f"{value:.1%}"
+
+
+def whole_share(value: float | None) -> str:
+    """0.012 → 1%, or a dash where there is none."""
+    return NOTHING if value is None else f"{value:.0%}"
+
+
+def money(amount: float) -> str:
+    """An amount with as many digits as it takes to see it."""
+    return f"{amount:,.4f}" if not 0 < amount < 0.0001 else "under 0.0001"
 
 
 def points(difference: float) -> str:
@@ -62,6 +74,11 @@ def shortened(name: str, limit: int) -> str:
     return f"{name[: limit - tail - 1]}…{name[-tail:]}"
 
 
+def signed(value: float, digits: int) -> str:
+    """-0.62 → −0.62, 0 → +0.00"""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
 def _signed(value: float, digits: int) -> str:
-    """With its sign; what rounds to nothing has none."""
-    return f"{value:+.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
+    """As `signed`, but what rounds to nothing has no sign."""
+    return signed(value, digits) if round(value, digits) else f"{0:.{digits}f}"

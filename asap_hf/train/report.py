@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from statistics import mean, median
 
-from ..dataset.summary import histogram
+from ..reporting.histogram import histogram
+from ..reporting.terminal import labelled
 from .plan import UTILISATION, Hardware, Plan
 from .verdict import Verdict
 
@@ -69,5 +70,5 @@ def bars_of(lengths: list[int]) -> tuple[str, str]:
     return bars, f"rows from {bins['edges'][0]:,} to {bins['edges'][-1]:,} tokens"
 
 
-def _line(name: str, value: str, remark: str) -> str:
-    return f"{name:<22}{value:>16}   {remark}"
+def _line(label: str, value: str, remark: str) -> str:
+    return labelled(label, value, remark, width=16)
