@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from ..errors import RunError
+from ..runtime.files import disk_errors
 from ..runtime.output_folder import OutputFolder
 from ..runtime.own_folders import Kind, read_mark
 from .card import on_card
@@ -56,11 +56,11 @@ def write_files(files: Mapping[str, bytes], output_dir: Path, overwrite: bool, i
         `UsageError`: if something else stands there, or another process is writing it.
         `RunError`: if a file cannot be written.
     """
-    try:
-        with OutputFolder(output_dir, COMPARISON, overwrite, inputs) as folder:
-            new = folder.begin()
-            for name, content in files.items():
-                (new / name).write_bytes(content)
-            folder.put_in_place()
-    except OSError as error:
-        raise RunError(f"cannot write the comparison to {str(output_dir)!r}: {error.strerror}") from error
+    with (
+        disk_errors(f"the comparison in {str(output_dir)!r}", "make room, or choose another --output_dir"),
+        OutputFolder(output_dir, COMPARISON, overwrite, inputs) as folder,
+    ):
+        new = folder.begin()
+        for name, content in files.items():
+            (new / name).write_bytes(content)
+        folder.put_in_place()

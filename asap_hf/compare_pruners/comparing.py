@@ -13,8 +13,7 @@ from typing import Any
 from .. import __version__
 from ..dataset.result_folder import RUN_FILE
 from ..reporting.statistics import CONFIDENCE, RESAMPLES, SEED
-from ..runtime.files import write_whole
-from ..runtime.json_lines import disk_errors
+from ..runtime.files import disk_errors, write_whole
 from ..runtime.output_folder import WorkingFolder
 from ..runtime.progress import Progress, tick
 from ..traces.splitting import SPLITTING_VERSION
@@ -67,7 +66,7 @@ class Comparison:
         Raises:
             [`UsageError`]: if the folder holds results of other settings, or another process writes it.
         """
-        with disk_errors():
+        with disk_errors("the comparison"):
             working = WorkingFolder(folder)
         with working:
             refuse_foreign(folder)
@@ -117,6 +116,6 @@ def write_tables(folder: Path, tables: Sequence[Table], told: Mapping[str, Any])
         TABLE_FILE: as_markdown(tables),
         RUN_FILE: json.dumps(run, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     }
-    with disk_errors():
+    with disk_errors("the comparison"):
         for name, content in texts.items():
             write_whole(folder / name, content)

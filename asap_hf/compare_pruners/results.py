@@ -10,7 +10,8 @@ from typing import Any
 
 from ..dataset.result_folder import RUN_FILE
 from ..errors import UsageError
-from ..runtime.json_lines import Lines, disk_errors, told_apart
+from ..runtime.files import disk_errors
+from ..runtime.json_lines import Lines, first_differences
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def _is_ours(path: Path) -> bool:
     """Whether the file is empty, as a kill leaves it, or its first line holds settings."""
     if not path.is_file():
         return False
-    with disk_errors(), path.open("rb") as file:
+    with disk_errors("the comparison"), path.open("rb") as file:
         first = file.readline()
     try:
         told = json.loads(first or b'{"settings": {}}')
@@ -70,7 +71,7 @@ class Results:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], overwrite: bool = False):
         self.path, self._overwrite = folder / RESULT_LINES_FILE, overwrite
-        with disk_errors():
+        with disk_errors("the comparison"):
             folder.mkdir(parents=True, exist_ok=True)
         self._lines = Lines(self.path)
         former = self._lines.records[0].get("settings", {}) if self._lines.records else dict(settings)
@@ -78,8 +79,8 @@ class Results:
             self._start_over()
         elif former != settings:
             raise UsageError(
-                f"{str(self.path)!r} holds results of other settings ({told_apart(former, settings)}): take those, "
-                "choose another --output_dir, or pass --overwrite to begin anew beside them"
+                f"{str(self.path)!r} holds results of other settings ({first_differences(former, settings)}): take "
+                "those, choose another --output_dir, or pass --overwrite to begin anew beside them"
             )
         if not self._lines.records:
             self._lines.add({"settings": dict(settings)})
@@ -132,7 +133,7 @@ class Results:
         number = 1
         while (aside := self.path.with_name(f"results-{number}.jsonl")).exists():
             number += 1
-        with disk_errors():
+        with disk_errors("the comparison"):
             self.path.rename(aside)
         logger.warning("the results of other settings are kept in %s", aside)
         self._lines = Lines(self.path)

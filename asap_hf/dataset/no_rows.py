@@ -14,7 +14,7 @@ from ..traces.trace import REASONS
 _LOOKED_AT = 64  # rows
 
 
-def refuse_nothing(summary: Mapping[str, Any], source: Source, columns: Columns) -> None:
+def require_rows(summary: Mapping[str, Any], source: Source, columns: Columns) -> None:
     """Refuse a result without a row to train on.
 
     Args:

@@ -25,7 +25,7 @@ from ..traces.sft import conditioned_prompt, render_end, render_prompt
 from ..traces.sources import Source
 from ..traces.trace import Trace
 from .carried_columns import CarriedColumns
-from .no_rows import refuse_nothing
+from .no_rows import require_rows
 from .records import Row, Tokens, id_columns
 from .tables import ResultWriter
 from .writer import DatasetWriter
@@ -95,7 +95,7 @@ class Production:
                 return {}
             with DatasetWriter(output_dir, overwrite) as writer:
                 summary = self.fill(writer, account, process)
-                refuse_nothing(summary, self.source, self.columns)
+                require_rows(summary, self.source, self.columns)
                 finish(writer, self.source.told, {**settings, **self._scorer_told()}, summary)
         return summary
 

@@ -17,7 +17,7 @@ from .. import hub
 from ..llm.run_account import RunAccount, account_folder, run_account
 from ..runtime.processes import Process
 from .merge import join_shards
-from .no_rows import refuse_nothing
+from .no_rows import require_rows
 from .records import step_features, training_features
 from .result_folder import RUN_FILE
 from .run import Production, finish
@@ -154,7 +154,7 @@ def write_in_shards(
                     store.put(number, folder / str(number))
             joined = join_shards(writer, [folder / str(number) for number in range(count)])
             summary = {**joined, "shards": [count, branch]}
-            refuse_nothing(summary, production.source, production.columns)
+            require_rows(summary, production.source, production.columns)
             first = json.loads((folder / "0" / RUN_FILE).read_text(encoding="utf-8"))
             finish(writer, production.source.told, first["settings"], summary)
         for number in range(count):

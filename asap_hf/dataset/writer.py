@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
 import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RunError
+from ..runtime.files import disk_errors
 from ..runtime.output_folder import OutputFolder
 from .result_folder import DATASET, RUN_FILE, file_sizes
 
@@ -24,22 +23,7 @@ if TYPE_CHECKING:
 
 # Rows that wait in memory before they become a Parquet row group; long traces make a record of some 100 KB.
 _ROW_GROUP = 256
-_DISK_ERRORS = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.EEXIST,
-    errno.ENOTDIR,
-    errno.ENAMETOOLONG,
-    errno.ENOENT,
-    errno.EBUSY,
-    errno.EXDEV,
-    errno.ELOOP,
-    errno.EIO,
-}
+_REMEDY = "make room or choose another --output_dir, then run the same command again: finished work is in the ledger"
 _MAX_SHARD_BYTES = 500 * 1024 * 1024  # what `datasets` uses for its own shards
 
 
@@ -257,17 +241,8 @@ class _Sink(io.RawIOBase):
             raise self._error
 
 
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _DISK_ERRORS:
-            raise
-        raise RunError(
-            f"the result cannot be written ({os.strerror(error.errno or 0)}); make room or choose another "
-            "--output_dir, then run the same command again: finished work is in the ledger"
-        ) from error
+def _disk_errors() -> AbstractContextManager[None]:
+    return disk_errors("the result", _REMEDY)
 
 
 def table_files(folder: Path, config: str, split: str) -> list[Path]:

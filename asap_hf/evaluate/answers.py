@@ -9,8 +9,9 @@ from typing import Any
 from ..benchmarks import Benchmark, Problem
 from ..evaluation.pass_at_1.host_grader import GRADER_VERSION, Verdict
 from ..llm.engine import Generation
+from ..runtime.json_lines import Lines
 from .budgets import Reader, Reading
-from .grading import Program
+from .grading import Program, grade
 from .samples import Sample, Status
 
 Record = Mapping[str, Any]
@@ -100,6 +101,30 @@ def to_grade(samples: Sequence[Sample]) -> list[Program]:
 def with_verdicts(samples: Sequence[Sample], verdicts: Mapping[Program, Verdict]) -> list[Sample]:
     """The rows with the verdicts of their programs."""
     return [_graded(one, verdicts[one.task_id, one.program]) if one.status == "infra" else one for one in samples]
+
+
+def graded(
+    benchmark: Benchmark, samples: Sequence[Sample], stored: Lines | None = None, workers: int | None = None
+) -> list[Sample]:
+    """Grade the programs of the rows that have no verdict yet.
+
+    Args:
+        benchmark ([`Benchmark`]):
+            Whose problems they answer.
+        samples (`Sequence[Sample]`):
+            Its rows.
+        stored ([`Lines`], *optional*):
+            Verdicts of an earlier run, which are used, and where new ones are kept.
+        workers (`int`, *optional*):
+            Programs graded at once; `None`: one per processor core.
+
+    Raises:
+        [`RunError`]: if the machine has no jail for programs.
+    """
+    programs = to_grade(samples)
+    if stored is None:
+        return with_verdicts(samples, grade(benchmark, programs, workers=workers))
+    return with_verdicts(samples, grade(benchmark, programs, stored.records, stored.add, workers))
 
 
 def _graded(sample: Sample, verdict: Verdict) -> Sample:

@@ -6,7 +6,8 @@ import hashlib
 import json
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,16 +17,15 @@ from .. import __version__
 from ..benchmarks import Benchmark
 from ..benchmarks.results import RESULTS_FILE, BenchmarkResult, older_verdicts, read_results_file
 from ..errors import UsageError
-from .answers import graded_later, to_grade, with_verdicts
-from .grading import grade, grading_tier
+from ..runtime.json_lines import Lines
+from .answers import graded, graded_later
+from .grading import grading_tier
 from .report import Report, graded_how, scored
 from .samples import GENERATIONS_FILE, SAMPLES_FILE, Sample, check_graded, read_samples_table, samples_table
 from .workspace import Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_AGAIN = "mend what it says, then run the same command again"
 
 
 @dataclass(frozen=True)
@@ -123,21 +123,18 @@ def regrade(
         former.check(benchmark)
     rows = read_samples_table(former.folder / SAMPLES_FILE)
     tier = grading_tier()
-    if output_dir is None:
-        return _report(former, benchmarks, rows, tier, lambda one, to: grade(one, to, workers=workers))
-    if output_dir.resolve() == former.folder.resolve():
+    if output_dir and output_dir.resolve() == former.folder.resolve():
         raise UsageError("the former verdicts stay where they are: name another folder with --output_dir")
     settings = {
         "evaluation": former.folder.resolve().name,
         "sha256": hashlib.sha256((former.folder / SAMPLES_FILE).read_bytes()).hexdigest(),
     }
-    with Workspace(output_dir, settings, overwrite) as space:
-        known = space.verdicts
-        report = _report(
-            former, benchmarks, rows, tier, lambda one, to: grade(one, to, known.records, known.add, workers)
-        )
-        tables = {SAMPLES_FILE: samples_table(report.samples)} | _generations(former.folder)
-        space.finish(tables, {RESULTS_FILE: report.summary()})
+    with Workspace(output_dir, settings, overwrite) if output_dir else nullcontext() as space:
+        samples = _graded_again(benchmarks, rows, space.verdicts if space else None, workers)
+        report = _report(former, benchmarks, rows, samples, tier)
+        if space:
+            tables = {SAMPLES_FILE: samples_table(samples)} | _generations(former.folder)
+            space.finish(tables, {RESULTS_FILE: report.summary()})
     return report
 
 
@@ -160,19 +157,21 @@ def refuse_older(output_dir: Path) -> None:
         )
 
 
-def _report(
-    former: Finished,
-    benchmarks: Sequence[Benchmark],
-    rows: Sequence[Sample],
-    tier: str,
-    verdicts_of: Callable[..., Any],
-) -> Report:
+def _graded_again(
+    benchmarks: Sequence[Benchmark], rows: Sequence[Sample], stored: Lines | None, workers: int | None
+) -> list[Sample]:
     samples: list[Sample] = []
     for one in benchmarks:
-        some = list(_programs(one, [row for row in rows if row.benchmark == one.name]))
-        graded = with_verdicts(some, verdicts_of(one, to_grade(some)))
-        check_graded(graded, one.name, _AGAIN)
-        samples += graded
+        programs = list(_programs(one, [row for row in rows if row.benchmark == one.name]))
+        found = graded(one, programs, stored, workers)
+        check_graded(found, one.name)
+        samples += found
+    return samples
+
+
+def _report(
+    former: Finished, benchmarks: Sequence[Benchmark], rows: Sequence[Sample], samples: Sequence[Sample], tier: str
+) -> Report:
     results = [
         replace(one, **scored([row for row in samples if (row.benchmark, row.budget) == (one.benchmark, one.budget)]))
         for one in former.results

@@ -19,9 +19,9 @@ from ..llm.prompts import render
 from ..models.tokens import load_tokenizer
 from ..runtime.ledger import ledger_key
 from ..runtime.progress import Progress
-from .answers import generation_of, in_order, read_answers, to_grade, with_verdicts
+from .answers import generation_of, graded, in_order, read_answers
 from .budgets import Reader
-from .grading import grade, grading_tier
+from .grading import grading_tier
 from .regrading import refuse_older
 from .report import Report
 from .samples import GENERATIONS_FILE, SAMPLES_FILE, Sample, generations_table, samples_table
@@ -156,9 +156,7 @@ class Evaluation:
         reader, samples = Reader(self._tokenizer, self.think), []
         for benchmark in self.benchmarks:
             rows = read_answers(benchmark, space.of(benchmark.name), reader, self.budgets[benchmark.name])
-            programs = to_grade(rows)
-            verdicts = grade(benchmark, programs, space.verdicts.records, space.verdicts.add, self.workers)
-            samples += with_verdicts(rows, verdicts)
+            samples += graded(benchmark, rows, space.verdicts, self.workers)
         return samples
 
     def _told(self, space: Workspace) -> list[dict[str, Any]]:

@@ -70,7 +70,9 @@ def ungraded(samples: Sequence[Sample]) -> list[Sample]:
     return [one for one in samples if one.status == "infra"]
 
 
-def check_graded(samples: Sequence[Sample], benchmark: str, again: str) -> None:
+def check_graded(
+    samples: Sequence[Sample], benchmark: str, remedy: str = "mend what it says, then run the same command again"
+) -> None:
     """See that a verdict stands behind a result.
 
     Args:
@@ -78,15 +80,15 @@ def check_graded(samples: Sequence[Sample], benchmark: str, again: str) -> None:
             All of one benchmark.
         benchmark (`str`):
             Its name.
-        again (`str`):
-            What to do about it.
+        remedy (`str`, *optional*):
+            What the operator can do.
 
     Raises:
         [`RunError`]: if there are programs, and not one was graded.
     """
     lost = ungraded(samples)
     if lost and not any(one.grader_version for one in samples):
-        raise RunError(f"not one of {len(lost):,} programs for {benchmark} was graded ({lost[0].detail}); {again}")
+        raise RunError(f"not one of {len(lost):,} programs for {benchmark} was graded ({lost[0].detail}); {remedy}")
 
 
 def by_problem(samples: Sequence[Sample]) -> Mapping[str, list[Sample]]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..benchmarks.results import RESULTS_FILE
 from ..errors import UsageError
-from ..runtime.json_lines import Lines, disk_errors, told_apart
+from ..runtime.files import disk_errors
+from ..runtime.json_lines import Lines, first_differences
 from ..runtime.output_folder import OutputFolder
 from ..runtime.own_folders import Kind, read_mark
 from .samples import GENERATIONS_FILE, SAMPLES_FILE
@@ -62,13 +63,13 @@ class Workspace:
         self, output_dir: Path, settings: Mapping[str, Any], overwrite: bool = False, kind: Kind = EVALUATION
     ):
         self.output_dir = output_dir
-        with disk_errors():
+        with disk_errors("the evaluation"):
             # Not `flock`, which an engine's forked processes would hold on to after this one was killed.
             known = (_SETTINGS, f"{_SETTINGS}.new", *_LINES)
             self._space = OutputFolder(output_dir, kind, overwrite, known=known, lock=fcntl.lockf)
         self.folder = self._space.working
         try:
-            with disk_errors():
+            with disk_errors("the evaluation"):
                 self._settle(json.loads(json.dumps(settings)), overwrite)
         except BaseException:
             self._space.close()
@@ -92,7 +93,7 @@ class Workspace:
         """
         import pyarrow.parquet as pq
 
-        with disk_errors():
+        with disk_errors("the evaluation"):
             result = self._space.begin()
             for name, table in tables.items():
                 pq.write_table(table, result / name)
@@ -121,8 +122,8 @@ class Workspace:
             if not overwrite:
                 raise UsageError(
                     f"an unfinished evaluation for {str(self.output_dir)!r} was begun with other settings "
-                    f"({told_apart(former, settings)}): take those to go on with it, choose another folder, or pass "
-                    "--overwrite to begin anew; what is there is moved aside"
+                    f"({first_differences(former, settings)}): take those to go on with it, choose another folder, or "
+                    "pass --overwrite to begin anew; what is there is moved aside"
                 )
             self._move_aside()
         self._forget()

@@ -16,7 +16,7 @@ from .. import __version__
 from ..dataset.rebudget import largest_ratio
 from ..errors import RunError
 from ..reporting.pictures import DARK, LIGHT
-from ..runtime.files import write_whole
+from ..runtime.files import disk_errors, write_whole
 from .entries import line_of, trace_of
 from .results import Result, side_by_side
 
@@ -50,11 +50,9 @@ def write_page(results: Sequence[Result], output: Path, limit: int | None = None
     if not book.lines:
         raise RunError(f"no row of {results[0].name!r} can be shown: it holds none")
     page = _render(_about(results), book)
-    try:
+    with disk_errors(f"the page {str(output)!r}", "make room, or name another file"):
         output.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output, page)
-    except OSError as error:
-        raise RunError(f"cannot write the page to {str(output)!r}: {error.strerror}") from error
     return {"traces": len(book.lines), "alone": book.alone, "bytes": output.stat().st_size}
 
 

@@ -14,7 +14,7 @@ OnFailure = Literal["keep", "drop", "error"]
 
 _NOBODY_ANSWERS = ("unreachable", "http_401", "http_402", "http_403", "http_404")
 _NO_SUCH_REQUEST = ("max_cost", "bad_request", "prompt_too_long", "out_of_memory", "http_400", "http_413", "http_422")
-_ASKING_AGAIN_IS_VAIN = (*_NOBODY_ANSWERS, *_NO_SUCH_REQUEST)
+_PERMANENT_FAILURES = (*_NOBODY_ANSWERS, *_NO_SUCH_REQUEST)
 _ON_FAILURE = ("keep", "drop", "error")
 
 
@@ -37,7 +37,7 @@ def user_message(content: str) -> tuple[dict[str, str], ...]:
 
 def is_final(failure: Failure) -> bool:
     """Whether asking again would fail the same way."""
-    return failure.reason.startswith(_ASKING_AGAIN_IS_VAIN)
+    return failure.reason.startswith(_PERMANENT_FAILURES)
 
 
 def stop_if_nothing_ever_answers(generator: Generator, outcomes: Sequence[Completion | Failure], who: str) -> None:

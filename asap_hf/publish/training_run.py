@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import RunError
+from ..runtime.files import disk_errors, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -76,16 +76,10 @@ def write_record(output_dir: Path, given: Mapping[str, Any], processes: int | No
     if former is not None and _what(former) == _what(record):
         return
     saved = [*output_dir.glob(ARGUMENTS_FILE), *output_dir.glob(f"checkpoint-*/{ARGUMENTS_FILE}")]
-    told = asdict(record) | {"before": sorted({_sha256(path) for path in saved})}
-    new = output_dir / f".{RECORD_FILE}.new"
-    try:
+    metadata = asdict(record) | {"before": sorted({_sha256(path) for path in saved})}
+    with disk_errors(repr(str(output_dir)), "choose another --output_dir"):
         output_dir.mkdir(parents=True, exist_ok=True)
-        new.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        new.replace(output_dir / RECORD_FILE)
-    except OSError as error:
-        raise RunError(
-            f"{str(output_dir)!r} cannot be written ({error.strerror}): choose another --output_dir"
-        ) from error
+        write_whole(output_dir / RECORD_FILE, json.dumps(metadata, indent=2, ensure_ascii=False) + "\n")
 
 
 def record_of(checkpoint: Path, arguments: Mapping[str, Any]) -> TrainingRecord | None:

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, that several processes write, and the folder where finished work is kept."""
+"""Write files whole or not at all, share a file between processes, and report a disk that fails in one sentence."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ..errors import RunError
 
 # What the system says of a file that may be read but not written: a read-only file system, another user's folder.
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -96,8 +98,30 @@ class SharedFile:
             raise
 
 
+@contextmanager
+def disk_errors(
+    what: str, remedy: str = "make room, then run the same command again: what was finished is kept"
+) -> Iterator[None]:
+    """Report an `OSError` of the block as one sentence: "WHAT cannot be written (No space left on device): REMEDY".
+
+    Args:
+        what (`str`):
+            What is being written, to begin a sentence: "the comparison".
+        remedy (`str`, *optional*):
+            What the operator can do.
+
+    Raises:
+        [`RunError`]: for an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise RunError(f"{what} cannot be written ({reason}): {remedy}") from error
+
+
 def write_whole(path: Path, content: str) -> None:
-    """Write a text file beside its place, under a name that nothing else has, and move it there. A link is followed.
+    """Write a text file under a name of its own in the same folder, then move it into place. A link is followed.
 
     Raises:
         `OSError`: if it cannot be written; what stood there stays.

@@ -10,6 +10,7 @@ from typing import Any
 from .. import __version__
 from ..errors import UsageError
 from ..reporting.markdown import one_line
+from ..runtime.files import write_whole
 from .output import STATE_FILE, last_checkpoint
 from .trainer_logs import efficiency_of_logs, saved_numbers
 
@@ -109,11 +110,9 @@ def _logged(path: Path, name: str) -> TrainingEfficiency:
 
 def write_efficiency(efficiency: TrainingEfficiency, folder: Path) -> None:
     """Write `training_efficiency.json`, whole or not at all. The name is left out: it is the folder's."""
-    told = {"asap_hf": __version__, **asdict(efficiency)}
-    del told["name"]
-    partial = folder / f".{EFFICIENCY_FILE}.partial"
-    partial.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(folder / EFFICIENCY_FILE)
+    record = {"asap_hf": __version__, **asdict(efficiency)}
+    del record["name"]
+    write_whole(folder / EFFICIENCY_FILE, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
 def _recorded(path: Path, name: str) -> TrainingEfficiency:

@@ -206,7 +206,7 @@ def test_tables_are_written_whole_or_not_at_all(
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert sorted(before) == ["results.jsonl", "run.json", "table.md"]
     monkeypatch.setattr("os.replace", _full_disk)
-    with pytest.raises(RunError, match="cannot be kept"):
+    with pytest.raises(RunError, match="the comparison cannot be written"):
         write_tables(tmp_path, tables[:1], {"seed": 2})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name in before} == before
 
