@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from itertools import groupby
 
 from ..traces.code_lines import Kind, classify
-
-_FENCE = re.compile(r"[ \t]*(`{3,}(?=[^`]*$)|~{3,})(.*)")
+from ..traces.fences import ends_in_block
 
 Program = tuple[str, ...]
 
@@ -15,22 +13,7 @@ Program = tuple[str, ...]
 def opens_a_fence(before: str, after: str) -> bool:
     """Whether pruning left a code fence without its end, or without its beginning, which turns the end into one: all
     text from there on reads as code. Not if that was so before."""
-    return ends_in_fence(after) and not ends_in_fence(before)
-
-
-def ends_in_fence(text: str) -> bool:
-    """Whether the end of a Markdown text lies within a fenced block. A fence is closed by a line of at least as many
-    of the same signs and nothing else."""
-    marks = ""
-    for line in text.split("\n"):
-        found = _FENCE.match(line)
-        if not found:
-            continue
-        if not marks:
-            marks = found[1]
-        elif found[1].startswith(marks) and not found[2].strip():
-            marks = ""
-    return bool(marks)
+    return ends_in_block(after.split("\n")) and not ends_in_block(before.split("\n"))
 
 
 def code_kept_whole(before: str, after: str) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -10,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RunError
 from ..models.placement import PlacedModel
 from ..pruners.answer_anchor import answer_code
+from ..traces.fences import find_blocks
 from ..traces.trace import Trace
 
 if TYPE_CHECKING:
     from ..scoring.forward import ScoringModel
     from ..scoring.tokenization import TraceTokenizer
     from ..scoring.windows import Window
-
-_OPENING_FENCE = re.compile(r"^(?:```|~~~)[^\n]*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -104,9 +102,9 @@ class Judge(PlacedModel):
 
         from ..scoring.windows import Window
 
-        code = answer_code(trace.answer)
-        opening = _OPENING_FENCE.search(trace.answer) if code != trace.answer else None
-        before = f"{reasoning}\n</think>\n\n{opening[0] if opening else ''}"
+        code, lines = answer_code(trace.answer), trace.answer.split("\n")
+        opening = next((f"{lines[block.start]}\n" for block in find_blocks(lines) if block.closed), "")
+        before = f"{reasoning}\n</think>\n\n{opening}"
         (tokenised,) = self._loaded[0]([Trace(trace.question, (before, code.strip() + "\n"), answer="")])
         if tokenised is None:
             raise RunError("a trace holds text that is no valid Unicode, and cannot be judged")

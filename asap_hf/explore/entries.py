@@ -11,6 +11,7 @@ from typing import Any
 from ..dataset.records import RESERVED, SCORES
 from ..pruners.selection import joined
 from ..traces.code_lines import Kind, classify
+from ..traces.fence_marks import is_fence
 
 # Columns of a record and of a row to train on that do not name the row.
 _NO_IDS = (
@@ -83,7 +84,7 @@ def trace_of(row: Mapping[str, Any], others: Sequence[Mapping[str, Any] | None] 
 def is_code(step: str) -> bool:
     """Whether a step is read best in a typewriter's letters: a fenced block, or more lines of code than of prose."""
     lines = [line for line in step.split("\n") if line.strip()]
-    if lines and lines[0].lstrip().startswith(("```", "~~~")):
+    if lines and is_fence(lines[0]):
         return True
     kinds = [classify(line) for line in lines]
     return kinds.count(Kind.CODE) > kinds.count(Kind.PROSE)
