@@ -120,7 +120,7 @@ def publish(arguments: DatasetScriptArguments, branches: list[str]) -> None:
             license=arguments.license,
         )
     )
-    from ..hub.publication import unstage
+    from ..hub.staging import unstage
 
     for branch in branches:
         unstage(arguments.repo_id, branch)

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import RunError, UsageError
-from .calls import calling_the_hub
 from .changes import Changes, changes
-from .commits import HeadMoved, Landed, commit, commit_beside_others, propose, pull_request, upload
+from .commits import HeadMoved, Landed, commit, propose, pull_request, upload
 from .content import Content, Files, sha256_of, size_of, text_of
 from .leaks import refuse_leaks
 from .loadable import refuse_unloadable
 from .manifest import MANIFEST_FILE, manifest_of, read_manifest
 from .repo import MAIN, Head, Repo
-
-__all__ = [
-    "Publication",
-    "Published",
-    "calling_the_hub",
-    "describe",
-    "fetch_staged",
-    "push",
-    "stage",
-    "staged",
-    "unstage",
-]
 
 PLANS = 5
 """How often a publication is planned anew because somebody else committed meanwhile."""
@@ -130,54 +116,17 @@ def push(publication: Publication) -> Published:
     """
     refuse_unfit(publication)
     repo = Repo(publication.repo_id, publication.repo_type)
-    _make(repo, publication.private, publication.space_sdk)
+    make_repo(repo, publication.private, publication.space_sdk)
     landed, unchanged = (_propose if publication.create_pr else _commit)(repo, publication)
     return Published(repo.id, repo.type, landed.url, landed.commit, unchanged, landed.revision)
 
 
-def stage(repo_id: str, branch: str, files: Mapping[str, Path], message: str, private: bool = False) -> None:
-    """Commit files to a branch of a dataset repo that holds nothing else. Repo and branch are made if need be; several
-    machines may do this at once.
+def make_repo(repo: Repo, private: bool, space_sdk: str | None = None) -> None:
+    """Make the repo if it does not exist.
 
-    Args:
-        repo_id (`str`):
-            The dataset.
-        branch (`str`):
-            Made from the repo's first commit, so that nothing of main is in it.
-        files (`Mapping[str, Path]`):
-            Path in the branch → file.
-        message (`str`):
-            Title of the commit.
-        private (`bool`, *optional*, defaults to `False`):
-            For a repo that does not exist yet.
+    Raises:
+        [`UsageError`]: if it exists and is public, and `private` is asked for.
     """
-    refuse_leaks(files)
-    repo = Repo(repo_id, "dataset")
-    if repo.head(branch) is None:
-        _make(repo, private)
-        repo.create_branch(branch, repo.first_commit())
-    commit_beside_others(repo, files, message, branch)
-
-
-def staged(repo_id: str, branch: str) -> dict[str, int]:
-    """Path → bytes of the files on a branch of staged files; nothing where the repo or the branch does not exist."""
-    head = Repo(repo_id, "dataset").head(branch)
-    return {path: one.size for path, one in head.files.items() if path != ".gitattributes"} if head else {}
-
-
-def fetch_staged(repo_id: str, branch: str, paths: Collection[str], folder: Path) -> None:
-    """Download staged files, each to its path below `folder`. What a killed call left there is gone on with."""
-    Repo(repo_id, "dataset").download(paths, branch, folder)
-    shutil.rmtree(folder / ".cache" / "huggingface", ignore_errors=True)  # the client's notes
-
-
-def unstage(repo_id: str, branch: str) -> None:
-    """Delete a branch of staged files; there being none is as good."""
-    Repo(repo_id, "dataset").delete_branch(branch)
-
-
-def _make(repo: Repo, private: bool, space_sdk: str | None = None) -> None:
-    """See to it that the repo exists, and that nothing private goes into a public one."""
     head = repo.head()
     if head is None:
         repo.create(private, space_sdk)

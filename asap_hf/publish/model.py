@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .trained import read_object, trained
+from .trained import Trained, read_object, trained
 
 if TYPE_CHECKING:
+    from ..cards.model_facts import ModelFacts
     from ..hub.publication import Publication
+    from .measured import Measured
 
 # What a model is loaded from. Everything else that training leaves behind stays here: the optimiser's state is of no
 # use to others, and `training_args.bin` is a pickle that holds folders of this machine and, if one was given, a token.
@@ -69,35 +72,59 @@ def model_publication(
     Raises:
         `UsageError`: if the folder is no checkpoint, or nothing says what it was trained from.
     """
-    from ..cards.model_facts import ModelFacts
     from ..cards.rendering import model_card
     from ..cards.result_formats import eval_result_files
     from ..hub.publication import Publication
-    from .measured import Measured, measured
 
-    files = _files(folder)
+    checkpoint = _files(folder)
     base_model = base_model or _base_model(folder)
     if base_model is None:
         raise UsageError("say what the model was trained from with --base_model: nothing in its folder does")
     if results_model and not results:
         raise UsageError("--results_model names a model in --results: give both")
-    weights = {name: path for name, path in files.items() if name.endswith(".safetensors")}
-    found = measured(results, weights, folder, repo_id, base_model, results_model or "") if results else Measured()
-    facts = ModelFacts(
+    training = trained(folder, base_model, dataset, train_config)
+    found = _measured(checkpoint, folder, repo_id, base_model, results, results_model)
+    facts = _facts(repo_id, base_model, license, "adapter_config.json" in checkpoint, training, found)
+    files: dict[str, Path | bytes] = {**checkpoint, **eval_result_files(found.own)}
+    if "adapter_config.json" in checkpoint:
+        files["adapter_config.json"] = _adapter_config(folder, base_model)
+    files["README.md"] = model_card(facts).encode()
+    return Publication(repo_id, "model", files, f"{base_model.rpartition('/')[2]} fine-tuned", **how)
+
+
+def _measured(
+    checkpoint: Mapping[str, Path],
+    folder: Path,
+    repo_id: str,
+    base_model: str,
+    results: Path | None,
+    results_model: str | None,
+) -> Measured:
+    """The benchmark results in `results`, by whose they are; none where there is no such folder."""
+    from .measured import Measured, measured
+
+    if results is None:
+        return Measured()
+    weights = {name: path for name, path in checkpoint.items() if name.endswith(".safetensors")}
+    return measured(results, weights, folder, repo_id, base_model, results_model or "")
+
+
+def _facts(
+    repo_id: str, base_model: str, license: str | None, is_adapter: bool, training: Trained, found: Measured
+) -> ModelFacts:
+    """What the card is made from."""
+    from ..cards.model_facts import ModelFacts
+
+    return ModelFacts(
         repo_id,
         base_model,
         license=license or "",
-        library_name="peft" if "adapter_config.json" in files else "transformers",
-        **vars(trained(folder, base_model, dataset, train_config)),
+        library_name="peft" if is_adapter else "transformers",
+        **vars(training),
         results=found.own,
         base_results=found.base,
         claimed=found.claimed,
     )
-    told: dict[str, Path | bytes] = {**files, **eval_result_files(found.own)}
-    if "adapter_config.json" in files:
-        told["adapter_config.json"] = _adapter_config(folder, base_model)
-    told["README.md"] = model_card(facts).encode()
-    return Publication(repo_id, "model", told, f"{base_model.rpartition('/')[2]} fine-tuned", **how)
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -1,5 +1,4 @@
-"""A durable store of finished work, so that nothing is paid for twice and a kill at any moment loses nothing
-finished."""
+"""Store finished work on disk by key, so that nothing is computed or paid for twice, also after a kill."""
 
 from __future__ import annotations
 
@@ -8,8 +7,6 @@ import hashlib
 import json
 import logging
 import os
-import re
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +15,9 @@ from typing import Any
 
 from ..errors import RunError
 from .files import SharedFile, cache_folder, is_read_only
+from .ledger_lines import decode_line, encode_line
 
 logger = logging.getLogger(__name__)
-
-# Taken apart by hand because reading every value only to find the keys made opening a large ledger several times
-# slower.
-_LINE = re.compile(rb'([0-9a-f]{8}) (\{"key": ("[^"\\]*"), "value": (.*)\})\n?', re.DOTALL)
 
 
 def ledger_key(*parts: Any) -> str:
@@ -53,7 +47,7 @@ def open_ledger(kind: str) -> Ledger:
     folder = ledger_folder()
     if folder is None:
         return _OFF
-    return _shared(os.path.abspath(folder / f"{kind}.jsonl"))
+    return _ledger_at(os.path.abspath(folder / f"{kind}.jsonl"))
 
 
 def ledger_is_kept() -> bool:
@@ -123,7 +117,7 @@ class Ledger(SharedFile):
         Raises:
             `ValueError`: as `put`.
         """
-        lines = {key: _line(key, value) for key, value in values.items()}
+        lines = {key: encode_line(key, value) for key, value in values.items()}
         with self._lock, self._explained("write"):
             with self._locked(fcntl.LOCK_EX) as fd:
                 self._index(fd)
@@ -182,7 +176,7 @@ class Ledger(SharedFile):
         return f"{type(self).__name__}({self.path!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _shared, (self.path,)
+        return _ledger_at, (self.path,)
 
     def after_fork(self) -> None:
         """Stop sharing with the parent process. A `flock` belongs to the descriptor, which a child inherits, and a
@@ -211,7 +205,7 @@ class Ledger(SharedFile):
         with open(fd, "rb", closefd=False) as lines:
             lines.seek(self._end)
             for line in lines:
-                entry = _entry(line)
+                entry = decode_line(line)
                 if entry is not None:
                     self._places.setdefault(json.loads(entry[0]), (self._end, len(line)))
                 elif line.strip():
@@ -225,7 +219,7 @@ class Ledger(SharedFile):
         if self._fd is None or key not in self._places:
             return None
         offset, length = self._places[key]
-        entry = _entry(os.pread(self._fd, length, offset))
+        entry = decode_line(os.pread(self._fd, length, offset))
         return json.loads(entry[1]) if entry is not None and json.loads(entry[0]) == key else None
 
     @contextmanager
@@ -258,27 +252,11 @@ class _Off(Ledger):
         return _Off, (self.path,)
 
 
-def _line(key: str, value: Any) -> bytes:
-    body = json.dumps({"key": key, "value": value}).encode()
-    line = b"%08x %s\n" % (zlib.crc32(body), body)
-    if _entry(line) is None:
-        raise ValueError(f"not a ledger key: {key!r}")
-    return line
-
-
-def _entry(line: bytes) -> tuple[bytes, bytes] | None:
-    """Key and value of a line as JSON, or `None` if it is damaged."""
-    found = _LINE.fullmatch(line)
-    if found is None or int(found[1], 16) != zlib.crc32(found[2]):
-        return None
-    return found[3], found[4]
-
-
 _OFF = _Off("off")
 _ledgers: dict[str, Ledger] = {}
 
 
-def _shared(path: str) -> Ledger:
+def _ledger_at(path: str) -> Ledger:
     return _ledgers.setdefault(path, Ledger(path))
 
 
