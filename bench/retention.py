@@ -58,7 +58,7 @@ def main() -> None:
             columns = Columns("prompt", "completion", splitter=splitter)
             draw = Draw(columns, judge, arguments.model, arguments.max_tokens_trace, arguments.seed)
             traces = draw.draw(read_rows(), arguments.traces)
-            print(f"splitter {splitter}: {len(traces)} traces; {draw.told}")
+            print(f"splitter {splitter}: {len(traces)} traces; {draw.summary}")
             comparison = Comparison(traces, conditions(arguments), judge, arguments.model, splitter)
             results[splitter] = comparison.run(Path(arguments.output_dir or scratch) / splitter)
             print(f"\n{on_terminal(tables_of(results[splitter]))}\n")

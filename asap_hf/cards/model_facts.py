@@ -66,7 +66,7 @@ class ModelFacts:
     are none."""
 
     @property
-    def told_settings(self) -> dict[str, Any]:
+    def shown_settings(self) -> dict[str, Any]:
         """The settings that a card tells, numbers as numbers: YAML takes `4e-5` for text. Of epochs and steps only
         what ended the training."""
         found = {name: _number(self.settings[name]) for name in _TRAINED_WITH if self.settings.get(name) is not None}
@@ -78,10 +78,10 @@ class ModelFacts:
     def training_numbers(self) -> str:
         """How long it was trained and the loss at both ends, as far as `trainer_state.json` tells."""
         losses = [entry["loss"] for entry in self.state.get("log_history", ()) if "loss" in entry]
-        told = [f"{self.state['global_step']:,} steps"] if "global_step" in self.state else []
-        told += [f"{self.state['epoch']:g} epochs"] if self.state.get("epoch") else []
-        told += [f"loss {losses[0]:g} at the first report and {losses[-1]:g} at the last"] if losses else []
-        return ", ".join(told)
+        numbers = [f"{self.state['global_step']:,} steps"] if "global_step" in self.state else []
+        numbers += [f"{self.state['epoch']:g} epochs"] if self.state.get("epoch") else []
+        numbers += [f"loss {losses[0]:g} at the first report and {losses[-1]:g} at the last"] if losses else []
+        return ", ".join(numbers)
 
 
 def _number(value: Any) -> Any:

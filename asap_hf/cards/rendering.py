@@ -199,7 +199,7 @@ def model_card(facts: ModelFacts) -> str:
         model_name=title if index else None,
         eval_results=index or None,
     )
-    settings = facts.told_settings
+    settings = facts.shown_settings
     paper = training_of(facts.base_model)
     body = render(
         "model_card.md",

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 def results_table(own: Sequence[BenchmarkResult], base: Sequence[BenchmarkResult], base_model: str) -> Markdown:
     """Acc, Tok and Lat as in Table 1, for each benchmark with the paper's below where the two can be compared."""
-    told = [(Markdown("**this model**"), one) for one in own] + [("base model, measured here", one) for one in base]
+    named = [(Markdown("**this model**"), one) for one in own] + [("base model, measured here", one) for one in base]
     names = list(BENCHMARKS)
-    told.sort(key=lambda pair: (names.index(pair[1].benchmark), pair[1].budget))  # those of the base model come after
+    named.sort(key=lambda pair: (names.index(pair[1].benchmark), pair[1].budget))  # those of the base model come after
     rows: list[list[Any]] = []
-    for title, group in groupby(told, key=lambda pair: _title(pair[1])):
+    for title, group in groupby(named, key=lambda pair: _title(pair[1])):
         rows += [[title if place == 0 else "", *row] for place, row in enumerate(_rows(list(group), base_model))]
     return table(["benchmark", "", "Acc", "Tok", "Lat"], rows, numbers=(2, 3, 4))
 

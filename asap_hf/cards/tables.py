@@ -87,8 +87,8 @@ def rows_table(runs: Runs) -> Markdown:
 def _row_counts(summary: Mapping[str, Any]) -> dict[Markdown, int]:
     counts = {Markdown("read from the source"): summary["rows"]}
     for reason, number in summary["unusable"].items():
-        told = REASONS.get(reason, "no pruner can work on it")
-        counts[Markdown(f"unusable, {text(told)} ({code(reason)})")] = number
+        meaning = REASONS.get(reason, "no pruner can work on it")
+        counts[Markdown(f"unusable, {text(meaning)} ({code(reason)})")] = number
     for reason, number in summary["filtered"].items():
         counts[Markdown(f"left out by a filter, {code(reason)}")] = number
     if summary["dropped"]:
@@ -110,8 +110,8 @@ def settings_table(settings: Mapping[str, Any], paper: Mapping[str, Given]) -> M
     rows = []
     for name, value in settings.items():
         if given := paper.get(name):
-            told = "the same" if value == given.value else given.words or _shown(given.value)
-            rows.append([code(name), _shown(value), Markdown(f"{told} ({given.place})")])
+            in_paper = "the same" if value == given.value else given.words or _shown(given.value)
+            rows.append([code(name), _shown(value), Markdown(f"{in_paper} ({given.place})")])
     return table(["setting", "here", "paper"], rows)
 
 
@@ -124,8 +124,8 @@ def settings_by_config(settings: Mapping[str, Mapping[str, Any]], shared: Mappin
     """For each config the settings that not all of them share, and which of all its settings differ from the paper."""
     rows = []
     for config, own in settings.items():
-        told = _listed({name: value for name, value in own.items() if name not in shared})
-        rows.append([code(config), told, differing(own, pruning_of(own["pruner"])) or "–"])
+        own_settings = _listed({name: value for name, value in own.items() if name not in shared})
+        rows.append([code(config), own_settings, differing(own, pruning_of(own["pruner"])) or "–"])
     return table(["config", "settings of its own", "not as in the paper"], rows)
 
 

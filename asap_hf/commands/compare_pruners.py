@@ -100,12 +100,12 @@ def main(arguments: ComparePrunersArguments) -> None:
         os.environ["ASAP_HF_LEDGER"] = arguments.ledger_dir
     if arguments.output_dir:
         refuse_foreign(Path(arguments.output_dir))
-    comparison, told = _comparison(arguments, _conditions(arguments))
+    comparison, metadata = _comparison(arguments, _conditions(arguments))
     with TemporaryDirectory() as scratch:
         folder = Path(arguments.output_dir or scratch)
         with run_account(account_folder(folder) if arguments.output_dir else Path(scratch, "account")):
             tables = tables_of(comparison.run(folder, arguments.processes, arguments.overwrite))
-        write_tables(folder, tables, told)
+        write_tables(folder, tables, metadata)
     print(f"\n{on_terminal(tables)}")
     if arguments.output_dir:
         print(f"\nwritten to {arguments.output_dir}")
@@ -160,7 +160,7 @@ def _comparison(arguments: ComparePrunersArguments, conditions: list[Condition])
     judge = Judge(given.judge, given.judge_revision, given.dtype, given.device)
     draw = Draw(columns, judge, tokenizer_of(given), given.max_tokens_trace, given.seed)
     traces = draw.draw(chain.from_iterable(source.batches(given.batch_size)), given.traces)
-    print(f"{len(traces):,} traces; {draw.told}")
+    print(f"{len(traces):,} traces; {draw.summary}")
     comparison = Comparison(traces, conditions, judge, tokenizer_of(given), given.splitter)
     drawn = {"traces": len(traces), "seed": given.seed, "max_tokens_trace": given.max_tokens_trace}
     pruners = [settings_of(_as_prune(given, one.name, one.ratio)) for one in conditions if one.ratio is not None]

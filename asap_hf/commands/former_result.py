@@ -56,16 +56,16 @@ def _rebudget_of(arguments: PruneArguments, former: Mapping[str, Any]) -> tuple[
     """The new decision, none where the steps stay as they are, and the settings of the new result."""
     from ..dataset.rebudget import Rebudget
 
-    settings, told = former["settings"], dict(former["settings"])
+    settings, metadata = former["settings"], dict(former["settings"])
     if settings.get("keep_llm_text"):
         raise UsageError(
             "a result with keep_llm_text cannot be re-budgeted, since its records hold the original steps: prune the "
             "traces anew, the LLM's answers and the scores are stored"
         )
     if arguments.tokenizer is not None:
-        told["tokenizer"] = settings_of(arguments)["tokenizer"]
+        metadata["tokenizer"] = settings_of(arguments)["tokenizer"]
     if _keeps_the_same(arguments, settings):
-        return None, told
+        return None, metadata
     _refuse_without_scores(arguments, settings)
     if "answer_keep" in settings and (arguments.max_tokens is not None or arguments.ratio is not None):
         _hold_against_stage_1(arguments.dataset_name, settings, arguments.ratio)
@@ -73,7 +73,7 @@ def _rebudget_of(arguments: PruneArguments, former: Mapping[str, Any]) -> tuple[
     score = arguments.score or settings["score"]
     tokenizer, recount = arguments.tokenizer or settings["tokenizer"], arguments.tokenizer is not None
     changed: dict[str, Any] = {}
-    for name, value in told.items():
+    for name, value in metadata.items():
         changed |= budget if name in ("max_tokens", "ratio") else {name: value}
     return Rebudget(tokenizer, settings["score"], score, **budget, recount=recount), {**changed, "score": score}
 

@@ -62,9 +62,9 @@ def shared_budget(runs: Sequence[EvaluationRun], benchmark: str, asked: int | No
                 )
         return asked
     if not shared:
-        told = "; ".join(f"{name!r} has {_listed(budgets)}" for name, budgets in has.items())
+        listed = "; ".join(f"{name!r} has {_listed(budgets)}" for name, budgets in has.items())
         raise UsageError(
-            f"the runs share no token budget on {benchmark}: {told}; evaluate one with a budget of another"
+            f"the runs share no token budget on {benchmark}: {listed}; evaluate one with a budget of another"
         )
     return BUDGETS[benchmark] if BUDGETS[benchmark] in shared else max(shared)
 

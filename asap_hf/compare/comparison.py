@@ -1,4 +1,4 @@
-"""Everything that is told about several runs: the one thing that tables, pictures, report and JSON are made from."""
+"""Compare evaluation runs into one object, from which tables, pictures, report and JSON are made."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def comparison_of(
 
 def as_json(comparison: Comparison) -> str:
     """The same numbers for a program, without rounding."""
-    told: dict[str, Any] = {
+    content: dict[str, Any] = {
         "asap_hf": __version__,
         "bootstrap": {"resamples": RESAMPLES, "confidence": CONFIDENCE, "seed": SEED, "over": "problems"},
         "runs": [
@@ -76,4 +76,4 @@ def as_json(comparison: Comparison) -> str:
         "paper": paper_as_json(comparison.paper),
         "notes": comparison.notes,
     }
-    return json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

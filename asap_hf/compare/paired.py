@@ -175,5 +175,5 @@ def _estimate(value: float, resampled: Values) -> Estimate:
 def _with_holm(found: Sequence[BenchmarkComparison]) -> list[BenchmarkComparison]:
     contrasts = [contrast for one in found for contrast in one.contrasts]
     adjusted = iter(holm([p for contrast in contrasts for p in (contrast.mcnemar.p, contrast.wilcoxon.p)]))
-    told = iter([replace(one, mcnemar_holm=next(adjusted), wilcoxon_holm=next(adjusted)) for one in contrasts])
-    return [replace(one, contrasts=tuple(next(told) for _ in one.contrasts)) for one in found]
+    corrected = iter([replace(one, mcnemar_holm=next(adjusted), wilcoxon_holm=next(adjusted)) for one in contrasts])
+    return [replace(one, contrasts=tuple(next(corrected) for _ in one.contrasts)) for one in found]

@@ -186,7 +186,7 @@ def _name_at_the_edge(panel: Axes, labels: Sequence[Label], palette: Palette) ->
     for_marker, for_name = (edge + ScaledTranslation(points / 72, 0, inch) for points in (12, 20))
     for height, (_, name, look) in zip(heights, labels, strict=True):
         panel.plot(1, height, transform=for_marker, clip_on=False, **(_marker(look, palette) | {"markersize": 5}))
-        told = panel.text(1, height, shortened(name, _NAME), transform=for_name, va="center_baseline")
+        label = panel.text(1, height, shortened(name, _NAME), transform=for_name, va="center_baseline")
         colour = palette.ink if look.filled else palette.muted
-        told.set(color=colour, fontsize=10 * line / _LINE, parse_math=False)
+        label.set(color=colour, fontsize=10 * line / _LINE, parse_math=False)
     panel.set_ylim(low, high)

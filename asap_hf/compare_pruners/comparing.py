@@ -37,7 +37,7 @@ class Comparison:
         conditions (`Sequence[Condition]`):
             Those of one method beside each other.
         judge ([`Judge`]):
-            Who says how much of the answer is still told.
+            The model that measures how likely the answer still is.
         tokenizer (`str`):
             Whose tokens count.
         splitter (`str`):
@@ -54,8 +54,8 @@ class Comparison:
     def settings(self) -> dict[str, Any]:
         """What every result depends on, whichever pruner made it."""
         tokenizer = Path(self.tokenizer).name if Path(self.tokenizer).exists() else self.tokenizer
-        told = {"splitter": self.splitter, "splitting_version": SPLITTING_VERSION}
-        return {**self.judge.settings, "tokenizer": tokenizer, **told}
+        splitting = {"splitter": self.splitter, "splitting_version": SPLITTING_VERSION}
+        return {**self.judge.settings, "tokenizer": tokenizer, **splitting}
 
     def run(self, folder: Path, processes: int = 1, overwrite: bool = False) -> list[Result]:
         """Measure what `folder` does not hold yet.
@@ -99,7 +99,7 @@ class Comparison:
             print(f"the judge read {read:,} tokens; with the pruning, {read / seconds:,.0f} a second")
 
 
-def write_tables(folder: Path, tables: Sequence[Table], told: Mapping[str, Any]) -> None:
+def write_tables(folder: Path, tables: Sequence[Table], metadata: Mapping[str, Any]) -> None:
     """Write `table.md` and `run.json` beside the results, each whole or not at all.
 
     Args:
@@ -107,11 +107,11 @@ def write_tables(folder: Path, tables: Sequence[Table], told: Mapping[str, Any])
             Where the results are.
         tables (`Sequence[Table]`):
             What they come to.
-        told (`Mapping[str, Any]`):
+        metadata (`Mapping[str, Any]`):
             How they came about, for `run.json`.
     """
     bootstrap = {"resamples": RESAMPLES, "confidence": CONFIDENCE, "seed": SEED, "over": "traces"}
-    run = {"asap_hf": __version__, **told, "bootstrap": bootstrap, "tables": [asdict(one) for one in tables]}
+    run = {"asap_hf": __version__, **metadata, "bootstrap": bootstrap, "tables": [asdict(one) for one in tables]}
     texts = {
         TABLE_FILE: as_markdown(tables),
         RUN_FILE: json.dumps(run, indent=2, ensure_ascii=False, allow_nan=False) + "\n",

@@ -93,8 +93,8 @@ def _state(value: Any) -> Any:
         values = {
             one.name: getattr(value, one.name) for one in fields(value) if getattr(value, one.name) != one.default
         }
-        told = {name: _state(one) for name, one in values.items()}
-        return [type(value).__name__, str(getattr(value, "version", "")), told]
+        state = {name: _state(one) for name, one in values.items()}
+        return [type(value).__name__, str(getattr(value, "version", "")), state]
     if isinstance(value, (list, tuple)):
         return [_state(one) for one in value]
     return value if isinstance(value, (str, int, float, type(None))) else getattr(value, "__qualname__", repr(value))

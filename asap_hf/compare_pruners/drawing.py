@@ -57,11 +57,11 @@ class Draw:
         ranked = ((ledger_key(self.seed, key), key, trace) for key, trace in self._usable(rows))
         drawn = nsmallest(count, ranked) if count is not None else sorted(ranked)
         if not drawn:
-            raise UsageError(f"there is no trace to compare pruners on: {self.told}")
+            raise UsageError(f"there is no trace to compare pruners on: {self.summary}")
         return {key: trace for _, key, trace in drawn}
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """`1,011 traces fit; left out: 5 loop, 320 too_long`"""
         reasons = [f"{count:,} {reason}" for reason, count in self.left_out.most_common()]
         return f"{self.fitting:,} traces fit" + (f"; left out: {', '.join(reasons)}" if reasons else "")

@@ -26,7 +26,7 @@ class Meter:
 
     Args:
         judge ([`Judge`]):
-            Who says how much of the answer is still told.
+            The model that measures how likely the answer still is.
         tokenizer (`str`):
             Whose tokens count.
         scratch (`Path`):
@@ -48,7 +48,7 @@ class Meter:
         judged: dict[str, Judgement] = {}
         spent: dict[str, tuple[float, float]] = {}
         for _, group in groupby(conditions, key=lambda one: one.name):
-            for condition, left, told in self._prune(trace, list(group), spent):
+            for condition, left, outcome in self._prune(trace, list(group), spent):
                 first_time = left not in judged
                 if first_time:
                     judged[left] = self.judge(trace, left)
@@ -57,7 +57,7 @@ class Meter:
                     "pruner": condition.name,
                     "ratio": condition.ratio,
                     "identity": condition.identity,
-                    **told,
+                    **outcome,
                     **self._sizes(trace, left, condition),
                     "nats": round(judged[left].nats, 6),
                     "read": judged[left].tokens if first_time else 0,

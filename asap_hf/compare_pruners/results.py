@@ -46,10 +46,10 @@ def _is_ours(path: Path) -> bool:
     with disk_errors("the comparison"), path.open("rb") as file:
         first = file.readline()
     try:
-        told = json.loads(first or b'{"settings": {}}')
+        record = json.loads(first or b'{"settings": {}}')
     except ValueError:
         return False
-    return isinstance(told, dict) and "settings" in told
+    return isinstance(record, dict) and "settings" in record
 
 
 class Results:

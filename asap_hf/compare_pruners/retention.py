@@ -60,8 +60,8 @@ class Judge(PlacedModel):
     @property
     def settings(self) -> dict[str, Any]:
         """Everything that a judgement depends on beside the texts."""
-        told = {"judge": self.identity.name, "judge_revision": self.identity.revision}
-        return {**told, "judge_dtype": self.placement()[1], "judge_version": self.version}
+        model = {"judge": self.identity.name, "judge_revision": self.identity.revision}
+        return {**model, "judge_dtype": self.placement()[1], "judge_version": self.version}
 
     def length(self, trace: Trace, reasoning: str) -> int:
         """Tokens that a judgement would read."""

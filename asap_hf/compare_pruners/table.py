@@ -103,7 +103,7 @@ def _row(results: Sequence[Result], control: Sequence[Result], timed: Sequence[R
 
 def _median(results: Iterable[Result], name: str) -> float | None:
     """Over the results that tell a time: of each method on each trace the first."""
-    return median(told) if (told := [result[name] for result in results if result[name] is not None]) else None
+    return median(values) if (values := [result[name] for result in results if result[name] is not None]) else None
 
 
 def _contrast(results: Sequence[Result], control: Sequence[Result]) -> Contrast | None:

@@ -75,7 +75,7 @@ def _collected(workers: Sequence[Any], results: Any) -> Iterator[Result]:
 
 
 def _work(rank: int, processes: int, meter: Meter, waiting: Any, results: Any) -> None:
-    """Measure until no job is left. Whoever started this is told of every result, of an error, and of the end."""
+    """Measure until no job is left. Every result, an error and the end go to the parent through the queue."""
     import torch
     from transformers.utils import logging
 

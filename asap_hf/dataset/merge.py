@@ -38,8 +38,8 @@ def join_shards(writer: DatasetWriter, folders: Sequence[Path]) -> dict[str, Any
         for row in table_rows(folder, "default", "unusable", ["reason"]):
             summary.add_unusable(row["reason"])
         for line in _lines(folder / FILTERED_FILE):
-            told = json.loads(line)
-            summary.add_filtered(told["filter"], told["reason"])
+            record = json.loads(line)
+            summary.add_filtered(record["filter"], record["reason"])
             writer.add_line(FILTERED_FILE, line)
         summary.unjudged.update(of_shard["unjudged"])
         summary.add_dropped_before(of_shard)
@@ -102,7 +102,7 @@ def write_baselines(folders: Mapping[str, Path], output_dir: Path, overwrite: bo
     sources = [{name: run[name] for name in ("source", "source_revision", "source_license")} for run in whole.values()]
     if any(source != sources[0] for source in sources):
         raise UsageError(f"the results of {', '.join(folders)} are not of one source: prune them from the same rows")
-    told = {name: {"settings": run["settings"], "summary": run["summary"]} for name, run in whole.items()}
+    metadata = {name: {"settings": run["settings"], "summary": run["summary"]} for name, run in whole.items()}
     with DatasetWriter(output_dir, overwrite, list(folders.values())) as writer:
         join_configs(writer, folders)
-        finish_with(writer, {**sources[0], "runs": told})
+        finish_with(writer, {**sources[0], "runs": metadata})

@@ -34,8 +34,8 @@ def require_rows(summary: Mapping[str, Any], source: Source, columns: Columns) -
     counts += [(count, reason) for reason, count in summary["dropped_reasons"].items()]
     reasons = ", ".join(f"{count:,} {reason}" for count, reason in counts[:3])
     meaning = REASONS.get(counts[0][1], "") if counts else ""
-    told = f"no row of {source.label!r} is left to train on: {reasons}" + (f" ({meaning})" if meaning else "")
-    raise RunError("; ".join(filter(None, [told, _others(source, columns)])))
+    sentence = f"no row of {source.label!r} is left to train on: {reasons}" + (f" ({meaning})" if meaning else "")
+    raise RunError("; ".join(filter(None, [sentence, _others(source, columns)])))
 
 
 def _others(source: Source, columns: Columns) -> str:

@@ -96,7 +96,7 @@ class Production:
             with DatasetWriter(output_dir, overwrite) as writer:
                 summary = self.fill(writer, account, process)
                 require_rows(summary, self.source, self.columns)
-                finish(writer, self.source.told, {**settings, **self._scorer_told()}, summary)
+                finish(writer, self.source.told, {**settings, **self._scorer_settings()}, summary)
         return summary
 
     def write_shard(
@@ -105,10 +105,10 @@ class Production:
         """Do the work on one shard of a source and put its result in place, which may be without a row to train on."""
         with DatasetWriter(folder) as writer:
             summary = self.fill(writer, account, process)
-            finish(writer, self.source.told, {**settings, **self._scorer_told()}, summary)
+            finish(writer, self.source.told, {**settings, **self._scorer_settings()}, summary)
 
     def fill(self, writer: DatasetWriter, account: RunAccount, process: Process = _ALONE) -> dict[str, Any]:
-        """Do the work and write the tables; returns the summary. Its `llm` is what `account` has not told yet."""
+        """Do the work and write the tables; returns the summary. Its `llm` is what `account` has not reported yet."""
         started, unjudged = time.monotonic(), self._unjudged()
         self.work_through(process)
         account.begin_reading()
@@ -125,9 +125,9 @@ class Production:
         return result.summary.as_dict(seconds=round(time.monotonic() - started, 3), llm=llm)
 
     def work_through(self, process: Process) -> None:
-        """Where several processes share the work: do this one's batches for the ledger's sake, and return when all are
-        there. The process that writes finds everything in the ledger; where there is none, it does everything, or what
-        the others paid for would be paid for again."""
+        """Prune this rank's batches into the ledger, then wait for the other ranks; rank 0 writes. With one process
+        there is nothing to do. Without a ledger rank 0 prunes every row itself, or what the others paid for would be
+        paid for again."""
         if process.world_size == 1:
             return
         number = self.source.first
@@ -244,12 +244,12 @@ class Production:
         quadruples = zip(prunings, counts, counts, counts, counts, strict=True)
         return {place: Tokens.of(*four) for place, *four in quadruples}
 
-    def _scorer_told(self) -> dict[str, Any]:
+    def _scorer_settings(self) -> dict[str, Any]:
         """Which commit of which model scored, and in what numbers."""
         for stage in self.pruner.stages:
-            told = getattr(getattr(stage, "scorer", stage), "fingerprint", None)
-            if told:
-                return {"scorer_revision": told["revision"], "dtype": told["dtype"]}
+            fingerprint = getattr(getattr(stage, "scorer", stage), "fingerprint", None)
+            if fingerprint:
+                return {"scorer_revision": fingerprint["revision"], "dtype": fingerprint["dtype"]}
         return {}
 
     def _unjudged(self) -> Counter[str]:
@@ -263,8 +263,8 @@ def finish(
     finish_with(writer, {**source, "settings": dict(settings), "summary": dict(summary)})
 
 
-def finish_with(writer: DatasetWriter, told: Mapping[str, Any]) -> None:
-    """The same for a run that is told already: source, settings and summary, or those of several `runs`."""
+def finish_with(writer: DatasetWriter, metadata: Mapping[str, Any]) -> None:
+    """The same for metadata that is complete: source, settings and summary, or those of several `runs`."""
     libraries = {name: version(name) for name in _LIBRARIES}
-    run = {"asap_hf": __version__, **told, "libraries": libraries}
+    run = {"asap_hf": __version__, **metadata, "libraries": libraries}
     writer.finish(run, dataset_card_body(run, "."))

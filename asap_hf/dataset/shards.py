@@ -172,5 +172,5 @@ def _fetch(store: HubShards, numbers: Sequence[int], folder: Path, account: RunA
 
 
 def _llm_of(shard: Path) -> dict[str, float]:
-    told: dict[str, float] = json.loads((shard / RUN_FILE).read_text(encoding="utf-8"))["summary"]["llm"]
-    return told
+    account: dict[str, float] = json.loads((shard / RUN_FILE).read_text(encoding="utf-8"))["summary"]["llm"]
+    return account

@@ -67,8 +67,8 @@ class ResultWriter:
 
     def add_filtered(self, row: Row, name: str, reason: str, evidence: str) -> None:
         """A row that the filter `name` left out, with what it saw."""
-        told = {**row.ids, "row": row.number, "filter": name, "reason": reason, "evidence": evidence}
-        self._writer.add_line(FILTERED_FILE, json.dumps(told, ensure_ascii=False, default=str))
+        record = {**row.ids, "row": row.number, "filter": name, "reason": reason, "evidence": evidence}
+        self._writer.add_line(FILTERED_FILE, json.dumps(record, ensure_ascii=False, default=str))
         self.summary.add_filtered(name, reason)
 
     def add_left_out_before(self, file: Path, summary: Mapping[str, Any]) -> None:
@@ -76,8 +76,8 @@ class ResultWriter:
         they failed; and its counts from `summary`."""
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         for line in lines:
-            told = json.loads(line)
+            record = json.loads(line)
             self._writer.add_line(FILTERED_FILE, line)
-            self.summary.add_filtered(told["filter"], told["reason"])
+            self.summary.add_filtered(record["filter"], record["reason"])
         self.summary.unjudged.update(summary["unjudged"])
         self.summary.add_dropped_before(summary)

@@ -73,8 +73,8 @@ class DatasetWriter:
             for table in self._tables.values():
                 table.close()
             self._write_readme(card)
-            told = {**run, "files": file_sizes(self.partial)}
-            text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+            metadata = {**run, "files": file_sizes(self.partial)}
+            text = json.dumps(metadata, indent=2, ensure_ascii=False) + "\n"
             (self.partial / RUN_FILE).write_text(text, encoding="utf-8")
             self._folder.put_in_place()
         self.close()

@@ -149,10 +149,10 @@ def refuse_older(output_dir: Path) -> None:
     except (OSError, UsageError):
         return
     lost = sum(one.ungraded for one in results)
-    told = older_verdicts(results) or (f"{lost:,} of whose answers were not graded" if lost else "")
-    if told:
+    why = older_verdicts(results) or (f"{lost:,} of whose answers were not graded" if lost else "")
+    if why:
         raise UsageError(
-            f"{str(output_dir)!r} holds a finished evaluation, {told}: `asap-hf grade {shlex.quote(str(output_dir))} "
+            f"{str(output_dir)!r} holds a finished evaluation, {why}: `asap-hf grade {shlex.quote(str(output_dir))} "
             "--output_dir …` grades its answers again without generating any; --overwrite generates them anew"
         )
 

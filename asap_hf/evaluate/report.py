@@ -70,8 +70,8 @@ class Report:
 
     def summary(self) -> str:
         """What `summary.json` holds."""
-        told = {"asap_hf": __version__, "results": [asdict(one) for one in self.results], "run": self.run}
-        return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+        summary = {"asap_hf": __version__, "results": [asdict(one) for one in self.results], "run": self.run}
+        return json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
 
 
 def _how(

@@ -137,9 +137,9 @@ class Evaluation:
                     failures.append(outcome.reason)
                 else:
                     problem, number = asked[place]
-                    told = {"benchmark": benchmark.name, "task_id": problem.task_id, "sample": number}
+                    identity = {"benchmark": benchmark.name, "task_id": problem.task_id, "sample": number}
                     at = {"session": session, "at": time.monotonic() - begun}
-                    space.generations.add({**told, **asdict(outcome), **at})
+                    space.generations.add({**identity, **asdict(outcome), **at})
                 progress.advance(1, int(isinstance(outcome, Failure)))
         if failures:
             raise RunError(

@@ -116,8 +116,8 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     except IsADirectoryError as error:
         raise UsageError(f"{str(path)!r} is a folder: name a file with a sample per line") from error
     except json.JSONDecodeError as error:
-        told = f"{error.msg.removesuffix(' at')}, character {error.pos + 1}"
-        raise UsageError(f"{path.name!r}, line {number} is not JSON ({told}): mend or remove it") from error
+        where = f"{error.msg.removesuffix(' at')}, character {error.pos + 1}"
+        raise UsageError(f"{path.name!r}, line {number} is not JSON ({where}): mend or remove it") from error
     except (ValueError, RecursionError) as error:  # no Unicode, a number of 5,000 digits, or 2,000 brackets
         raise UsageError(f"{path.name!r}, line {number} is not JSON ({error}): mend or remove it") from error
     except (OSError, EOFError, zlib.error) as error:

@@ -81,8 +81,8 @@ def _lost(samples: Sequence[Sample]) -> str:
         return ""
     problems = list(dict.fromkeys(one.task_id for one in lost))
     named = ", ".join(problems[:3]) + (", …" if len(problems) > 3 else "")
-    told = f"{len(lost):,} of {len(samples):,} answers were not graded ({named}: {lost[0].detail})"
-    return one_line(f"{told}; Pass@1 is of the others")
+    sentence = f"{len(lost):,} of {len(samples):,} answers were not graded ({named}: {lost[0].detail})"
+    return one_line(f"{sentence}; Pass@1 is of the others")
 
 
 def _notes(run: Mapping[str, Any], name: str) -> list[str]:
@@ -94,8 +94,8 @@ def _notes(run: Mapping[str, Any], name: str) -> list[str]:
         notes.append(
             f"{cuts['ended_by_context']:,} generations ended where the model's context does, before the budget"
         )
-    told = f"latency: {LATENCY}"
-    notes.append(told if sessions == 1 else f"{told}. This one is of {sessions} batches, as the run was broken off")
+    note = f"latency: {LATENCY}"
+    notes.append(note if sessions == 1 else f"{note}. This one is of {sessions} batches, as the run was broken off")
     return notes
 
 
@@ -103,8 +103,8 @@ def _unread(unreadable: Mapping[str, str]) -> list[str]:
     """The problems that are missing."""
     if not unreadable:
         return []
-    told = "; ".join(f"{problem}: {trouble}" for problem, trouble in unreadable.items())
-    return [one_line(f"left out, as they cannot be read: {len(unreadable):,} of the benchmark's problems ({told})")]
+    listed = "; ".join(f"{problem}: {trouble}" for problem, trouble in unreadable.items())
+    return [one_line(f"left out, as they cannot be read: {len(unreadable):,} of the benchmark's problems ({listed})")]
 
 
 def cut_note(generated: int, cut: Sequence[int], exact: bool, greedy: bool) -> str:
@@ -131,8 +131,8 @@ def graded_table(samples: Sequence[Sample], benchmark: Benchmark) -> str:
 def changes(report: Report) -> str:
     """What became of the verdicts of an evaluation that was graded again."""
     changed = report.run["graded_again"]["changed"]
-    told = ", ".join(f"{what} {count:,}" for what, count in changed.items())
-    return f"verdicts that changed: {told or 'none'}"
+    listed = ", ".join(f"{what} {count:,}" for what, count in changed.items())
+    return f"verdicts that changed: {listed or 'none'}"
 
 
 def plan_table(evaluation: Evaluation) -> str:

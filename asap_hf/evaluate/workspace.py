@@ -27,8 +27,8 @@ _LINES = ("generations.jsonl", "sessions.jsonl", "verdicts.jsonl")
 
 
 def _known(folder: Path) -> Collection[str] | None:
-    told = read_mark(folder / RESULTS_FILE)
-    return (RESULTS_FILE, SAMPLES_FILE, GENERATIONS_FILE) if told and "run" in told else None
+    summary = read_mark(folder / RESULTS_FILE)
+    return (RESULTS_FILE, SAMPLES_FILE, GENERATIONS_FILE) if summary and "run" in summary else None
 
 
 def _known_if_graded(folder: Path) -> Collection[str] | None:

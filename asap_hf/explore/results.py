@@ -122,6 +122,6 @@ def _whole(row: Mapping[str, Any], steps: Sequence[str], closing: str, answer: s
     """A record of which all steps stay and nothing else is known."""
     everything = list(range(len(steps)))
     decided = {"kept": everything, "coarse_kept": everything, "removal_order": [], "lengths": [], "record": "[]"}
-    told = {"anchor": "", "attempts": 0, "windows": 0, "budget": 0}
+    defaults = {"anchor": "", "attempts": 0, "windows": 0, "budget": 0}
     texts = {"question": row["prompt"], "steps": list(steps), "closing": closing, "answer": answer}
-    return {**row, **texts, **decided, **told}
+    return {**row, **texts, **decided, **defaults}

@@ -104,8 +104,8 @@ class Decontamination:
         hits = self._index.hits(question)
         if not hits:
             return None
-        told = f"{hits[0].task_id}: {hits[0].share:.0%} of its {self.n}-grams, the first of them {hits[0].ngram!r}"
-        return Finding(hits[0].benchmark, _one_line(told))
+        evidence = f"{hits[0].task_id}: {hits[0].share:.0%} of its {self.n}-grams, the first of them {hits[0].ngram!r}"
+        return Finding(hits[0].benchmark, _one_line(evidence))
 
     @cached_property
     def _index(self) -> NgramIndex:
@@ -152,8 +152,8 @@ class SampleTests:
             )
 
     def settings(self) -> dict[str, Any]:
-        told = {"sample_tests": True, "sample_tests_cpu_seconds": self.cpu_seconds}
-        return {**told, "sample_tests_column": self.column} if self.column else told
+        settings = {"sample_tests": True, "sample_tests_cpu_seconds": self.cpu_seconds}
+        return {**settings, "sample_tests_column": self.column} if self.column else settings
 
     def judge(self, rows: Sequence[Mapping[str, Any]], traces: Sequence[Trace]) -> list[Finding | None]:
         from ..evaluation.pass_at_1.host_grader import StdinTask

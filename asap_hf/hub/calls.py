@@ -117,8 +117,8 @@ def status_of(error: BaseException) -> int | None:
     response = _response(error)
     if response is not None:
         return response.status_code
-    told = (_XET_STATUS.search(str(cause)) for cause in _causes(error) if isinstance(cause, ConnectionError))
-    return next((int(found[1]) for found in told if found), None)
+    statuses = (_XET_STATUS.search(str(cause)) for cause in _causes(error) if isinstance(cause, ConnectionError))
+    return next((int(found[1]) for found in statuses if found), None)
 
 
 def _limit_silence() -> None:

@@ -50,7 +50,7 @@ def measured(
 
     Raises:
         `UsageError`: if a result is neither of the checkpoint nor of its base model, if two results of the checkpoint
-            tell of the same, or if nothing is told of the model that the user names.
+            are for the same benchmark and budget, or if there is none for the model that the user names.
     """
     found = _read(results)
     if claimed == base_model:
@@ -77,12 +77,12 @@ def measured(
 def _read(folder: Path) -> list[BenchmarkResult]:
     """What was measured; a warning tells of verdicts that this version of the grader may not give."""
     found = read_results(folder)
-    if told := older_verdicts(found):
+    if versions := older_verdicts(found):
         logger.warning(
             "the results in %r were %s: their verdicts may be others now; `asap-hf grade FOLDER --output_dir NEW` "
             "grades the answers of an evaluation again, without generating any",
             folder.name,
-            told,
+            versions,
         )
     return found
 
@@ -113,11 +113,11 @@ def _of_another(result: BenchmarkResult, results: Path, checkpoint: Path) -> Usa
 
 
 def _refuse_twice(results: Sequence[BenchmarkResult]) -> None:
-    told: set[tuple[str, int]] = set()
+    seen: set[tuple[str, int]] = set()
     for one in results:
-        if (what := (one.benchmark, one.budget)) in told:
+        if (what := (one.benchmark, one.budget)) in seen:
             raise UsageError(
                 f"two results tell of this checkpoint on {BENCHMARKS[one.benchmark]} with {one.budget:,} tokens: "
                 "remove one"
             )
-        told.add(what)
+        seen.add(what)

@@ -57,10 +57,10 @@ class _Head(HTMLParser):
         self._in_title = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = dict(attrs)
+        attributes = dict(attrs)
         self._in_title = tag == "title"
-        if tag == "meta" and told.get("name"):
-            self.meta[str(told["name"])] = told.get("content") or ""
+        if tag == "meta" and attributes.get("name"):
+            self.meta[str(attributes["name"])] = attributes.get("content") or ""
 
     def handle_endtag(self, tag: str) -> None:
         self._in_title = False

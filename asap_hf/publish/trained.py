@@ -80,12 +80,13 @@ def trained(folder: Path, base_model: str, dataset: str | None, train_config: Pa
 
 
 def _tell_differences(name: str, file: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
-    told = {key for key in file.keys() & arguments.keys() - ELSEWHERE if not says_the_same(file[key], arguments[key])}
-    if told:
+    both = file.keys() & arguments.keys() - ELSEWHERE
+    different = {key for key in both if not says_the_same(file[key], arguments[key])}
+    if different:
         logger.warning(
             "%s has other values than the trainer noted itself, which are those that the card tells: %s",
             name,
-            ", ".join(sorted(told)),
+            ", ".join(sorted(different)),
         )
 
 

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 RECORD_FILE = "asap_training.json"
 ARGUMENTS_FILE = "training_args.bin"
-# Flags of TRL that say where something lies or is told, and nothing about what comes out.
+# Flags of TRL that say where something is stored or reported, and do not change the trained model.
 ELSEWHERE = {
     *("model_name_or_path", "dataset_name", "output_dir", "config", "resume_from_checkpoint", "run_name", "project"),
     *("hub_model_id", "hub_token", "hub_strategy", "hub_private_repo", "hub_always_push", "hub_revision"),
@@ -107,8 +107,8 @@ def record_of(checkpoint: Path, arguments: Mapping[str, Any]) -> TrainingRecord 
 
 
 def saved_arguments(checkpoint: Path) -> dict[str, Any]:
-    """What a trainer was told, read from its `training_args.bin`: names of TRL's flags to their values, `dtype` with
-    them. Empty where there is no such file, or it holds anything but such arguments: nothing of it is run.
+    """The arguments of a trainer, read from its `training_args.bin`: TRL's flags and their values, `dtype` with them.
+    Empty where there is no such file, or it holds anything but such arguments: nothing of it is run.
     """
     import torch
 
@@ -118,15 +118,15 @@ def saved_arguments(checkpoint: Path) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(_classes()):
             saved = torch.load(path, map_location="cpu", weights_only=True)
-        told = saved.to_dict()
-    except Exception as error:  # a pickle may hold anything, and fail in any way; it is told and left aside
+        arguments = saved.to_dict()
+    except Exception as error:  # a pickle may hold anything, and fail in any way; it is reported and left aside
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         logger.warning(
             "%s cannot be read, so the card does not tell how the model was trained (%s)", path.name, reason
         )
         return {}
-    dtype = (told.get("model_init_kwargs") or {}).get("dtype")
-    return {**told, "dtype": dtype} if isinstance(dtype, str) else told
+    dtype = (arguments.get("model_init_kwargs") or {}).get("dtype")
+    return {**arguments, "dtype": dtype} if isinstance(dtype, str) else arguments
 
 
 def _classes() -> list[Any]:
@@ -168,14 +168,14 @@ def _told(value: Any) -> Any:
 
 
 def _what(record: TrainingRecord) -> Any:
-    told = asdict(record) | {"before": None, "asap_hf": None, "dataset_revision": None}
-    return json.loads(json.dumps(told))
+    compared = asdict(record) | {"before": None, "asap_hf": None, "dataset_revision": None}
+    return json.loads(json.dumps(compared))
 
 
 def _read(folder: Path) -> TrainingRecord | None:
     try:
-        told = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-        return TrainingRecord(**{**told, "values": dict(told["values"]), "before": tuple(told["before"])})
+        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        return TrainingRecord(**{**record, "values": dict(record["values"]), "before": tuple(record["before"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

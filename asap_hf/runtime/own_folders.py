@@ -31,10 +31,10 @@ class Kind:
 def read_mark(path: Path) -> dict[str, Any] | None:
     """What a JSON file of this tool says, which names its version; `None` for any other file, or none."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError:
         return None
-    return told if isinstance(told, dict) and "asap_hf" in told else None
+    return record if isinstance(record, dict) and "asap_hf" in record else None
 
 
 def real_folder(output_dir: Path) -> Path:

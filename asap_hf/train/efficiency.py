@@ -81,14 +81,15 @@ def read_efficiency(folder: Path) -> TrainingEfficiency:
 
 def _logged(path: Path, name: str) -> TrainingEfficiency:
     state = _read_object(path)
-    told = saved_numbers(path.with_name(_ARGUMENTS_FILE), ("gradient_accumulation_steps", "num_processes", "packing"))
-    if told.get("packing"):
+    saved = saved_numbers(path.with_name(_ARGUMENTS_FILE), ("gradient_accumulation_steps", "num_processes", "packing"))
+    if saved.get("packing"):
         raise UsageError(
             f"the training of {name!r} packed its rows, and its logs do not say how many samples these hold: train"
             " with EfficiencyCallback"
         )
     try:
-        at_once, accumulation = state["train_batch_size"] * told["num_processes"], told["gradient_accumulation_steps"]
+        at_once = state["train_batch_size"] * saved["num_processes"]
+        accumulation = saved["gradient_accumulation_steps"]
         logged = efficiency_of_logs(state["log_history"], at_once, accumulation)
         steps = int(state["global_step"])
     except (KeyError, TypeError) as error:
@@ -116,11 +117,11 @@ def write_efficiency(efficiency: TrainingEfficiency, folder: Path) -> None:
 
 
 def _recorded(path: Path, name: str) -> TrainingEfficiency:
-    told = _read_object(path)
+    record = _read_object(path)
     wanted = [one.name for one in fields(TrainingEfficiency) if one.name != "name"]
-    if missing := [one for one in wanted if one not in told]:
+    if missing := [one for one in wanted if one not in record]:
         raise UsageError(f"{str(path)!r} has no {missing[0]!r}: remove it, and the trainer's logs are read")
-    return TrainingEfficiency(name=name, **{one: told[one] for one in wanted})
+    return TrainingEfficiency(name=name, **{one: record[one] for one in wanted})
 
 
 def _last_state(folder: Path) -> Path | None:
@@ -130,9 +131,9 @@ def _last_state(folder: Path) -> Path | None:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UsageError(f"{str(path)!r} is not JSON ({error}): remove it") from error
-    if not isinstance(told, dict):
+    if not isinstance(content, dict):
         raise UsageError(f"{str(path)!r} holds no object: remove it")
-    return told
+    return content

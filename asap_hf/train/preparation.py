@@ -55,7 +55,7 @@ def prepare(arguments: SftArguments, check_rows: int | None = None) -> Preparati
 
     Args:
         arguments (`SftArguments`):
-            What `trl sft` was told.
+            The arguments of `trl sft`.
         check_rows (`int`, *optional*):
             Take this many rows, spread evenly over the split (of a stream, the first ones); all rows by default.
 
@@ -77,9 +77,9 @@ def prepare(arguments: SftArguments, check_rows: int | None = None) -> Preparati
         rows = trainer.train_dataset
         trained = _trainer(tokenizer, arguments.sft, rows).train_dataset
     except (ValueError, RuntimeError, TypeError, LookupError, AttributeError, TemplateError) as error:
-        told = str(error) if isinstance(error, (ValueError, RuntimeError, TemplateError)) else repr(error)
-        told = " ".join(told.split()).rstrip(".") + _without_answers_alone(arguments)
-        raise UsageError(f"TRL cannot prepare this dataset: {told}") from error
+        reason = str(error) if isinstance(error, (ValueError, RuntimeError, TemplateError)) else repr(error)
+        reason = " ".join(reason.split()).rstrip(".") + _without_answers_alone(arguments)
+        raise UsageError(f"TRL cannot prepare this dataset: {reason}") from error
     return Preparation(rows, trained, total, layout, tokenizer, trainer)
 
 

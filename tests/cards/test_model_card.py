@@ -160,7 +160,7 @@ def test_settings_of_a_file_are_told_as_such() -> None:
 
 @pytest.mark.parametrize(("steps", "told"), [(-1, "10 epochs"), (40, "40 steps")])
 def test_of_epochs_and_steps_what_ended_the_training_is_told(steps: int, told: str) -> None:
-    settings = replace(FACTS, settings={"num_train_epochs": 10, "max_steps": steps}).told_settings
+    settings = replace(FACTS, settings={"num_train_epochs": 10, "max_steps": steps}).shown_settings
     assert settings == ({"num_train_epochs": 10} if told == "10 epochs" else {"max_steps": 40})
 
 

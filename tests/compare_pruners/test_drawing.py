@@ -32,7 +32,7 @@ def test_every_row_is_drawn_or_counted_with_its_reason(model: str) -> None:
     drawing = draw(model, max_tokens=900)
     drawn = drawing.draw([*rows(3), *BROKEN, *rows(2), long, beyond])
     assert sorted(one.question for one in drawn.values()) == [f"Print {number} squares." for number in range(3)]
-    assert drawing.told == "3 traces fit; left out: 2 twice, 2 too_long, 1 unclosed_think, 1 no_question"
+    assert drawing.summary == "3 traces fit; left out: 2 twice, 2 too_long, 1 unclosed_think, 1 no_question"
     without = draw(model)
     assert len(without.draw([*rows(1), long, beyond])) == 2
     assert without.left_out == {"too_long": 1}  # more than the judge can read at once
