@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import log2
 from typing import TYPE_CHECKING, Any
 
-from ..reporting.pictures import LIGHT, make_quiet, png_of
+from ..reporting.pictures import LIGHT, png_of, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +68,7 @@ def _draw(panel: Axes, summary: Mapping[str, Any]) -> None:
     fell = tokens[last]["median"] <= tokens["before"]["median"]
     for stage, colour in shown.items():
         _mark_median(panel, "before" if stage == "before" else "after", tokens[stage]["median"], colour, fell)
-    make_quiet(panel, LIGHT, size=9)
+    style_axes(panel, LIGHT, size=9)
     panel.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..paper import ABLATIONS, BASELINES, BIBTEX, CREDITS, pruning_of, training_of
 from ..reporting.markdown import Markdown, is_hub_id, one_line, render, text
-from .model_facts import ModelFacts
-from .result_formats import conditions_table, is_whole, model_index, results_table, stands_beside_the_paper
+from .model_metadata import ModelMetadata
+from .result_formats import conditions_table, has_paper_rows, is_whole, model_index, results_table
 from .tables import (
     WHOLE_STEPS,
     Runs,
@@ -183,7 +183,7 @@ def _size(rows: int) -> str:
     return next((words for limit, words in _SIZES.items() if rows < limit), "n>1T")
 
 
-def model_card(facts: ModelFacts) -> str:
+def model_card(facts: ModelMetadata) -> str:
     """The whole `README.md` of a fine-tuned model, YAML and text."""
     from huggingface_hub import ModelCardData
 
@@ -214,7 +214,7 @@ def model_card(facts: ModelFacts) -> str:
         in_part=not all(map(is_whole, every)),
         claimed=facts.claimed,
         conditions=conditions_table(every),
-        has_paper_rows=stands_beside_the_paper(every, facts.base_model),
+        has_paper_rows=has_paper_rows(every, facts.base_model),
         budget=max([result.budget for result in every], default=10240),
         settings=settings_table(settings, paper) if settings.keys() & paper.keys() else "",
         differing=differing(settings, paper),

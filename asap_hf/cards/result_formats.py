@@ -32,7 +32,7 @@ def is_whole(result: BenchmarkResult) -> bool:
     return result.problems == PROBLEMS[result.benchmark] and not result.ungraded
 
 
-def stands_beside_the_paper(results: Sequence[BenchmarkResult], base_model: str) -> bool:
+def has_paper_rows(results: Sequence[BenchmarkResult], base_model: str) -> bool:
     """Whether the table has any row of the paper's."""
     return any(_in_paper(result, base_model) for result in results)
 

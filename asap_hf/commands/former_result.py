@@ -36,7 +36,7 @@ def rewrite(arguments: PruneArguments, former: Mapping[str, Any]) -> dict[str, A
     return rewrite_result(*folders, rebudget, settings, arguments.overwrite, retokenizing)
 
 
-def what_it_takes(arguments: PruneArguments, former: Mapping[str, Any]) -> str:
+def rewrite_plan(arguments: PruneArguments, former: Mapping[str, Any]) -> str:
     """What `--dry_run` says about it.
 
     Raises:
@@ -68,7 +68,7 @@ def _rebudget_of(arguments: PruneArguments, former: Mapping[str, Any]) -> tuple[
         return None, metadata
     _refuse_without_scores(arguments, settings)
     if "answer_keep" in settings and (arguments.max_tokens is not None or arguments.ratio is not None):
-        _hold_against_stage_1(arguments.dataset_name, settings, arguments.ratio)
+        _check_stage_1(arguments.dataset_name, settings, arguments.ratio)
     budget = _budget(arguments, settings)
     score = arguments.score or settings["score"]
     tokenizer, recount = arguments.tokenizer or settings["tokenizer"], arguments.tokenizer is not None
@@ -107,7 +107,7 @@ def _refuse_without_scores(arguments: PruneArguments, settings: Mapping[str, Any
         )
 
 
-def _hold_against_stage_1(name: str, settings: Mapping[str, Any], ratio: float | None) -> None:
+def _check_stage_1(name: str, settings: Mapping[str, Any], ratio: float | None) -> None:
     """The answer anchor keeps what the budget asks for: say where it would keep something else for the new one.
 
     Raises:
@@ -130,7 +130,7 @@ def _hold_against_stage_1(name: str, settings: Mapping[str, Any], ratio: float |
         )
 
 
-def refuse_what_is_settled(arguments: PruneArguments, former: Mapping[str, Any]) -> None:
+def check_settled_flags(arguments: PruneArguments, former: Mapping[str, Any]) -> None:
     """A former result settles everything but the budget, the score, the tokenizer, and where the new one goes.
 
     Raises:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..dataset.summary import failed_share, failure_warning, summary_table
 from ..errors import RunError, UsageError
-from .former_result import refuse_what_is_settled, rewrite, what_it_takes
+from .former_result import check_settled_flags, rewrite, rewrite_plan
 from .methods import pruner_of, settings_of
 from .prune_arguments import PruneArguments
 from .pruner_flags import refuse_unused_of_prune
 from .stages import filters_of, tokenizer_of
 
 if TYPE_CHECKING:
-    from ..dataset.run import Production
+    from ..dataset.run import PruningRun
     from ..dataset.shards import Staging
     from ..filters.filters import Filter
     from ..traces.rows import Columns
@@ -48,24 +48,24 @@ def main(arguments: PruneArguments, staging: Staging | None = None) -> dict[str,
     if former is None:
         refuse_unused_of_prune(arguments)
     else:
-        refuse_what_is_settled(arguments, former)
+        check_settled_flags(arguments, former)
     quiet_libraries()
     if arguments.ledger_dir is not None:
         os.environ["ASAP_HF_LEDGER"] = arguments.ledger_dir
     if arguments.dry_run:
         _tell(arguments, former)
         return {}
-    refuse_to_lose(arguments)
+    check_output_dir(arguments)
     summary = _prune(arguments, staging) if former is None else rewrite(arguments, former)
     if summary:
         print(summary_table(summary))
         print(f"\nwritten to {arguments.output_dir}")
         print(f'load_dataset("{arguments.output_dir}") is what to train on, with "steps" every decision')
-        _tell_of_failures(summary, arguments.fail_above)
+        _report_failures(summary, arguments.fail_above)
     return summary
 
 
-def refuse_to_lose(arguments: PruneArguments) -> None:
+def check_output_dir(arguments: PruneArguments) -> None:
     """Before anything is opened or spent: see that the result may go where it is to go.
 
     Raises:
@@ -85,7 +85,7 @@ def refuse_to_lose(arguments: PruneArguments) -> None:
         )
 
 
-def _tell_of_failures(summary: Mapping[str, Any], fail_above: float | None) -> None:
+def _report_failures(summary: Mapping[str, Any], fail_above: float | None) -> None:
     """Warn of rows that failed.
 
     Raises:
@@ -101,7 +101,7 @@ def _tell_of_failures(summary: Mapping[str, Any], fail_above: float | None) -> N
 def _tell(arguments: PruneArguments, former: Mapping[str, Any] | None) -> None:
     if former is None:
         return _estimate(arguments)
-    return print(what_it_takes(arguments, former))
+    return print(rewrite_plan(arguments, former))
 
 
 def _open(arguments: PruneArguments) -> tuple[Source, Columns]:
@@ -151,9 +151,9 @@ def _prune(arguments: PruneArguments, staging: Staging | None) -> dict[str, Any]
         )
 
 
-def _production(arguments: PruneArguments, filters: tuple[Filter, ...]) -> Production:
+def _production(arguments: PruneArguments, filters: tuple[Filter, ...]) -> PruningRun:
     """The run that these arguments ask for; the source is open, no model is loaded yet."""
-    from ..dataset.run import Production
+    from ..dataset.run import PruningRun
 
     source, columns = _open(arguments)
     finished: Mapping[int, Any] = {}
@@ -162,7 +162,7 @@ def _production(arguments: PruneArguments, filters: tuple[Filter, ...]) -> Produ
         from ..dataset.rebudget import finished_rows
 
         finished, first_attempt = finished_rows(Path(arguments.output_dir), settings_of(arguments))
-    return Production(
+    return PruningRun(
         source,
         columns,
         pruner_of(arguments, first_attempt),

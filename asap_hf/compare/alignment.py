@@ -27,7 +27,7 @@ def pairs_of(runs: Sequence[EvaluationRun], baseline: str | None) -> list[tuple[
     return [(name, baseline) for name in names if name != baseline]
 
 
-def shared_benchmarks(runs: Sequence[EvaluationRun], asked: Collection[str]) -> list[str]:
+def select_benchmarks(runs: Sequence[EvaluationRun], asked: Collection[str]) -> list[str]:
     """The benchmarks to compare on, in the paper's order: those asked for, or all.
 
     Raises:
@@ -45,7 +45,7 @@ def shared_benchmarks(runs: Sequence[EvaluationRun], asked: Collection[str]) -> 
     return [name for name in BENCHMARKS if name in wanted]
 
 
-def shared_budget(runs: Sequence[EvaluationRun], benchmark: str, asked: int | None) -> int:
+def select_budget(runs: Sequence[EvaluationRun], benchmark: str, asked: int | None) -> int:
     """The budget of the tables: the one asked for; else the paper's where all runs have it, else the largest shared.
 
     Raises:
@@ -73,7 +73,7 @@ def _listed(budgets: Sequence[int]) -> str:
     return ", ".join(f"{budget:,}" for budget in budgets)
 
 
-def shared_problems(runs: Sequence[EvaluationRun], condition: Condition, common_problems: bool) -> list[str]:
+def select_problems(runs: Sequence[EvaluationRun], condition: Condition, common_problems: bool) -> list[str]:
     """The problems that all runs were asked and that each has a verdict on, sorted.
 
     Args:

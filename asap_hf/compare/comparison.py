@@ -9,9 +9,9 @@ from typing import Any
 
 from .. import __version__
 from ..reporting.statistics import CONFIDENCE, RESAMPLES, SEED
-from .notes import notes_on
+from .caveats import caveats_of
 from .paired import BenchmarkComparison, compare_runs
-from .paper_numbers import PaperNumbers, notes_on_paper, paper_as_json, paper_beside
+from .paper_numbers import PaperNumbers, paper_as_json, paper_caveats, paper_numbers_for
 from .runs import EvaluationRun
 
 
@@ -57,8 +57,8 @@ def comparison_of(
         `UsageError`: as [`compare_runs`], and if the paper has no results for `base_model`.
     """
     found = compare_runs(runs, baseline, budget, benchmarks, common_problems)
-    beside = paper_beside(runs, found, base_model) if paper else PaperNumbers()
-    notes = [*notes_on(runs, found), *(notes_on_paper(beside, found) if paper else [])]
+    beside = paper_numbers_for(runs, found, base_model) if paper else PaperNumbers()
+    notes = [*caveats_of(runs, found), *(paper_caveats(beside, found) if paper else [])]
     return Comparison(tuple(runs), baseline, tuple(found), beside, tuple(notes))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..runtime.files import disk_errors
 from ..runtime.output_folder import OutputFolder
-from ..runtime.own_folders import Kind, read_mark
+from ..runtime.own_folders import Kind, read_metadata
 from .card import on_card
 from .comparison import Comparison, as_json
 from .plots import pictures_of
@@ -18,7 +18,7 @@ COMPARISON_FILE, TRAINING_FILE = "comparison.json", "training.json"
 
 
 def _known(folder: Path) -> Collection[str] | None:
-    if read_mark(folder / COMPARISON_FILE) is None and read_mark(folder / TRAINING_FILE) is None:
+    if read_metadata(folder / COMPARISON_FILE) is None and read_metadata(folder / TRAINING_FILE) is None:
         return None
     names = [f"{name}.{kind}" for name in ("comparison", "training") for kind in ("json", "md")]
     pictures = [path.name for path in folder.iterdir() if re.fullmatch(r"(budgets|trade_off)-\w+\.png", path.name)]

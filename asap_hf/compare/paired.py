@@ -17,7 +17,7 @@ from ..reporting.statistics import (
     percentile_interval,
     wilcoxon_signed_rank,
 )
-from .alignment import pairs_of, shared_benchmarks, shared_budget, shared_problems
+from .alignment import pairs_of, select_benchmarks, select_budget, select_problems
 from .runs import Condition, EvaluationRun
 
 
@@ -116,15 +116,15 @@ def compare_runs(
     """
     pairs = pairs_of(runs, baseline)
     found = []
-    for benchmark in shared_benchmarks(runs, benchmarks):
-        chosen = shared_budget(runs, benchmark, budget)
+    for benchmark in select_benchmarks(runs, benchmarks):
+        chosen = select_budget(runs, benchmark, budget)
         by_budget = {}
         for one in sorted({one for run in runs for one in run.budgets(benchmark)}):
             having = [run for run in runs if (benchmark, one) in run.scores]
             by_budget[one] = _rows(
-                having, (benchmark, one), shared_problems(having, (benchmark, one), common_problems)
+                having, (benchmark, one), select_problems(having, (benchmark, one), common_problems)
             )
-        problems = shared_problems(runs, (benchmark, chosen), common_problems)
+        problems = select_problems(runs, (benchmark, chosen), common_problems)
         contrasts = _contrasts(runs, (benchmark, chosen), problems, pairs)
         found.append(BenchmarkComparison(benchmark, chosen, len(problems), by_budget, contrasts))
     return _with_holm(found)

@@ -26,7 +26,7 @@ class PaperNumbers:
     """Method → budget → the same."""
 
 
-def paper_beside(
+def paper_numbers_for(
     runs: Sequence[EvaluationRun], found: Sequence[BenchmarkComparison], base_model: str | None = None
 ) -> PaperNumbers:
     """The paper's numbers for each benchmark on which all of its problems were compared.
@@ -61,7 +61,7 @@ def _base(runs: Sequence[EvaluationRun], asked: str | None) -> str:
     return asked or (among.pop() if len(among) == 1 else QWEN_7B)
 
 
-def notes_on_paper(paper: PaperNumbers, found: Sequence[BenchmarkComparison]) -> list[str]:
+def paper_caveats(paper: PaperNumbers, found: Sequence[BenchmarkComparison]) -> list[str]:
     """Whose numbers they are, and for which benchmark they cannot stand beside."""
     notes = []
     if any(paper.methods.values()) or any(paper.curves.values()):

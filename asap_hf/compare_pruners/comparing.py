@@ -33,7 +33,7 @@ class Comparison:
 
     Args:
         traces (`Mapping[str, Trace]`):
-            By key, as [`asap_hf.compare_pruners.drawing.Draw`] has them.
+            By key, as [`asap_hf.compare_pruners.trace_sample.TraceSample`] has them.
         conditions (`Sequence[Condition]`):
             Those of one method beside each other.
         judge ([`Judge`]):

@@ -54,14 +54,14 @@ class Condition:
         return getattr(self.pruner, "stages", (self.pruner,))
 
 
-ENDS = (Condition("original", None, OriginalPruner()), Condition("nothing", None, None))
+UNBUDGETED = (Condition("original", None, OriginalPruner()), Condition("nothing", None, None))
 """The whole reasoning, and none of it."""
 
 
 def conditions_of(
     names: Iterable[str], ratios: Sequence[float], pruner_of: Callable[[str, float], Pruner]
 ) -> list[Condition]:
-    """Every one of these methods at every ratio, largest first; the names in `ENDS` stand for those.
+    """Every one of these methods at every ratio, largest first; the names in `UNBUDGETED` stand for those.
 
     Args:
         names (`Iterable[str]`):
@@ -74,7 +74,7 @@ def conditions_of(
     Raises:
         [`UsageError`]: from `pruner_of`.
     """
-    ends = {one.name: one for one in ENDS}
+    ends = {one.name: one for one in UNBUDGETED}
     found = []
     for name in dict.fromkeys(names):
         if name in ends:

@@ -14,10 +14,10 @@ from ..models.tokens import count_tokens
 from ..pruners.budget import budget_in_tokens
 from ..traces.trace import Trace
 from .conditions import Condition
-from .drawing import trace_key
 from .measures import code_kept_whole, opens_a_fence
 from .results import Result
 from .retention import Judge, Judgement
+from .trace_sample import trace_key
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from ..runtime.own_folders import Kind, read_mark
+from ..runtime.own_folders import Kind, read_metadata
 
 RUN_FILE = "run.json"
 
 
 def former_run(folder: Path) -> dict[str, Any] | None:
     """What `run.json` of a result says; `None` where the folder is no result of this tool."""
-    return read_mark(folder / RUN_FILE)
+    return read_metadata(folder / RUN_FILE)
 
 
 def file_sizes(folder: Path) -> dict[str, int]:

@@ -42,7 +42,7 @@ Finished = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
 
 
 @dataclass
-class Production:
+class PruningRun:
     """One run: rows of a source go through a pruner into a dataset folder.
 
     Args:
@@ -91,7 +91,7 @@ class Production:
         """
         with run_account(account_folder(output_dir), removes=process.rank == 0) as account:
             if process.rank != 0:
-                self.work_through(process)
+                self.prune_into_ledger(process)
                 return {}
             with DatasetWriter(output_dir, overwrite) as writer:
                 summary = self.fill(writer, account, process)
@@ -110,7 +110,7 @@ class Production:
     def fill(self, writer: DatasetWriter, account: RunAccount, process: Process = _ALONE) -> dict[str, Any]:
         """Do the work and write the tables; returns the summary. Its `llm` is what `account` has not reported yet."""
         started, unjudged = time.monotonic(), self._unjudged()
-        self.work_through(process)
+        self.prune_into_ledger(process)
         account.begin_reading()
         result = ResultWriter(writer, self.carried.features)
         with Progress(self.source.rows) as progress:
@@ -124,7 +124,7 @@ class Production:
         llm = account.take() if asks else {}
         return result.summary.as_dict(seconds=round(time.monotonic() - started, 3), llm=llm)
 
-    def work_through(self, process: Process) -> None:
+    def prune_into_ledger(self, process: Process) -> None:
         """Prune this rank's batches into the ledger, then wait for the other ranks; rank 0 writes. With one process
         there is nothing to do. Without a ledger rank 0 prunes every row itself, or what the others paid for would be
         paid for again."""

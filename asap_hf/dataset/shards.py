@@ -20,7 +20,7 @@ from .merge import join_shards
 from .no_rows import require_rows
 from .records import step_features, training_features
 from .result_folder import RUN_FILE
-from .run import Production, finish
+from .run import PruningRun, finish
 from .writer import DatasetWriter
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def _place(number: int) -> Path:
     return Path("shards", f"{number:05d}")
 
 
-def shards_key(production: Production, settings: Mapping[str, Any], count: int) -> str:
+def shards_key(production: PruningRun, settings: Mapping[str, Any], count: int) -> str:
     """Names what the shards are of: runs with other rows, settings or cuts do not find each other's."""
     columns = [list(training_features({})), list(step_features({}))]  # a former version's may be others
     what = [production.source.told, production.source.rows, dict(settings), count, columns]
@@ -92,7 +92,7 @@ def shards_key(production: Production, settings: Mapping[str, Any], count: int) 
 
 
 def write_in_shards(
-    production: Production,
+    production: PruningRun,
     output_dir: Path,
     settings: Mapping[str, Any],
     count: int,
@@ -104,7 +104,7 @@ def write_in_shards(
     too if `staging` is given, goes on with the first shard that is not finished.
 
     Args:
-        production (`Production`):
+        production (`PruningRun`):
             The run.
         output_dir (`Path`):
             Where the whole will stand; the shards lie beside it until then.
@@ -135,7 +135,7 @@ def write_in_shards(
         if process.rank != 0:
             process.wait_for_everyone()
             for _, source in todo:
-                replace(production, source=source).work_through(process)
+                replace(production, source=source).prune_into_ledger(process)
             return {}
         with DatasetWriter(output_dir, overwrite) as writer:
             folder.mkdir(exist_ok=True)

@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..runtime.files import disk_errors
 from ..runtime.json_lines import Lines, first_differences
 from ..runtime.output_folder import OutputFolder
-from ..runtime.own_folders import Kind, read_mark
+from ..runtime.own_folders import Kind, read_metadata
 from .samples import GENERATIONS_FILE, SAMPLES_FILE
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _LINES = ("generations.jsonl", "sessions.jsonl", "verdicts.jsonl")
 
 
 def _known(folder: Path) -> Collection[str] | None:
-    summary = read_mark(folder / RESULTS_FILE)
+    summary = read_metadata(folder / RESULTS_FILE)
     return (RESULTS_FILE, SAMPLES_FILE, GENERATIONS_FILE) if summary and "run" in summary else None
 
 

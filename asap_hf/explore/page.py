@@ -21,7 +21,7 @@ from .entries import line_of, trace_of
 from .results import Result, side_by_side
 
 # One module in the browser, in this order.
-_SCRIPTS = ("data", "budget", "scores", "texts", "list", "trace", "ribbon", "beside", "search", "keys", "start")
+_SCRIPTS = ("data", "budget", "scores", "texts", "list", "trace", "ribbon", "comparison", "search", "keys", "start")
 # Characters of JSON that are compressed together: a trace opens in some 10 ms, and small ones share their words.
 _CHUNK = 1 << 19
 
@@ -44,7 +44,7 @@ def write_page(results: Sequence[Result], output: Path, limit: int | None = None
     Raises:
         `RunError`: if no row is there to show, or the file cannot be written.
     """
-    book = _Book()
+    book = _PageContent()
     for row, others in islice(side_by_side(results), limit):
         book.add(row, others)
     if not book.lines:
@@ -62,7 +62,7 @@ def is_page(path: Path) -> bool:
         return b'<meta name="generator" content="asap-hf ' in file.read(1000)
 
 
-class _Book:
+class _PageContent:
     """The list's lines, and the traces in compressed chunks."""
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ def _rebudget(result: Result) -> str:
     return ""
 
 
-def _render(about: Mapping[str, Any], book: _Book) -> str:
+def _render(about: Mapping[str, Any], book: _PageContent) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 

@@ -85,7 +85,7 @@ def commit(repo: Repo, operations: list[Any], words: tuple[str, str], revision: 
     return Landed(calling_the_hub(f"commit to {repo.name}", once, left), revision, repo.url)
 
 
-def commit_beside_others(repo: Repo, files: Files, message: str, branch: str) -> None:
+def commit_concurrently(repo: Repo, files: Files, message: str, branch: str) -> None:
     """Add files to a branch to which others add theirs. Files that are there already make no commit."""
 
     def once() -> None:

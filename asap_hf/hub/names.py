@@ -15,7 +15,7 @@ _RULES = (
 )
 
 
-def refuse_no_repo_id(name: str, flag: str) -> None:
+def require_repo_id(name: str, flag: str) -> None:
     """Stop where something is to be published under a name that the Hub would not take, or that leaves open whose
     namespace it is in: the card says how to load it.
 
@@ -35,18 +35,18 @@ def refuse_no_repo_id(name: str, flag: str) -> None:
         )
 
 
-def refuse_no_hub_id(name: str, flag: str) -> None:
+def require_hub_id(name: str, flag: str) -> None:
     """Stop where a card is to name something on the Hub, and this is no name of anything there.
 
     Raises:
-        [`UsageError`]: as of [`refuse_no_repo_id`]; for a file or folder of this machine, too.
+        [`UsageError`]: as of [`require_repo_id`]; for a file or folder of this machine, too.
     """
     if Path(name).exists():
         raise UsageError(f"--{flag} {name!r} is a file or folder of this machine: give the id that it has on the Hub")
     _refuse_invalid(name, flag, "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B for example")
 
 
-def refuse_no_ref(name: str, flag: str) -> None:
+def require_ref(name: str, flag: str) -> None:
     """Stop where git would not take a branch or a tag of this name.
 
     Raises:

@@ -12,7 +12,7 @@ from .changes import Changes, changes
 from .commits import HeadMoved, Landed, commit, propose, pull_request, upload
 from .content import Content, Files, sha256_of, size_of, text_of
 from .leaks import refuse_leaks
-from .loadable import refuse_unloadable
+from .loadable import require_loadable
 from .manifest import MANIFEST_FILE, manifest_of, read_manifest
 from .repo import MAIN, Head, Repo
 
@@ -98,7 +98,7 @@ def refuse_unfit(publication: Publication) -> None:
         raise UsageError("a pull request goes to main and has no tag: drop create_pr, or revision and tag")
     refuse_leaks(publication.files)
     if publication.repo_type == "dataset":
-        refuse_unloadable(publication.files)
+        require_loadable(publication.files)
 
 
 def push(publication: Publication) -> Published:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from .commits import commit_beside_others
+from .commits import commit_concurrently
 from .leaks import refuse_leaks
 from .publication import make_repo
 from .repo import Repo
@@ -33,7 +33,7 @@ def stage(repo_id: str, branch: str, files: Mapping[str, Path], message: str, pr
     if repo.head(branch) is None:
         make_repo(repo, private)
         repo.create_branch(branch, repo.first_commit())
-    commit_beside_others(repo, files, message, branch)
+    commit_concurrently(repo, files, message, branch)
 
 
 def staged(repo_id: str, branch: str) -> dict[str, int]:

@@ -10,8 +10,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from ..errors import RunError, UsageError
-from ..models.vllm_engine import leash_of_children, start_vllm, stop_vllm
-from ..runtime.child_guard import Leash
+from ..models.vllm_engine import guard_children, start_vllm, stop_vllm
+from ..runtime.child_guard import ChildGuard
 from .generator import Completion, Failure, Generator, Request
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class VLLMGenerator(Generator):
         """Feed the engine and deliver each answer in the step that finishes it. Calls from several threads follow one
         another, as the engine's steps belong to no one request."""
         with self.__dict__.setdefault("_one_at_a_time", Lock()):
-            engine, _ = self._engine.llm_engine, self._leash
+            engine, _ = self._engine.llm_engine, self._child_guard
             from vllm.v1.engine.exceptions import EngineDeadError
 
             try:
@@ -116,12 +116,12 @@ class VLLMGenerator(Generator):
         """Stop the engine and give its memory back. The next request starts a new one."""
         if llm := self.__dict__.pop("_engine", None):
             stop_vllm(llm)
-        if leash := self.__dict__.pop("_leash", None):
-            leash.release()
+        if guard := self.__dict__.pop("_child_guard", None):
+            guard.release()
 
     @cached_property
-    def _leash(self) -> Leash:
-        return leash_of_children()
+    def _child_guard(self) -> ChildGuard:
+        return guard_children()
 
     @cached_property
     def _engine(self) -> LLM:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import RunError, UsageError
 from ..models.devices import processor
-from ..models.vllm_engine import leash_of_children, start_vllm, stop_vllm
-from ..runtime.child_guard import Leash
+from ..models.vllm_engine import guard_children, start_vllm, stop_vllm
+from ..runtime.child_guard import ChildGuard
 from .engine import NO_ROOM, Engine, Failure, Generation, Prompt, Sampling
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class VLLMEngine(Engine):
         return f"vllm {_vllm_version()}"
 
     def start(self) -> None:
-        _ = self._llm, self._leash
+        _ = self._llm, self._child_guard
 
     def facts(self) -> dict[str, Any]:
         from vllm.platforms import current_platform
@@ -101,8 +101,8 @@ class VLLMEngine(Engine):
     def close(self) -> None:
         if llm := self.__dict__.pop("_llm", None):
             stop_vllm(llm)
-        if leash := self.__dict__.pop("_leash", None):
-            leash.release()
+        if guard := self.__dict__.pop("_child_guard", None):
+            guard.release()
 
     @cached_property
     def _llm(self) -> LLM:
@@ -121,8 +121,8 @@ class VLLMEngine(Engine):
         )
 
     @cached_property
-    def _leash(self) -> Leash:
-        return leash_of_children()
+    def _child_guard(self) -> ChildGuard:
+        return guard_children()
 
 
 def _vllm_version() -> str:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError, UsageError
-from ..runtime.child_guard import Leash
+from ..runtime.child_guard import ChildGuard
 from .embedded import resolve_model
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def start_vllm(model: str, **options: Any) -> LLM:
         raise RunError(f"vLLM did not start with {model}: {error}") from error
 
 
-def leash_of_children() -> Leash:
-    """A leash on the processes that this one has started: an engine's are its children."""
-    return Leash(child.pid for child in multiprocessing.active_children() if child.pid is not None)
+def guard_children() -> ChildGuard:
+    """Guard the child processes of this one, which an engine has started."""
+    return ChildGuard(child.pid for child in multiprocessing.active_children() if child.pid is not None)
 
 
 def stop_vllm(llm: LLM) -> None:

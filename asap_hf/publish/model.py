@@ -11,7 +11,7 @@ from ..errors import UsageError
 from .trained import Trained, read_object, trained
 
 if TYPE_CHECKING:
-    from ..cards.model_facts import ModelFacts
+    from ..cards.model_metadata import ModelMetadata
     from ..hub.publication import Publication
     from .measured import Measured
 
@@ -111,11 +111,11 @@ def _measured(
 
 def _facts(
     repo_id: str, base_model: str, license: str | None, is_adapter: bool, training: Trained, found: Measured
-) -> ModelFacts:
+) -> ModelMetadata:
     """What the card is made from."""
-    from ..cards.model_facts import ModelFacts
+    from ..cards.model_metadata import ModelMetadata
 
-    return ModelFacts(
+    return ModelMetadata(
         repo_id,
         base_model,
         license=license or "",

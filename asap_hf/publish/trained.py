@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from .training_run import ELSEWHERE, TrainingRecord, record_of, saved_arguments, says_the_same
+from .training_run import UNCOMPARED_FLAGS, TrainingRecord, record_of, same_value, saved_arguments
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def trained(folder: Path, base_model: str, dataset: str | None, train_config: Pa
     revision = record.dataset_revision if record is not None and name == noted else ""
     file = _settings(train_config) if train_config else {}
     if train_config and arguments:
-        _tell_differences(train_config.name, file, arguments)
+        _warn_of_differences(train_config.name, file, arguments)
     settings = arguments or file
     if record is not None:
         settings = {**settings, **{key: record.values[key] for key in ("dataset_config",) if key in record.values}}
@@ -79,9 +79,9 @@ def trained(folder: Path, base_model: str, dataset: str | None, train_config: Pa
     )
 
 
-def _tell_differences(name: str, file: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
-    both = file.keys() & arguments.keys() - ELSEWHERE
-    different = {key for key in both if not says_the_same(file[key], arguments[key])}
+def _warn_of_differences(name: str, file: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+    both = file.keys() & arguments.keys() - UNCOMPARED_FLAGS
+    different = {key for key in both if not same_value(file[key], arguments[key])}
     if different:
         logger.warning(
             "%s has other values than the trainer noted itself, which are those that the card tells: %s",

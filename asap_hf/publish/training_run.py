@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 RECORD_FILE = "asap_training.json"
 ARGUMENTS_FILE = "training_args.bin"
 # Flags of TRL that say where something is stored or reported, and do not change the trained model.
-ELSEWHERE = {
+UNCOMPARED_FLAGS = {
     *("model_name_or_path", "dataset_name", "output_dir", "config", "resume_from_checkpoint", "run_name", "project"),
     *("hub_model_id", "hub_token", "hub_strategy", "hub_private_repo", "hub_always_push", "hub_revision"),
     *("push_to_hub", "report_to", "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
@@ -70,7 +70,7 @@ def write_record(output_dir: Path, given: Mapping[str, Any], processes: int | No
         _told(given.get("dataset_name", "")),
         revision,
         processes,
-        {name: _told(value) for name, value in given.items() if name not in ELSEWHERE},
+        {name: _told(value) for name, value in given.items() if name not in UNCOMPARED_FLAGS},
     )
     former = _read(output_dir)
     if former is not None and _what(former) == _what(record):
@@ -98,9 +98,9 @@ def record_of(checkpoint: Path, arguments: Mapping[str, Any]) -> TrainingRecord 
     for name, default in _defaults().items():
         expected = record.values.get(name, default)
         if (
-            name not in ELSEWHERE | _DERIVED
+            name not in UNCOMPARED_FLAGS | _DERIVED
             and expected is not None
-            and not says_the_same(arguments.get(name), expected)
+            and not same_value(arguments.get(name), expected)
         ):
             return None
     return record
@@ -149,7 +149,7 @@ def _defaults() -> dict[str, Any]:
     return {one.name: one.default for one in fields(SFTConfig) if isinstance(one.default, (bool, int, float, str))}
 
 
-def says_the_same(one: Any, other: Any) -> bool:
+def same_value(one: Any, other: Any) -> bool:
     """Whether two values of a flag are one: `4e-5` is a text in YAML, and a word may be one of an enum."""
     try:
         return float(one) == float(other)

@@ -42,7 +42,7 @@ DARK = Palette(
 )
 
 
-def make_quiet(panel: Axes, palette: Palette, size: float) -> None:
+def style_axes(panel: Axes, palette: Palette, size: float) -> None:
     """No frame but the line below, faint lines across, and numbers in grey.
 
     Args:

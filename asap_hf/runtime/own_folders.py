@@ -28,7 +28,7 @@ class Kind:
     known: Callable[[Path], Collection[str] | None]
 
 
-def read_mark(path: Path) -> dict[str, Any] | None:
+def read_metadata(path: Path) -> dict[str, Any] | None:
     """What a JSON file of this tool says, which names its version; `None` for any other file, or none."""
     try:
         record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -11,7 +11,7 @@ from ..errors import UnusableTrace
 from ..traces.sft import render_prompt
 from ..traces.think_tags import CLOSING, OPENING, OPENING_TAG, canonical, without_open_end
 from .preparation import Preparation
-from .row_words import RowWords, answer_in, dense, last_words, reasoning_in
+from .row_texts import RowWords, answer_in, dense, last_text, reasoning_in
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -90,7 +90,7 @@ class Expectation:
         """Why a reasoning that the row has is not in the loss."""
         if not self.words.is_conversational(row) or self._holds(self._decode(inputs), reasoning):
             return "reasoning_masked"
-        said = last_words(row["messages" if self.words.layout == "messages" else "completion"])
+        said = last_text(row["messages" if self.words.layout == "messages" else "completion"])
         return "reasoning_dropped" if reasoning_in(said) else "reasoning_key_dropped"
 
     def _asking_fault(

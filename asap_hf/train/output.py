@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..publish.training_run import RECORD_FILE
-from ..runtime.own_folders import read_mark, real_folder, refuse_inputs
+from ..runtime.own_folders import read_metadata, real_folder, refuse_inputs
 
 # What a training writes beside its checkpoints, whatever stood there under that name.
 _WRITTEN = ("README.md", "config.json", "generation_config.json", "tokenizer*", "chat_template.jinja", "*.safetensors")
@@ -31,7 +31,7 @@ def refuse_to_train_over(output_dir: Path, inputs: Collection[Path]) -> None:
     refuse_inputs(output_dir, inputs)
     if real.exists() and not real.is_dir():
         raise UsageError(f"{shown} is a file: choose another --output_dir")
-    if any(read_mark(real / name) for name in _OURS):
+    if any(read_metadata(real / name) for name in _OURS):
         raise UsageError(f"{shown} holds a result of asap-hf: choose another --output_dir")
     if any(next(real.glob(name), None) for name in _OF_A_TRAINING):
         return

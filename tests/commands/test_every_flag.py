@@ -32,7 +32,7 @@ from asap_hf.commands.command_line import parse
 from asap_hf.commands.methods import METHODS, flags_of, pruner_of, settings_of
 from asap_hf.commands.pruner_flags import refuse_unused_of_prune
 from asap_hf.commands.stages import filters_of
-from asap_hf.compare_pruners.drawing import Draw
+from asap_hf.compare_pruners.trace_sample import TraceSample
 from asap_hf.errors import UsageError
 from asap_hf.recipes import recipe_path
 from asap_hf.traces.sources import Source
@@ -167,12 +167,12 @@ def run_of_compare_pruners(arguments: Any) -> dict[str, Any]:
         read.append((type(self.dataset).__name__, size))
         return batches(self, size)
 
-    def draw(self: Draw, drawn: Any, count: int | None) -> None:
+    def draw(self: TraceSample, drawn: Any, count: int | None) -> None:
         raise DrawnError(vars(self), list(drawn), count, read)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Source, "batches", seen)
-        patch.setattr(Draw, "draw", draw)
+        patch.setattr(TraceSample, "draw", draw)
         with pytest.raises(DrawnError) as drawn:
             compare_pruners._comparison(arguments, conditions)
     settings = [

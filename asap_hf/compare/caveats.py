@@ -12,7 +12,7 @@ from .paired import BenchmarkComparison
 from .runs import EvaluationRun
 
 
-def notes_on(runs: Sequence[EvaluationRun], benchmarks: Sequence[BenchmarkComparison]) -> list[str]:
+def caveats_of(runs: Sequence[EvaluationRun], benchmarks: Sequence[BenchmarkComparison]) -> list[str]:
     """One sentence or two per note, in the order of their weight; plain text on one line."""
     found: list[str] = []
     for one in benchmarks:

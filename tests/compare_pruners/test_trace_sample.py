@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from asap_hf.compare_pruners.drawing import Draw, trace_key
 from asap_hf.compare_pruners.retention import Judge
+from asap_hf.compare_pruners.trace_sample import TraceSample, trace_key
 from asap_hf.errors import UsageError
 from asap_hf.traces.rows import Columns
 from asap_hf.traces.trace import Trace
@@ -22,8 +22,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return small_model(tmp_path_factory.mktemp("draw"))
 
 
-def draw(model: str, **more: int) -> Draw:
-    return Draw(Columns("prompt", "completion"), Judge(model, device="cpu"), model, **more)
+def draw(model: str, **more: int) -> TraceSample:
+    return TraceSample(Columns("prompt", "completion"), Judge(model, device="cpu"), model, **more)
 
 
 def test_every_row_is_drawn_or_counted_with_its_reason(model: str) -> None:

@@ -49,7 +49,7 @@ class RowWords:
     def earlier_reasonings(self, row: Mapping[str, Any]) -> list[str]:
         """What the assistant thought before its last turn, where those turns are to be trained on too."""
         turns = row["messages"][:-1] if self.layout == "messages" else []
-        said = [_words_of(turn) for turn in turns if turn["role"] == "assistant"]
+        said = [_content_of(turn) for turn in turns if turn["role"] == "assistant"]
         return [reasoning for one in said if (reasoning := reasoning_in(one))]
 
     def asked(self, row: Mapping[str, Any], inputs: Sequence[int]) -> list[str]:
@@ -62,7 +62,7 @@ class RowWords:
             found = [self._question(row["prompt"])]
         else:
             turns = row["prompt"] if self.layout == "prompt" else row["messages"]
-            found = [_words_of(turn) for turn in turns if turn["role"] == "user"]
+            found = [_content_of(turn) for turn in turns if turn["role"] == "user"]
         return [one for one in found if one.strip()]
 
     def _question(self, prompt: str) -> str:
@@ -84,9 +84,9 @@ def answer_in(completion: str, eos: str) -> str:
     return at_first_closing(completion)[2].partition(eos)[0].strip()
 
 
-def last_words(turns: Any) -> str:
+def last_text(turns: Any) -> str:
     """What the last of some chat messages says, or a text as it is."""
-    return turns if isinstance(turns, str) else _words_of(turns[-1])
+    return turns if isinstance(turns, str) else _content_of(turns[-1])
 
 
 def dense(text: str) -> str:
@@ -94,7 +94,7 @@ def dense(text: str) -> str:
     return "".join(text.split())
 
 
-def _words_of(turn: Mapping[str, Any]) -> str:
+def _content_of(turn: Mapping[str, Any]) -> str:
     """A message's content: a text, or the texts among its parts."""
     content = turn.get("content")
     if isinstance(content, list):

@@ -32,7 +32,7 @@ _TRAINED_WITH = (
 
 
 @dataclass(frozen=True)
-class ModelFacts:
+class ModelMetadata:
     """A fine-tuned model, as far as it is known."""
 
     repo_id: str

@@ -22,7 +22,7 @@ def trace_key(trace: Trace) -> str:
 
 
 @dataclass
-class Draw:
+class TraceSample:
     """A random draw among the usable, short enough traces. With the same seed a larger one holds every smaller one.
 
     Args:
