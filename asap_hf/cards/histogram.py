@@ -1,4 +1,4 @@
-"""The picture on a dataset's card: how long the reasonings were, and how long they are."""
+"""Draw the picture on a dataset's card: lengths of the reasonings before and after pruning."""
 
 from __future__ import annotations
 

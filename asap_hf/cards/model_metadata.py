@@ -1,4 +1,4 @@
-"""What is known of a fine-tuned model, for its card."""
+"""What is on record about a fine-tuned model, for its card."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TRAINED_WITH = (
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """A fine-tuned model, as far as it is known."""
+    """A fine-tuned model, as far as it is on record."""
 
     repo_id: str
     """Where it will be."""
@@ -67,8 +67,8 @@ class ModelMetadata:
 
     @property
     def shown_settings(self) -> dict[str, Any]:
-        """The settings that a card tells, numbers as numbers: YAML takes `4e-5` for text. Of epochs and steps only
-        what ended the training."""
+        """The settings that a card shows, numbers as numbers: YAML reads `4e-5` as text. Of epochs and steps only the
+        one that ended the training."""
         found = {name: _number(self.settings[name]) for name in _TRAINED_WITH if self.settings.get(name) is not None}
         steps = found.get("max_steps", -1)
         idle = "num_train_epochs" if isinstance(steps, (int, float)) and steps > 0 else "max_steps"

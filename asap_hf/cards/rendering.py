@@ -1,4 +1,4 @@
-"""The cards on the Hub: every number is a run's own, and settings and results stand beside the paper's."""
+"""Render the cards on the Hub, with the paper's settings and results next to the run's own."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def dataset_card_body(run: Mapping[str, Any], name: str, picture: str = "") -> s
 
 
 def _commands(run: Mapping[str, Any], runs: Runs) -> list[Markdown]:
-    """What makes the dataset anew, from a source that lies where the commands are run."""
+    """The commands that make the dataset again, from a source in the current folder."""
     folders = {config: f"out-{config}" if "runs" in run else "out" for config in runs}
     found = [
         prune_command(
@@ -115,13 +115,13 @@ def _commands(run: Mapping[str, Any], runs: Runs) -> list[Markdown]:
 
 
 def _settings(source: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What was pruned first, then how."""
+    """The settings of what was pruned first, then those of how."""
     where = {name: value for name, value in settings.items() if name.startswith("dataset_")}
     return {"source": source, **where, **settings}
 
 
 def _facts(runs: Runs) -> dict[str, bool]:
-    """What is so in at least one of the runs."""
+    """Properties that hold for at least one of the runs."""
     settings = [one["settings"] for one in runs.values()]
     summaries = [one["summary"] for one in runs.values()]
     llm_text = any(one.get("keep_llm_text") or one["pruner"] == "c3ot" for one in settings)

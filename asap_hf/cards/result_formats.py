@@ -1,4 +1,4 @@
-"""Benchmark results as the reader of a model card sees them, and as the Hub does."""
+"""Format benchmark results for a model card, its YAML, and the Hub's leaderboards."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def has_paper_rows(results: Sequence[BenchmarkResult], base_model: str) -> bool:
 
 
 def conditions_table(results: Sequence[BenchmarkResult]) -> Markdown:
-    """Under which conditions each benchmark was run."""
+    """The conditions under which each benchmark was run."""
     rows = [
         (
             Markdown(f"[{text(_title(result))}](https://huggingface.co/datasets/{result.dataset})"),

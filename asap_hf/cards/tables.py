@@ -1,4 +1,4 @@
-"""The tables of the cards, and the commands in them."""
+"""Tables and commands of the cards."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LINE = 84  # characters that a card shows without scrolling
 
 
 def runs_of(run: Mapping[str, Any]) -> Runs:
-    """The runs that `run.json` tells of."""
+    """The runs that `run.json` describes."""
     runs: Runs = run.get("runs", {"": run})
     return runs
 
@@ -76,7 +76,7 @@ def last_spread(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rows_table(runs: Runs) -> Markdown:
-    """What became of the source's rows."""
+    """How many rows were read, left out, failed and kept."""
     counts = {config: _row_counts(one["summary"]) for config, one in runs.items()}
     labels = dict.fromkeys(label for counted in counts.values() for label in counted)
     rows = [[label, *(count(counted.get(label, 0)) for counted in counts.values())] for label in labels]
@@ -106,7 +106,7 @@ def _row_counts(summary: Mapping[str, Any]) -> dict[Markdown, int]:
 
 
 def settings_table(settings: Mapping[str, Any], paper: Mapping[str, Given]) -> Markdown:
-    """The settings for which the paper gives a value, beside it."""
+    """The settings for which the paper gives a value, with that value."""
     rows = []
     for name, value in settings.items():
         if given := paper.get(name):
@@ -116,7 +116,7 @@ def settings_table(settings: Mapping[str, Any], paper: Mapping[str, Given]) -> M
 
 
 def other_settings(settings: Mapping[str, Any], paper: Mapping[str, Given]) -> Markdown:
-    """The settings for which the paper gives none, without what was not done."""
+    """The settings for which the paper gives none; those that are off are left out."""
     return _listed({name: value for name, value in settings.items() if name not in paper and value is not False})
 
 
@@ -182,7 +182,7 @@ def prune_command(
 
 
 def join_command(folders: Mapping[str, str], output_dir: str) -> Markdown:
-    """What puts results together, a config each, as `asap_hf.dataset.merge.write_baselines` does."""
+    """The command that puts results together, a config each, as `asap_hf.dataset.merge.write_baselines` does."""
     program = (
         "import sys; from pathlib import Path; from asap_hf.dataset.merge import write_baselines; "
         "write_baselines({name: Path(path) for name, path in zip(sys.argv[2::2], sys.argv[3::2])}, Path(sys.argv[1]))"

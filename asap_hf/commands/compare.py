@@ -1,4 +1,4 @@
-"""`asap-hf compare`: its arguments, and what it does with them."""
+"""`asap-hf compare`: compare evaluations or trainings."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What the scripts in `dataset_scripts/` share: the arguments beside those of `asap-hf prune`, and the way from a
-pruned folder to the Hub."""
+"""Arguments and steps that the scripts in `dataset_scripts/` have in common: prune, then publish."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`asap-hf explore`: its arguments, and what it does with them."""
+"""`asap-hf explore`: write a page of a result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LARGE = 100 << 20
 
 
 def main(arguments: ExploreArguments) -> None:
-    """Write the page, and say how large it is."""
+    """Write the page, and print its size."""
     from ..explore.page import is_page, write_page
     from ..explore.results import open_results
 

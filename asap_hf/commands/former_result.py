@@ -108,7 +108,8 @@ def _refuse_without_scores(arguments: PruneArguments, settings: Mapping[str, Any
 
 
 def _check_stage_1(name: str, settings: Mapping[str, Any], ratio: float | None) -> None:
-    """The answer anchor keeps what the budget asks for: say where it would keep something else for the new one.
+    """Compare the new budget with what the answer anchor left for the former one, and warn where it would keep
+    something else.
 
     Raises:
         `UsageError`: if the new ratio is larger than what it left.

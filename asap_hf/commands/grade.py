@@ -1,4 +1,4 @@
-"""`asap-hf grade`: its arguments, and what it does with them."""
+"""`asap-hf grade`: grade samples of another tool, or a finished evaluation again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class GradeArguments:
 
 
 def main(arguments: GradeArguments) -> None:
-    """Grade, and say what came of it."""
+    """Grade, and print the result."""
     refuse_unused(arguments, [Rule(["overwrite"], lambda given: bool(given.output_dir), "with --output_dir")])
     print(_again(arguments) if Path(arguments.file).is_dir() else _elsewhere(arguments))
     if arguments.output_dir:
@@ -39,7 +39,7 @@ def main(arguments: GradeArguments) -> None:
 
 
 def _elsewhere(arguments: GradeArguments) -> str:
-    """Samples that were made elsewhere."""
+    """Grade samples that another tool generated."""
     if not arguments.benchmark:
         raise UsageError("say whose problems the samples answer with --benchmark")
     if arguments.samples < 1:
@@ -66,7 +66,7 @@ def _elsewhere(arguments: GradeArguments) -> str:
 
 
 def _again(arguments: GradeArguments) -> str:
-    """A finished evaluation."""
+    """Grade a finished evaluation again."""
     given = {"--benchmark": arguments.benchmark, "--allow_missing": arguments.allow_missing}
     given["--samples"] = arguments.samples != 1
     if needless := [name for name, value in given.items() if value]:

@@ -1,4 +1,4 @@
-"""`asap-hf prune`: what it does with its arguments. No logic of the method."""
+"""`asap-hf prune`: call what its arguments ask for."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def main(arguments: PruneArguments, staging: Staging | None = None) -> dict[str,
 
 
 def check_output_dir(arguments: PruneArguments) -> None:
-    """Before anything is opened or spent: see that the result may go where it is to go.
+    """Check, before anything is opened or spent, that the result may be written where it is to be.
 
     Raises:
         `UsageError`: if something of the user's would be lost, or read and written would mix.
@@ -126,7 +126,7 @@ def _open(arguments: PruneArguments) -> tuple[Source, Columns]:
 
 
 def quiet_libraries() -> None:
-    """One bar is enough: the libraries draw their own for every model and every file that they load."""
+    """Turn off the progress bars of the libraries; one bar is enough."""
     from datasets import disable_progress_bars
     from transformers.utils import logging
 

@@ -1,4 +1,4 @@
-"""`asap-hf publish dataset | model | metric | page`: its arguments, and what it does with them."""
+"""`asap-hf publish dataset | model | metric | page`: publish on the Hub."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class HubArguments:
-    """What every publication is told."""
+    """Arguments of every publication."""
 
     folder: str = field(metadata={"help": "what to publish"})
     repo_id: str = field(metadata={"help": "its id on the Hub, me/my-traces for example"})
@@ -31,7 +31,7 @@ class HubArguments:
     dry_run: bool = option(False, "print files, sizes and the card, and touch nothing")
 
     def check(self) -> None:
-        """Refuse what the Hub would not take, before anything is read or asked.
+        """Refuse names that the Hub would not take, before anything is read or asked.
 
         Raises:
             `UsageError`: with what to change.

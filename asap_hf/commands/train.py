@@ -33,7 +33,8 @@ class TrainArguments(CheckArguments):
 
 
 def run(argv: list[str]) -> int:
-    """Check, print the command of `trl sft`, and become it: output, signals and exit code are its own."""
+    """Check, print the command of `trl sft`, and replace this process by it: output, signals and exit code are its
+    own."""
     arguments, flags = read(TrainArguments, argv, "asap-hf train")
     flags = flags_of(arguments, flags)
     environment = dict(os.environ)  # the check leaves settings of its own behind

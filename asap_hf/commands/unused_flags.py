@@ -1,4 +1,4 @@
-"""Flags that would change nothing about what is asked for: refused, with what they are for."""
+"""Refuse flags that would have no effect, and say where they have one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Rule:
 
 
 def refuse_unused(arguments: Any, rules: Sequence[Rule]) -> None:
-    """See that every flag whose value is not its default has an effect.
+    """Check that every flag whose value is not its default has an effect.
 
     Raises:
         `UsageError`: for the first one that has none.

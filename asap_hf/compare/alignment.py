@@ -1,4 +1,4 @@
-"""What several runs have in common: benchmarks, a budget, problems. What they lack is said in one sentence."""
+"""Choose the benchmarks, budget and problems that several runs have in common."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .runs import Condition, EvaluationRun
 
 
 def pairs_of(runs: Sequence[EvaluationRun], baseline: str | None) -> list[tuple[str, str]]:
-    """Which run is held against which: every other one against the baseline; without one, the first against every
+    """The pairs of runs that are tested: every other run against the baseline; without one, the first against every
     other.
 
     Raises:
@@ -46,7 +46,8 @@ def select_benchmarks(runs: Sequence[EvaluationRun], asked: Collection[str]) -> 
 
 
 def select_budget(runs: Sequence[EvaluationRun], benchmark: str, asked: int | None) -> int:
-    """The budget of the tables: the one asked for; else the paper's where all runs have it, else the largest shared.
+    """The budget of the tables: the one asked for; else the paper's where all runs have it, else the largest that all
+    have.
 
     Raises:
         `UsageError`: if a run lacks the one asked for, or the runs share none.

@@ -1,4 +1,4 @@
-"""What to know before believing a comparison: where runs differ beside their models, and what was left out."""
+"""List what limits a comparison: settings in which the runs differ, and samples that were left out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .runs import EvaluationRun
 
 
 def caveats_of(runs: Sequence[EvaluationRun], benchmarks: Sequence[BenchmarkComparison]) -> list[str]:
-    """One sentence or two per note, in the order of their weight; plain text on one line."""
+    """One or two sentences per caveat, the most important first; plain text on one line."""
     found: list[str] = []
     for one in benchmarks:
         found += _differences(runs, one)
@@ -55,7 +55,7 @@ def _left_out(runs: Sequence[EvaluationRun], one: BenchmarkComparison) -> Iterat
 
 
 def _graders(runs: Sequence[EvaluationRun]) -> Iterator[str]:
-    """Whose verdicts this version of the grader may not give."""
+    """Runs whose verdicts another version of the grader gave."""
     for run in runs:
         if versions := older_verdicts(run.results.values()):
             yield (
@@ -65,7 +65,7 @@ def _graders(runs: Sequence[EvaluationRun]) -> Iterator[str]:
 
 
 def _settings(runs: Sequence[EvaluationRun]) -> Iterator[str]:
-    """What may make a difference that is not the models'."""
+    """Settings that may explain a difference instead of the models."""
     if listed := _differing({run.name: run.about.get("temperature", "") for run in runs}):
         yield f"The runs sampled at different temperatures ({listed})."
     engines = {run.name: ", ".join(dict.fromkeys(one.engine for one in run.results.values())) for run in runs}
@@ -105,7 +105,7 @@ def _short(value: str) -> str:
 
 
 def _of_benchmark(run: EvaluationRun, fact: str, benchmark: str) -> str:
-    """A fact that a run records for each benchmark; empty where it is not recorded."""
+    """A value that a run records for each benchmark; empty where it is not recorded."""
     values = run.about.get(fact)
     return str(values.get(benchmark, "")) if isinstance(values, dict) else ""
 

@@ -17,7 +17,7 @@ from .runs import EvaluationRun
 
 @dataclass(frozen=True)
 class Comparison:
-    """Several runs, what they say on each benchmark, and how far to trust it."""
+    """Several runs, their results on each benchmark, and the caveats."""
 
     runs: tuple[EvaluationRun, ...]
     baseline: str | None
@@ -42,7 +42,7 @@ def comparison_of(
     paper: bool = False,
     base_model: str | None = None,
 ) -> Comparison:
-    """Compare runs, and note what stands against it.
+    """Compare runs and list the caveats.
 
     Args:
         runs, baseline, budget, benchmarks, common_problems:

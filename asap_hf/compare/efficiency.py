@@ -1,4 +1,4 @@
-"""Training efficiency of several runs beside each other: Table 3 of the paper (§4.5)."""
+"""Compare the training efficiency of several runs: Table 3 of the paper (§4.5)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAME = 40  # longest name of a run on a terminal
 
 @dataclass(frozen=True)
 class EfficiencyTable:
-    """Several trainings, and what there is to know before believing their differences."""
+    """Several trainings, and the caveats of their comparison."""
 
     runs: tuple[TrainingEfficiency, ...]
     original: TrainingEfficiency
@@ -55,7 +55,7 @@ class EfficiencyTable:
 def efficiency_table(
     runs: Sequence[TrainingEfficiency], original: str | None = None, paper: bool = False
 ) -> EfficiencyTable:
-    """Set trainings beside each other.
+    """Compare trainings.
 
     Args:
         runs (`Sequence[TrainingEfficiency]`):
@@ -131,7 +131,7 @@ def efficiency_files(summary: EfficiencyTable) -> dict[str, bytes]:
 def _cells(
     of_tokens: float, of_time: float | None, all_tokens: float, all_time: float | None, is_original: bool
 ) -> tuple[str, str]:
-    """Tokens and Time, each with its change where it is not the original's own."""
+    """Tokens and Time, each with its change to the original, except for the original itself."""
     token_cell, time_cell = tokens(of_tokens), seconds(of_time)
     if is_original:
         return token_cell, time_cell
@@ -142,7 +142,7 @@ def _cells(
 
 
 def _notes(runs: Sequence[TrainingEfficiency], paper: bool) -> Iterator[str]:
-    """What makes a difference in time that is not the tokens', and what is not known."""
+    """Differences in time that do not come from the tokens, and what is not known."""
     if len(runs) > 1:
         listed = "; ".join(f"{run.name}: {run.hardware or 'not known'}" for run in runs)
         yield f"Seconds can only be compared on the same hardware with nothing else running on it ({listed})."

@@ -1,4 +1,4 @@
-"""A comparison as files in a folder."""
+"""Write a comparison to a folder."""
 
 from __future__ import annotations
 

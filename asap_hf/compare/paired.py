@@ -1,4 +1,4 @@
-"""Several runs on the same problems: each one's results with intervals, and what one differs from another."""
+"""Compare several runs on the same problems: results with intervals, and paired tests between runs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class BenchmarkComparison:
 
     @property
     def title(self) -> str:
-        """What the paper calls the benchmark."""
+        """The benchmark's name in the paper."""
         return BENCHMARKS[self.benchmark]
 
     @property
@@ -97,7 +97,7 @@ def compare_runs(
     benchmarks: Collection[str] = (),
     common_problems: bool = False,
 ) -> list[BenchmarkComparison]:
-    """Put runs beside each other, benchmark by benchmark, in the paper's order.
+    """Compare runs benchmark by benchmark, in the paper's order.
 
     Args:
         runs (`Sequence[EvaluationRun]`):

@@ -1,4 +1,4 @@
-"""The paper's own numbers that may stand beside a comparison's: those on the same problems."""
+"""The paper's own numbers on the same problems, to be shown with a comparison."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .runs import EvaluationRun
 
 @dataclass(frozen=True)
 class PaperNumbers:
-    """What the paper has, by benchmark; nothing of it was measured here. Without arguments, nothing."""
+    """The paper's numbers by benchmark; nothing of it was measured here. Without arguments, nothing."""
 
     base_model: str = ""
     """Of the models that they are of; empty if they were not asked for."""
@@ -62,7 +62,7 @@ def _base(runs: Sequence[EvaluationRun], asked: str | None) -> str:
 
 
 def paper_caveats(paper: PaperNumbers, found: Sequence[BenchmarkComparison]) -> list[str]:
-    """Whose numbers they are, and for which benchmark they cannot stand beside."""
+    """Whose numbers they are, and for which benchmark they cannot be compared."""
     notes = []
     if any(paper.methods.values()) or any(paper.curves.values()):
         notes.append(

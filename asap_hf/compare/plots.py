@@ -1,4 +1,4 @@
-"""The pictures of a comparison, one per benchmark: accuracy over the token budget, and accuracy over tokens."""
+"""Draw the pictures of a comparison: accuracy over the token budget, and accuracy over tokens, per benchmark."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def budget_curves(comparison: Comparison, one: BenchmarkComparison, palette: Pal
         return labels
 
     title = f"{one.title}: accuracy over the token budget"
-    png = _drawn(draw, title, _told("token budget (1K = 1,024)", papers), palette)
+    png = _drawn(draw, title, _x_label("token budget (1K = 1,024)", papers), palette)
     return Picture(f"budgets-{one.benchmark}.png", title, png)
 
 
@@ -102,7 +102,7 @@ def trade_off(comparison: Comparison, one: BenchmarkComparison, palette: Palette
         return labels
 
     title = f"{one.title}: accuracy over tokens at {_in_k(one.budget)}"
-    png = _drawn(draw, title, _told("generated tokens, mean", paper), palette)
+    png = _drawn(draw, title, _x_label("generated tokens, mean", paper), palette)
     return Picture(f"trade_off-{one.benchmark}.png", title, png)
 
 
@@ -122,7 +122,7 @@ def _paper_styles(comparison: Comparison, one: BenchmarkComparison, palette: Pal
     return paper_styles(dict.fromkeys([*methods, *comparison.paper.curves.get(one.benchmark, {})]), palette)
 
 
-def _told(x_label: str, paper: Mapping[str, object]) -> str:
+def _x_label(x_label: str, paper: Mapping[str, object]) -> str:
     return f"{x_label}; hollow: the paper's" if paper else x_label
 
 
@@ -145,7 +145,7 @@ def _marker(style: Style, palette: Palette) -> dict[str, Any]:
 
 
 def _with_room(budgets: Sequence[int]) -> list[int]:
-    """The budgets whose numbers have room beside each other, from the largest down."""
+    """The budgets whose labels do not overlap, from the largest down."""
     shown = [budgets[-1]]
     for budget in reversed(budgets[:-1]):
         if shown[-1] - budget >= 0.11 * (budgets[-1] - budgets[0]):

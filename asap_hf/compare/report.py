@@ -1,4 +1,4 @@
-"""A comparison as one HTML file that needs nothing beside it."""
+"""Render a comparison as one HTML file that loads nothing else."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def report(comparison: Comparison) -> str:
         sections=[(one, _pictures(comparison, one)) for one in comparison.benchmarks],
         styles=[(name, SIGNS[style.marker], style.colour, dark[name].colour) for name, style in light.items()],
         models={run.name: run.model for run in comparison.runs},
-        facts={run.name: list(_facts(run)) for run in comparison.runs},
+        details={run.name: list(_details(run)) for run in comparison.runs},
         palettes={"light": LIGHT, "dark": DARK},
     )
 
@@ -52,8 +52,8 @@ def _data_uri(png: bytes) -> str:
     return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
-def _facts(run: EvaluationRun) -> Iterator[tuple[str, str]]:
-    """What an evaluation says about itself, one line each."""
+def _details(run: EvaluationRun) -> Iterator[tuple[str, str]]:
+    """Dataset, date and settings of an evaluation, one line each."""
     for result in {one.benchmark: one for one in run.results.values()}.values():
         yield result.benchmark, f"{result.dataset} {result.dataset_revision[:12]} {result.split}, {result.date}"
     yield from _flat({"model": run.model} | dict(run.about))

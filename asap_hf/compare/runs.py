@@ -1,4 +1,4 @@
-"""A finished evaluation as `asap-hf evaluate` leaves it, read back as scores per problem."""
+"""Read a finished evaluation as scores per problem."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class EvaluationRun:
-    """What one evaluation measured."""
+    """One finished evaluation."""
 
     name: str
     """Its folder's name, on one line."""
@@ -110,7 +110,7 @@ class EvaluationRun:
 
 
 def _read_summary(path: Path) -> dict[str, Any]:
-    """How it was run."""
+    """The settings of the run."""
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What stands in the tables of a comparison, cell by cell; terminal, Markdown and report only set it."""
+"""The cells of a comparison's tables; terminal, Markdown and report lay them out."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def estimates(one: BenchmarkComparison) -> list[Row]:
 
 
 def accuracy_header(comparison: Comparison) -> Row:
-    """What stands above `accuracy_tests`."""
+    """The header of `accuracy_tests`."""
     return f"Acc {_against(comparison)}", "points", INTERVAL, "won : lost", "McNemar p", "Holm p"
 
 
@@ -87,7 +87,7 @@ def accuracy_tests(one: BenchmarkComparison, baseline: str | None) -> list[Row]:
 
 
 def tokens_header(comparison: Comparison) -> Row:
-    """What stands above `tokens_tests`."""
+    """The header of `tokens_tests`."""
     return f"Tok {_against(comparison)}", "change", INTERVAL, "rank r", "Wilcoxon p", "Holm p"
 
 
@@ -117,6 +117,6 @@ def _against(comparison: Comparison) -> str:
     return f"of {shortened(comparison.names[0], NAME)} against"
 
 
-def ground(one: BenchmarkComparison) -> str:
-    """On how much a benchmark's numbers rest."""
+def sample_size(one: BenchmarkComparison) -> str:
+    """Number of problems and budget of a benchmark's numbers."""
     return f"{one.problems:,} problems, {one.budget:,} tokens"

@@ -1,4 +1,4 @@
-"""A comparison on a terminal: aligned columns, at most 100 characters wide."""
+"""Print a comparison on a terminal: aligned columns, at most 100 characters wide."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .tables import (
     accuracy_header,
     accuracy_tests,
     estimates,
-    ground,
     papers_layout,
     papers_own,
+    sample_size,
     tokens_header,
     tokens_tests,
 )
@@ -41,7 +41,7 @@ def on_terminal(comparison: Comparison) -> str:
 
 
 def _papers_layout(comparison: Comparison) -> list[str]:
-    """As many benchmarks beside each other as fit; the others below. The paper's own rows stand under its name."""
+    """As many benchmarks side by side as fit; the others below. The paper's own rows have its name above them."""
     ours = [(shortened(run, NAME), results) for run, results in papers_layout(comparison).items()]
     papers = [(f"  {method}", results) for method, results in papers_own(comparison).items()]
     name = max(len(one) for one, _ in [*ours, *papers])
@@ -79,7 +79,7 @@ def _grouped(
     header: Sequence[str], comparison: Comparison, rows_of: Callable[[BenchmarkComparison], list[Row]]
 ) -> str:
     """One table over all benchmarks, each under a line of its own; columns as wide as they need be."""
-    groups = {f"{one.title}, {ground(one)}": rows_of(one) for one in comparison.benchmarks}
+    groups = {f"{one.title}, {sample_size(one)}": rows_of(one) for one in comparison.benchmarks}
     named = [[f"  {shortened(row[0], NAME)}", *row[1:]] for rows in groups.values() for row in rows]
     first, *others = table_lines([header, *named])
     lines, waiting = [first], iter(others)

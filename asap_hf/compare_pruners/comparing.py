@@ -1,4 +1,4 @@
-"""A comparison, from its first result to its last or on from wherever it was stopped, and its files."""
+"""Run a comparison of pruners, or continue one that was stopped, and write its files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .workers import Job, measure_all
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared on what.
+    """Traces, conditions and judge of a comparison.
 
     Args:
         traces (`Mapping[str, Trace]`):
@@ -100,7 +100,7 @@ class Comparison:
 
 
 def write_tables(folder: Path, tables: Sequence[Table], metadata: Mapping[str, Any]) -> None:
-    """Write `table.md` and `run.json` beside the results, each whole or not at all.
+    """Write `table.md` and `run.json` next to the results, each whole or not at all.
 
     Args:
         folder (`Path`):

@@ -1,4 +1,4 @@
-"""The tables as a terminal and as Markdown show them, with what to know about them."""
+"""Lay out the tables for a terminal and as Markdown, with their notes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LEGEND = (
 
 
 def title(one: Table) -> str:
-    """What stands above a table."""
+    """The line above a table."""
     traces = max(row.traces for row in one.rows)
     return f"{one.ratio:g} of the original's tokens, {traces:,} traces"
 
@@ -51,7 +51,7 @@ def as_markdown(tables: Sequence[Table]) -> str:
 
 
 def notes(tables: Sequence[Table]) -> list[str]:
-    """Where a number does not rest on what its neighbours rest on."""
+    """Rows that were measured on fewer traces, are over the budget, or failed."""
     return [note for one in tables for note in _notes(one)]
 
 

@@ -1,4 +1,4 @@
-"""What a pruning did to the shape of a reasoning: fences left open, programs with holes."""
+"""Measure what pruning did to a reasoning's structure: fences left open, programs with missing lines."""
 
 from __future__ import annotations
 

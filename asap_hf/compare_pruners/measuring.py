@@ -1,4 +1,4 @@
-"""What each way of pruning leaves of a trace, and what that tells of the answer."""
+"""Measure what each way of pruning leaves of a trace, and how likely the answer is after it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Meter:
         return sum(rest + int(share * reasoning) for share in shares)
 
     def measure(self, trace: Trace, conditions: Sequence[Condition]) -> Iterator[Result]:
-        """One result per condition, in order, as soon as it is there; equal texts are judged once."""
+        """One result per condition, in order, as soon as it is measured; equal texts are judged once."""
         judged: dict[str, Judgement] = {}
         spent: dict[str, tuple[float, float]] = {}
         for _, group in groupby(conditions, key=lambda one: one.name):
@@ -108,7 +108,7 @@ def _left_of(trace: Trace, condition: Condition) -> tuple[str, str]:
 
 @contextmanager
 def _ledger(folder: Path) -> Iterator[None]:
-    """The ledger in this folder, in place of the operator's, for as long as this lasts."""
+    """Use the ledger in this folder in place of the operator's within the block."""
     former = os.environ.get("ASAP_HF_LEDGER")
     os.environ["ASAP_HF_LEDGER"] = str(folder)
     try:

@@ -1,4 +1,4 @@
-"""`Results`: what was measured so far, one JSON line each, so that a comparison goes on where it was stopped."""
+"""`Results`: store measurements as JSON lines, so that a comparison continues where it was stopped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def key_of(result: Mapping[str, Any]) -> Key:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """See that what a comparison writes into a folder takes the place of nothing but an earlier comparison's.
+    """Check that a comparison replaces nothing but an earlier comparison's files.
 
     Raises:
         [`UsageError`]: if a file of one of those names is somebody else's.
@@ -87,8 +87,8 @@ class Results:
         self._of: dict[Key, Result] = {key_of(result): result for result in self._lines.records[1:]}
 
     def refuse_others(self, identities: Mapping[tuple[str, float | None], str], traces: Collection[str]) -> None:
-        """See that the pruners which made the results about these traces are the ones that are asked for; with
-        `overwrite`, forget what others made.
+        """Check that the results about these traces come from the pruners that are asked for; with `overwrite`, drop
+        the others.
 
         Args:
             identities (`Mapping[tuple[str, float | None], str]`):
@@ -111,7 +111,7 @@ class Results:
             del self._of[key_of(result)]
 
     def add(self, result: Result) -> None:
-        """Keep a result; it is on disk when this returns."""
+        """Store a result; it is on disk when this returns."""
         self._lines.add(result)
         self._of[key_of(result)] = result
 
@@ -128,7 +128,7 @@ class Results:
         self._lines.close()
 
     def _start_over(self) -> None:
-        """Begin a new file, and keep the former one beside it: its results took hours."""
+        """Begin a new file, and keep the former one under another name: its results took hours."""
         self._lines.close()
         number = 1
         while (aside := self.path.with_name(f"results-{number}.jsonl")).exists():

@@ -1,4 +1,4 @@
-"""Retention: how much of the answer a pruned reasoning still tells."""
+"""Measure retention: how likely the answer still is after a pruned reasoning."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Judge(PlacedModel):
-    """A model that reads a question and a reasoning, and is asked how likely the answer is. Not in the paper.
+    """A causal language model that gives the likelihood of the answer after a question and a reasoning. Not in the
+    paper.
 
     Where the answer holds fenced code, its code alone is judged, after the line that opens the first block; else all
     of it. The measure favours steps that contain the code.
@@ -59,16 +60,16 @@ class Judge(PlacedModel):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Everything that a judgement depends on beside the texts."""
+        """Everything that a judgement depends on besides the texts."""
         model = {"judge": self.identity.name, "judge_revision": self.identity.revision}
         return {**model, "judge_dtype": self.placement()[1], "judge_version": self.version}
 
     def length(self, trace: Trace, reasoning: str) -> int:
-        """Tokens that a judgement would read."""
+        """Tokens of question, reasoning and answer."""
         return len(self._window(trace, reasoning))
 
     def fits(self, trace: Trace, reasoning: str) -> bool:
-        """Whether the model can read that much."""
+        """Whether the text fits into the model's context."""
         limit = self._loaded[1].limit(None)
         return limit is None or self.length(trace, reasoning) <= limit
 

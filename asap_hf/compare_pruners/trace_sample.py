@@ -1,4 +1,4 @@
-"""Which traces a comparison rests on."""
+"""Draw the traces that pruners are compared on."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from .retention import Judge
 
 
 def trace_key(trace: Trace) -> str:
-    """What tells a trace from any other, however it is cut into steps: 16 hex digits."""
+    """A hash of question, reasoning and answer, the same for every splitter: 16 hex digits."""
     return ledger_key(trace.question, trace.source.reasoning, trace.answer)[:16]
 
 
 @dataclass
 class TraceSample:
-    """A random draw among the usable, short enough traces. With the same seed a larger one holds every smaller one.
+    """A random sample of the usable traces that are short enough. With the same seed a larger one holds every smaller
+    one.
 
     Args:
         columns ([`Columns`]):

@@ -1,4 +1,5 @@
-"""Several results in one folder: the shards of one run, or the runs of several pruners, with no row written anew."""
+"""Merge several results into one folder without rewriting a row: the shards of one run, or the runs of several
+pruners."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ _COUNTED = ["tokens_before", "tokens_after", "tokens_in_all", "steps", "kept", "
 
 
 def join_shards(writer: DatasetWriter, folders: Sequence[Path]) -> dict[str, Any]:
-    """Put the tables of one run's shards together, in their order; returns the summary of the whole.
+    """Merge the tables of one run's shards, in order; returns the summary of the whole.
 
     Args:
         writer (`DatasetWriter`):
@@ -49,7 +50,7 @@ def join_shards(writer: DatasetWriter, folders: Sequence[Path]) -> dict[str, Any
 
 
 def join_configs(writer: DatasetWriter, folders: Mapping[str, Path]) -> None:
-    """Put what several pruners made of the same rows together, the rows to train on of each as a config of its name.
+    """Merge what several pruners made of the same rows: the training rows of each become a config of its name.
 
     Raises:
         `RunError`: if they are not the same rows: a comparison of what was trained on them would be of rows too.
@@ -81,7 +82,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def write_baselines(folders: Mapping[str, Path], output_dir: Path, overwrite: bool = False) -> None:
-    """Put results of `asap-hf prune` together.
+    """Merge results of `asap-hf prune` into one dataset, a config each.
 
     Args:
         folders (`Mapping[str, Path]`):

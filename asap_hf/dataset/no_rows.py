@@ -1,4 +1,4 @@
-"""A source of which no row is left to train on: why, and which other columns hold what was looked for."""
+"""Refuse a result without training rows: say why, and which other columns hold closed reasonings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a source of rows to a pruned dataset on disk: the run behind `asap-hf prune`."""
+"""`PruningRun`: prune the rows of a source into a dataset folder, as `asap-hf prune` does."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Finished = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
 
 @dataclass
 class PruningRun:
-    """One run: rows of a source go through a pruner into a dataset folder.
+    """One run: rows of a source are pruned and written to a dataset folder.
 
     Args:
         source (`Source`):
@@ -81,7 +81,7 @@ class PruningRun:
     def write(
         self, output_dir: Path, settings: Mapping[str, Any], overwrite: bool = False, process: Process = _ALONE
     ) -> dict[str, Any]:
-        """Do the work and put the dataset in place.
+        """Prune, write, and move the dataset into place.
 
         Returns:
             `dict`: the summary; empty in every process but the first, which alone writes.
@@ -102,13 +102,13 @@ class PruningRun:
     def write_shard(
         self, folder: Path, settings: Mapping[str, Any], account: RunAccount, process: Process = _ALONE
     ) -> None:
-        """Do the work on one shard of a source and put its result in place, which may be without a row to train on."""
+        """Prune one shard of a source and write its result, which may have no training row."""
         with DatasetWriter(folder) as writer:
             summary = self.fill(writer, account, process)
             finish(writer, self.source.told, {**settings, **self._scorer_settings()}, summary)
 
     def fill(self, writer: DatasetWriter, account: RunAccount, process: Process = _ALONE) -> dict[str, Any]:
-        """Do the work and write the tables; returns the summary. Its `llm` is what `account` has not reported yet."""
+        """Prune and write the tables; returns the summary. Its `llm` is what `account` has not reported yet."""
         started, unjudged = time.monotonic(), self._unjudged()
         self.prune_into_ledger(process)
         account.begin_reading()
@@ -149,7 +149,7 @@ class PruningRun:
         }
 
     def _parsed(self, first: int, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Row, Trace | str]]:
-        """What `_parse` gives for a batch, once it is certain that nothing in it stops the run when it is paid for.
+        """The parsed rows of a batch, once nothing in them can stop the run after it is paid for.
 
         Raises:
             `UsageError`: if a column cannot be carried along, or a prompt cannot say what the pruner wants said.
@@ -163,7 +163,7 @@ class PruningRun:
         return parsed
 
     def _parse(self, first: int, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Row, Trace | str]]:
-        """For each row what stays of it, and its trace or the reason why there is none."""
+        """For each row its id columns and prompt, and its trace or the reason why there is none."""
         tokenizer = load_tokenizer(self.tokenizer)
         for number, row in enumerate(rows, first):
             out = Row(number, self.carried.of_row(row))
@@ -181,8 +181,8 @@ class PruningRun:
     def _findings(
         self, rows: Sequence[Mapping[str, Any]], parsed: Sequence[tuple[Row, Trace | str]]
     ) -> dict[int, tuple[str, Finding]]:
-        """Places of the rows that a filter leaves out, with its name and what it saw. Each judges what the ones before
-        it let through."""
+        """The rows that a filter leaves out, by position, with the filter's name and its evidence. Each filter judges
+        what the ones before it kept."""
         findings: dict[int, tuple[str, Finding]] = {}
         for one in self.filters:
             left = {
@@ -222,15 +222,15 @@ class PruningRun:
         return failed
 
     def _as_it_came(self, out: Row, row: Mapping[str, Any]) -> tuple[Row, str]:
-        """What is kept of a row that cannot be used: its prompt as a model would see it and its completion as text, or
-        both as they stand in the row where there is no such prompt."""
+        """What is kept of an unusable row: its prompt as the model would see it and its completion as text, or both as
+        they are in the row where there is no such prompt."""
         if out.prompt:
             return out, self.columns.completion_text(row)
         prompt, completion = self.columns.as_it_came(row)
         return replace(out, prompt=prompt), completion
 
     def _conditioned(self, out: Row, row: Mapping[str, Any], pruning: Pruning) -> Row:
-        """The row with what a pruner wants said around the user's last message."""
+        """The row with the text that a pruner puts around the user's last message."""
         turns = conditioned_prompt(self.columns.prompt_messages(row), *pruning.conditioned)
         return replace(out, turns=turns, prompt=render_prompt(turns, load_tokenizer(self.tokenizer)))
 
@@ -245,7 +245,7 @@ class PruningRun:
         return {place: Tokens.of(*four) for place, *four in quadruples}
 
     def _scorer_settings(self) -> dict[str, Any]:
-        """Which commit of which model scored, and in what numbers."""
+        """Commit and dtype of the model that scored."""
         for stage in self.pruner.stages:
             fingerprint = getattr(getattr(stage, "scorer", stage), "fingerprint", None)
             if fingerprint:
@@ -259,7 +259,7 @@ class PruningRun:
 def finish(
     writer: DatasetWriter, source: Mapping[str, str], settings: Mapping[str, Any], summary: Mapping[str, Any]
 ) -> None:
-    """Put a written dataset in place, with run.json and a README that tell how it came about."""
+    """Write run.json and README, and move a written dataset into place."""
     finish_with(writer, {**source, "settings": dict(settings), "summary": dict(summary)})
 
 

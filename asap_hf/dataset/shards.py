@@ -1,4 +1,4 @@
-"""A long run in shards: each is whole on disk (and, if asked for, on the Hub) before the next one begins."""
+"""Prune a long run in shards: each is complete on disk (and, if asked for, on the Hub) before the next one begins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Staging:
-    """A dataset's repository on the Hub that keeps finished shards until all are there.
+    """A dataset repo on the Hub that keeps finished shards until all are there.
 
     Args:
         repo_id (`str`):
@@ -43,7 +43,7 @@ class Staging:
 
 @dataclass(frozen=True)
 class HubShards:
-    """Finished shards in a branch, where a machine that starts afresh finds them.
+    """Finished shards on a branch, where another machine finds them.
 
     Args:
         staging (`Staging`):
@@ -56,7 +56,7 @@ class HubShards:
     branch: str
 
     def done(self) -> set[int]:
-        """Numbers of the shards that are whole there."""
+        """Numbers of the shards that are complete there."""
         paths = [Path(path) for path in hub.staged(self.staging.repo_id, self.branch)]
         return {int(path.parts[1]) for path in paths if path.parts[0] == "shards" and path.name == RUN_FILE}
 
@@ -85,7 +85,7 @@ def _place(number: int) -> Path:
 
 
 def shards_key(production: PruningRun, settings: Mapping[str, Any], count: int) -> str:
-    """Names what the shards are of: runs with other rows, settings or cuts do not find each other's."""
+    """A hash of source, settings and number of shards, so that runs that differ in one of them do not share shards."""
     columns = [list(training_features({})), list(step_features({}))]  # a former version's may be others
     what = [production.source.told, production.source.rows, dict(settings), count, columns]
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:12]
@@ -100,8 +100,8 @@ def write_in_shards(
     staging: Staging | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Do the work shard by shard and put the whole in place. The same call again, after a kill and on another machine
-    too if `staging` is given, goes on with the first shard that is not finished.
+    """Prune shard by shard and write the merged result. The same call again, after a kill and on another machine too
+    if `staging` is given, continues with the first shard that is not finished.
 
     Args:
         production (`PruningRun`):
@@ -165,7 +165,7 @@ def write_in_shards(
 
 
 def _fetch(store: HubShards, numbers: Sequence[int], folder: Path, account: RunAccount) -> None:
-    """Download shards that were finished on another machine; what they cost there counts here."""
+    """Download shards that were finished on another machine, and add what they cost to the account."""
     for number in numbers:
         store.fetch(number, folder / str(number))
         account.add(_llm_of(folder / str(number)))

@@ -1,4 +1,4 @@
-"""What a run did, as numbers: the table at its end, and the same as JSON."""
+"""Count what a run did: the table at its end, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Summary:
         self.filtered[f"{name}: {reason}"] += 1
 
     def as_dict(self, **more: Any) -> dict[str, Any]:
-        """For `run.json` and `--json`; `more` stands beside the counts."""
+        """The counts for `run.json` and `--json`, with `more`."""
         return {
             "rows": self.rows,
             "usable": len(self.before),
@@ -180,7 +180,7 @@ def summary_table(summary: dict[str, Any]) -> str:
 
 
 def _llm_lines(llm: Mapping[str, Any]) -> list[str]:
-    """What an LLM did for the run, whichever process asked it, and what that cost."""
+    """Calls, tokens and cost of the LLM, of all processes together."""
     if not any(llm.values()):
         return []
     lines = [labelled("LLM calls", f"{llm['calls']:,}", f"{llm['from_ledger']:,} more answered from the ledger")]

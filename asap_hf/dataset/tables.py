@@ -1,4 +1,4 @@
-"""The tables of a pruned dataset, row by row, and the summary that counts with them."""
+"""Write the tables of a pruned dataset row by row, and count the rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILTERED_FILE = "filtered.jsonl"
 
 
 class ResultWriter:
-    """Writes each row to every config it belongs to, and counts it.
+    """Writes each row to every config that holds it, and counts it.
 
     Args:
         writer (`DatasetWriter`):
@@ -53,20 +53,20 @@ class ResultWriter:
     def add_finished(
         self, training: Mapping[str, Any], messages: Mapping[str, Any], record: Mapping[str, Any]
     ) -> None:
-        """A row of a former result, as it stands there."""
+        """A row of a former result, unchanged."""
         self._train.add([training])
         self._messages.add([messages])
         self._steps.add([record])
         self.summary.add(record)
 
     def add_unusable(self, row: Row, completion: str, reason: str) -> None:
-        """A row that no pruner can work on, as it came."""
+        """An unusable row, as it was in the source."""
         table = self._writer.table("default", "unusable", training_features(self._ids))
         table.add([unusable_row(row, completion, reason)])
         self.summary.add_unusable(reason)
 
     def add_filtered(self, row: Row, name: str, reason: str, evidence: str) -> None:
-        """A row that the filter `name` left out, with what it saw."""
+        """A row that the filter `name` left out, with its evidence."""
         record = {**row.ids, "row": row.number, "filter": name, "reason": reason, "evidence": evidence}
         self._writer.add_line(FILTERED_FILE, json.dumps(record, ensure_ascii=False, default=str))
         self.summary.add_filtered(name, reason)

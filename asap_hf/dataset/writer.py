@@ -1,4 +1,4 @@
-"""Write the pruned dataset: Parquet and a README that `load_dataset` understands, whole or not at all."""
+"""Write a dataset folder whole or not at all: Parquet files, and a README that `load_dataset` understands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MAX_SHARD_BYTES = 500 * 1024 * 1024  # what `datasets` uses for its own shards
 
 
 class DatasetWriter:
-    """Rows in, a dataset folder out. Everything is written beside `output_dir` and renamed onto it by `finish`.
+    """Writes rows to a dataset folder. Everything is written next to `output_dir` and renamed onto it by `finish`.
 
     Args:
         output_dir (`Path`):
@@ -56,7 +56,7 @@ class DatasetWriter:
         return self._tables[config, split]
 
     def add_line(self, name: str, line: str) -> None:
-        """Append a line to a text file that lies beside the tables."""
+        """Append a line to a text file next to the tables."""
         with _disk_errors(), (self.partial / name).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
@@ -143,8 +143,8 @@ class _Table:
                 self._flush()
 
     def adopt(self, shards: Sequence[Path], rows: int) -> None:
-        """Take over the Parquet files of another folder as they are: not a byte is written anew where the file system
-        can link, and a file that was uploaded once keeps its hash."""
+        """Take over the Parquet files of another folder unchanged: hard links where the file system has them, so a
+        file that was uploaded once keeps its hash."""
         self.rows += rows
         for shard in shards:
             mine = self.folder / f"{self.split}.{len(self._shards)}.writing"
@@ -203,8 +203,8 @@ class _Table:
 
 
 class _Sink(io.RawIOBase):
-    """A file that keeps its first error instead of raising it: pyarrow aborts the whole process when content-defined
-    chunking meets a full disk. Whoever writes asks `check`."""
+    """A file that stores its first error instead of raising it: pyarrow aborts the whole process when content-defined
+    chunking meets a full disk. The writer calls `check`."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -253,7 +253,7 @@ def table_files(folder: Path, config: str, split: str) -> list[Path]:
 def table_rows(
     folder: Path, config: str, split: str, columns: list[str] | None = None, batch_size: int = 64
 ) -> Iterator[dict[str, Any]]:
-    """The rows of one table of a dataset folder, a batch in memory at once; one of long traces takes some 100 KB."""
+    """The rows of one table of a dataset folder, read in batches; a row of a long trace takes some 100 KB."""
     import pyarrow.parquet as pq
 
     for path in table_files(folder, config, split):

@@ -1,4 +1,4 @@
-"""Generations → rows: each read under every budget, its program found and graded."""
+"""Turn generations into rows: each is read under every budget, its program extracted and graded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def generation_of(record: Record) -> Generation:
 
 
 def in_order(benchmark: Benchmark, records: Sequence[Record]) -> list[Record]:
-    """Records in the order of the benchmark's problems; they lie in that in which they were finished."""
+    """Records in the order of the benchmark's problems; the file has them in the order in which they were finished."""
     place = {problem.task_id: number for number, problem in enumerate(benchmark.problems)}
     return sorted(records, key=lambda one: (place[one["task_id"]], one["sample"]))
 
@@ -81,8 +81,7 @@ def _row(
 
 
 def graded_later(program: str | None, answer: str | None, finish_reason: str | None) -> tuple[Status, str]:
-    """Status and detail of a row before its program is graded: `infra`. Without a program there is nothing to grade,
-    and they say why."""
+    """Status and detail of a row before its program is graded: `infra`, or why there is no program to grade."""
     cut = finish_reason == "length"
     if program is not None:
         return "infra", "not graded yet"

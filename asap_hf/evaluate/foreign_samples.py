@@ -1,4 +1,4 @@
-"""Samples that were made elsewhere, graded."""
+"""Grade samples that another tool generated."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _rows(samples: Sequence[ForeignSample], benchmark: Benchmark) -> list[Sample
 
 
 def _row(sample: ForeignSample, benchmark: Benchmark, problem: Problem | None, number: int) -> Sample:
-    """A row; where the problem cannot be read, what was said stands for the program that it would have become."""
+    """The row of a sample; where the problem cannot be read, the answer stands for its program."""
     answer = _answer(sample)
     if problem is None:
         program = answer if answer and answer.strip() else None
@@ -124,12 +124,12 @@ def _row(sample: ForeignSample, benchmark: Benchmark, problem: Problem | None, n
 
 
 def _solution(text: str, benchmark: Benchmark, problem: Problem) -> str | None:
-    """A whole program, as it is; the one within it where it is no Python, but an answer with one in a fence."""
+    """A whole program, unchanged; where the text is no Python, the program in its fence."""
     if not text.strip():
         return None
     return text if parse(text) is not None else benchmark.program(problem, text) or text
 
 
 def _answer(sample: ForeignSample) -> str | None:
-    """What follows the reasoning; `None` where that never ends."""
+    """The text after the reasoning; `None` where the reasoning never ends."""
     return sample.text if sample.kind == "solution" else answer_in(sample.text)

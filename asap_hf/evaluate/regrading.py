@@ -1,4 +1,4 @@
-"""A finished evaluation, graded again: nothing is generated."""
+"""Grade a finished evaluation again, without generating anything."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finished:
-    """What `asap-hf evaluate` left in a folder.
+    """The folder of a finished evaluation.
 
     Args:
         folder (`Path`):
@@ -75,7 +75,7 @@ class Finished:
         return {one.benchmark: one.problems + len(unreadable.get(one.benchmark, ())) for one in self.results}
 
     def check(self, benchmark: Benchmark) -> None:
-        """See that these are the problems that were answered.
+        """Check that these are the problems that were answered.
 
         Raises:
             [`UsageError`]: if they are of another revision.
@@ -95,8 +95,8 @@ def regrade(
     overwrite: bool = False,
     workers: int | None = None,
 ) -> Report:
-    """Find the programs in the answers of a finished evaluation and grade them, as `asap-hf evaluate` does after it
-    has generated.
+    """Extract the programs from the answers of a finished evaluation and grade them, as `asap-hf evaluate` does after
+    generating.
 
     Args:
         former ([`Finished`]):
@@ -139,7 +139,7 @@ def regrade(
 
 
 def refuse_older(output_dir: Path) -> None:
-    """Say how to have new verdicts for a finished evaluation, which a second one could only replace.
+    """Refuse to replace a finished evaluation that only needs new verdicts, and say how to get them.
 
     Raises:
         [`UsageError`]: if `output_dir` holds one whose verdicts are of another version of the grader, or lack.
@@ -203,7 +203,7 @@ def _programs(benchmark: Benchmark, rows: Sequence[Sample]) -> Iterator[Sample]:
 
 
 def _changed(before: Sequence[Sample], after: Sequence[Sample]) -> dict[str, int]:
-    """How many verdicts became another one: `{"fail → pass": 3}`."""
+    """How many verdicts changed: `{"fail → pass": 3}`."""
     former = {(one.benchmark, one.task_id, one.sample, one.budget): one.status for one in before}
     now = {(one.benchmark, one.task_id, one.sample, one.budget): one.status for one in after}
     pairs = Counter((former[row], status) for row, status in now.items() if former[row] != status)
@@ -211,7 +211,7 @@ def _changed(before: Sequence[Sample], after: Sequence[Sample]) -> dict[str, int
 
 
 def _generations(folder: Path) -> dict[str, pa.Table]:
-    """As they were generated."""
+    """The table of generations, unchanged."""
     import pyarrow.parquet as pq
 
     path = folder / GENERATIONS_FILE

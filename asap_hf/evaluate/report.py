@@ -1,4 +1,4 @@
-"""What an evaluation came to: its `summary.json`, and what a person reads."""
+"""Add up an evaluation for its `summary.json`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _how(
 
 
 def _cuts(budgets: Sequence[int], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Which budgets were cut from which generation, and whether at their very tokens."""
+    """Which budgets were cut from which generation, and whether exactly at their tokens."""
     counted = [one for one in records if one["token_ids"] or not one["text"]]
     short = sum(one["finish_reason"] == "length" and len(one["token_ids"]) < budgets[-1] for one in counted)
     exact = len(counted) == len(records)
@@ -120,14 +120,14 @@ def wall_seconds(records: Sequence[Mapping[str, Any]]) -> float:
 
 
 def graded_how(benchmarks: Sequence[Benchmark], tier: str) -> dict[str, Any]:
-    """How the verdicts came about, as `run` of `summary.json` tells it."""
+    """How the programs were graded, for `run` of `summary.json`."""
     limits = {one.name: LIMITS["livecodebench" if one.name.startswith("lcb_") else one.name] for one in benchmarks}
     unreadable = {one.name: one.unreadable for one in benchmarks if one.unreadable}
     return {"limits": limits, "unreadable": unreadable, "grader_tier": tier, "grader_version": GRADER_VERSION}
 
 
 def scored(rows: Sequence[Sample]) -> dict[str, Any]:
-    """What the verdicts of a benchmark under one budget come to, as fields of its result.
+    """Pass@1 and the like of a benchmark under one budget, as fields of its result.
 
     Raises:
         [`RunError`]: if there is none.

@@ -1,4 +1,4 @@
-"""`Evaluation`: a model on benchmarks, from the prompts to the finished folder."""
+"""`Evaluation`: run a model on benchmarks, from the prompts to the finished folder."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class Evaluation:
     workers: int | None = None
 
     def settings(self) -> dict[str, Any]:
-        """What decides about the generations. The smaller budgets do not: they may change until the end."""
+        """The settings that decide about the generations. The smaller budgets do not: they may change until the
+        end."""
         model, revision = self.engine.identity
         return {
             "model": model,
@@ -89,7 +90,7 @@ class Evaluation:
         return [self._prompt(benchmark, one, number) for one in benchmark.problems for number in range(self.samples)]
 
     def run(self, output_dir: Path, overwrite: bool = False) -> Report:
-        """Generate, grade, and write the folder. Whatever ends it before, the same call goes on from there.
+        """Generate, grade, and write the folder. After a stop the same call continues where it was.
 
         Raises:
             [`UsageError`]: if something stands in `output_dir`, or an unfinished evaluation with other settings beside
@@ -108,7 +109,10 @@ class Evaluation:
                 self.engine.close()
             samples = self._graded(space)
             report = Report.of(settings, self.benchmarks, self.budgets, samples, space, tier)
-            tables = {SAMPLES_FILE: samples_table(samples), GENERATIONS_FILE: generations_table(self._told(space))}
+            tables = {
+                SAMPLES_FILE: samples_table(samples),
+                GENERATIONS_FILE: generations_table(self._generation_rows(space)),
+            }
             space.finish(tables, {RESULTS_FILE: report.summary()})
         return report
 
@@ -159,7 +163,7 @@ class Evaluation:
             samples += graded(benchmark, rows, space.verdicts, self.workers)
         return samples
 
-    def _told(self, space: Workspace) -> list[dict[str, Any]]:
+    def _generation_rows(self, space: Workspace) -> list[dict[str, Any]]:
         """Rows of `generations.parquet`."""
         reader, rows = Reader(self._tokenizer, self.think), []
         for benchmark in self.benchmarks:

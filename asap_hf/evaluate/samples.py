@@ -1,4 +1,4 @@
-"""The rows of a finished evaluation, and what they come to."""
+"""The rows of a finished evaluation, as objects and as tables."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def pass_at_k(samples: Sequence[Sample], k: int) -> float | None:
 
 
 def ungraded(samples: Sequence[Sample]) -> list[Sample]:
-    """Those whose program nothing graded: Pass@k leaves them out."""
+    """The samples whose program was not graded; Pass@k leaves them out."""
     return [one for one in samples if one.status == "infra"]
 
 
 def check_graded(
     samples: Sequence[Sample], benchmark: str, remedy: str = "mend what it says, then run the same command again"
 ) -> None:
-    """See that a verdict stands behind a result.
+    """Check that at least one program was graded.
 
     Args:
         samples (`Sequence[Sample]`):

@@ -1,4 +1,4 @@
-"""A file of answers to one benchmark's problems, made elsewhere: read, and held against the benchmark."""
+"""Read a file of samples that another tool generated, and check it against the benchmark."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _sample(line: Any, where: str, benchmark: Benchmark, known: Mapping[str, str
 
 
 def _task_id(line: Any) -> str | None:
-    """What a line calls its problem, a whole number as text; `None` where that is neither."""
+    """The problem's name in a line, a whole number as text; `None` where it is neither."""
     named = line.get("task_id") if isinstance(line, dict) else None
     if isinstance(named, float) and named.is_integer():
         named = int(named)

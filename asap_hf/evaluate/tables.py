@@ -1,4 +1,4 @@
-"""An evaluation as a person reads it."""
+"""Print an evaluation as text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ORDER = ("pass", "fail", "error", "timeout", "no_program", "truncated", "infra"
 
 
 def report_table(report: Report) -> str:
-    """A table per benchmark, one line per budget, and what must be known to read it."""
+    """A table per benchmark, one line per budget, and the notes that are needed to read it."""
     names = dict.fromkeys(one.benchmark for one in report.results)
     return "\n\n".join(_benchmark(name, report) for name in names)
 
@@ -75,7 +75,7 @@ def verdicts(samples: Sequence[Sample]) -> str:
 
 
 def _lost(samples: Sequence[Sample]) -> str:
-    """How many were not graded, whose they are, and what became of them; empty where there are none."""
+    """How many answers were not graded, of which problems, and why; empty where there are none."""
     lost = ungraded(samples)
     if not lost:
         return ""
@@ -108,7 +108,7 @@ def _unread(unreadable: Mapping[str, str]) -> list[str]:
 
 
 def cut_note(generated: int, cut: Sequence[int], exact: bool, greedy: bool) -> str:
-    """How the smaller budgets came about."""
+    """How the results under the smaller budgets were made."""
     budgets = ", ".join(f"{budget:,}" for budget in cut)
     how = "the one greedy generation" if greedy else "the one sampled generation, whose draws they share,"
     where = "at that very token" if exact else "roughly there: without token ids the text is tokenised anew"
@@ -116,7 +116,7 @@ def cut_note(generated: int, cut: Sequence[int], exact: bool, greedy: bool) -> s
 
 
 def graded_table(samples: Sequence[Sample], benchmark: Benchmark) -> str:
-    """What samples that were made elsewhere come to."""
+    """The results of samples that another tool generated."""
     problems = by_problem(samples)
     lines = [f"{BENCHMARKS[benchmark.name]}: {len(problems):,} of {len(benchmark.problems):,} problems"]
     for k in sorted({1, min(len(answers) for answers in problems.values())}):
@@ -129,7 +129,7 @@ def graded_table(samples: Sequence[Sample], benchmark: Benchmark) -> str:
 
 
 def changes(report: Report) -> str:
-    """What became of the verdicts of an evaluation that was graded again."""
+    """Which verdicts of an evaluation changed when it was graded again."""
     changed = report.run["graded_again"]["changed"]
     listed = ", ".join(f"{what} {count:,}" for what, count in changed.items())
     return f"verdicts that changed: {listed or 'none'}"

@@ -1,4 +1,4 @@
-"""`Workspace`: where an evaluation lies while it is unfinished, and how it becomes a folder, whole or not at all."""
+"""`Workspace`: the files of an unfinished evaluation, and how they become a folder, whole or not at all."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ GRADED = Kind("graded samples", _known_if_graded)
 
 
 class Workspace:
-    """The unfinished evaluation beside `output_dir`, made or gone on with. To be used in a `with` block.
+    """The unfinished evaluation next to `output_dir`, new or continued. To be used in a `with` block.
 
     Args:
         output_dir (`Path`):
@@ -79,7 +79,7 @@ class Workspace:
         self.verdicts = Lines(self.folder / "verdicts.jsonl")
 
     def of(self, benchmark: str) -> list[dict[str, Any]]:
-        """The generations for a benchmark that are there."""
+        """The generations for a benchmark so far."""
         return [one for one in self.generations.records if one["benchmark"] == benchmark]
 
     def finish(self, tables: Mapping[str, pa.Table], texts: Mapping[str, str]) -> None:
@@ -113,7 +113,7 @@ class Workspace:
         self._space.close()
 
     def _settle(self, settings: dict[str, Any], overwrite: bool) -> None:
-        """Make the folder, or see that what it holds was made in the same way."""
+        """Create the folder, or check that what it holds was made with the same settings."""
         path = self.folder / _SETTINGS
         if path.exists():
             former = json.loads(path.read_text(encoding="utf-8"))
@@ -147,6 +147,6 @@ class Workspace:
         )
 
     def _forget(self) -> None:
-        """Remove what was kept to go on with: the settings first, without which nothing is taken for that."""
+        """Delete the files of the unfinished evaluation: the settings first, without which the others are not used."""
         for name in (_SETTINGS, f"{_SETTINGS}.new", *_LINES):
             (self.folder / name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Rows of results → one HTML file that needs nothing beside it and lets nothing out."""
+"""Write rows of results as one HTML file that loads nothing and sends nothing."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class _PageContent:
 
 
 def packed(text: str) -> str:
-    """Text as the page embeds it. None of these letters can end a script element."""
+    """Text as the page embeds it, in letters that cannot end a script element."""
     return b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
@@ -99,7 +99,7 @@ def _json(value: Any) -> str:
 
 
 def _about(results: Sequence[Result]) -> dict[str, Any]:
-    """What the page says of the results as a whole."""
+    """Names, settings and budget of the results as a whole."""
     first = results[0]
     return {
         "source": str(first.run["source"]),

@@ -1,4 +1,4 @@
-"""Rows that leave a dataset before it is pruned: those a model is graded on, and those whose answer is wrong."""
+"""Leave out rows before pruning: those that a model is graded on, and those whose answer is wrong."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ class Filter(Protocol):
 
     @property
     def unjudged(self) -> Counter[str]:
-        """Reason code → rows so far that stay because nothing could be said about them."""
+        """Reason code → rows so far that stay because they could not be judged."""
 
     def settings(self) -> dict[str, Any]:
-        """What decides about the result, for `run.json`; no folder of this machine."""
+        """The settings that decide about the result, for `run.json`; no path of this machine."""
 
     def judge(self, rows: Sequence[Mapping[str, Any]], traces: Sequence[Trace]) -> list[Finding | None]:
         """One finding for each row and its trace, in order; `None`: the row stays."""
 
     def close(self) -> None:
-        """Give back what judging took. A filter may be used again afterwards."""
+        """Release what judging started. A filter may be used again afterwards."""
 
 
 @dataclass(frozen=True)

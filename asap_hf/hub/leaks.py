@@ -1,4 +1,4 @@
-"""Keeps secrets, and paths of the machine that wrote them, out of what is published."""
+"""Refuse to publish secrets, and paths of the machine that wrote the files."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _searched(path: str, content: Content) -> bytes:
 
 
 def _parquet_metadata(path: str, content: Content) -> bytes:
-    """What a Parquet file holds beside rows and statistics over rows."""
+    """Column names and metadata of a Parquet file."""
     with parquet_of(path, content) as file:
         schema, footer = file.schema_arrow, file.metadata
     holders = [footer.metadata, schema.metadata, *(field.metadata for field in schema)]

@@ -1,4 +1,4 @@
-"""Whether `load_dataset` will find in a dataset's files what its card says."""
+"""Check that a dataset's card fits its Parquet files, so that `load_dataset` can load them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def require_loadable(files: Files) -> None:
-    """Stop the publication of a dataset whose card does not fit its Parquet files; only their footers are read.
+    """Refuse a dataset whose card does not fit its Parquet files; only their footers are read.
 
     For each config that the card's YAML names: its splits have rows, and if `dataset_info` says something of it, the
     columns, their types and the rows of each split are as it says.

@@ -1,4 +1,4 @@
-"""Publishing: a set of files becomes one commit on the Hub, or none."""
+"""Publish a set of files as one commit on the Hub."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLANS = 5
 
 @dataclass(frozen=True)
 class Publication:
-    """What is to stand in a repo, and how it gets there."""
+    """Files for a repo, and how they are committed."""
 
     repo_id: str
     """Without a namespace it is the user's own."""
@@ -48,7 +48,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class Published:
-    """Where a publication is."""
+    """Repo, commit and URL of a publication."""
 
     repo_id: str
     """With its namespace."""
@@ -63,7 +63,7 @@ class Published:
 
 
 def describe(publication: Publication) -> str:
-    """What would be published, for a person to read. Needs neither network nor token."""
+    """What would be published, as text. Needs neither network nor token."""
     files = files_of(publication)
     visibility = "private" if publication.private else "public unless the repo or its namespace is set to private"
     lines = [f"{publication.repo_type} {publication.repo_id}, {visibility}", ""]
@@ -89,7 +89,7 @@ def _human(size: float) -> str:
 
 
 def refuse_unfit(publication: Publication) -> None:
-    """Everything for which `push` refuses a publication before it asks the Hub. Needs neither network nor token.
+    """Run every check of `push` that needs neither network nor token.
 
     Raises:
         [`UsageError`]: if the files hold a secret, the card does not fit the data, or the fields do not go together.
@@ -208,5 +208,5 @@ def files_of(publication: Publication) -> dict[str, Content]:
 
 
 def _digest(publication: Publication) -> str:
-    """One name for all of the content."""
+    """One hash of all of the content."""
     return sha256_of(manifest_of(publication.files))

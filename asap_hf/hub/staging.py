@@ -43,11 +43,11 @@ def staged(repo_id: str, branch: str) -> dict[str, int]:
 
 
 def fetch_staged(repo_id: str, branch: str, paths: Collection[str], folder: Path) -> None:
-    """Download staged files, each to its path below `folder`. What a killed call left there is gone on with."""
+    """Download staged files, each to its path below `folder`. A killed call is continued."""
     Repo(repo_id, "dataset").download(paths, branch, folder)
     shutil.rmtree(folder / ".cache" / "huggingface", ignore_errors=True)  # the client's notes
 
 
 def unstage(repo_id: str, branch: str) -> None:
-    """Delete a branch of staged files; there being none is as good."""
+    """Delete a branch of staged files if it exists."""
     Repo(repo_id, "dataset").delete_branch(branch)

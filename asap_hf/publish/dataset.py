@@ -1,4 +1,4 @@
-"""What a pruned dataset is on the Hub: its tables, its card with a picture, and the run that made it."""
+"""Build the publication of a pruned dataset: tables, card, picture and run.json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PICTURE_FILE = "tokens.png"
 
 
 def dataset_publication(folder: Path, repo_id: str, license: str | None = None, **how: Any) -> Publication:
-    """Everything that goes to the Hub for a result of `asap-hf prune`.
+    """The files to publish for a result of `asap-hf prune`.
 
     Args:
         folder (`Path`):

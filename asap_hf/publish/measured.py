@@ -1,4 +1,5 @@
-"""Whose results they are: a checkpoint's card tells those that are certainly its own, and those of its base model."""
+"""Decide whose benchmark results they are: a card shows those that are proved to be the checkpoint's own, and those of
+its base model."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Measured:
-    """Benchmark results, by whose they are."""
+    """Benchmark results by whose they are."""
 
     own: Sequence[BenchmarkResult] = ()
     """Of the checkpoint."""
@@ -29,7 +30,7 @@ class Measured:
 def measured(
     results: Path, weights: Mapping[str, Path], checkpoint: Path, repo_id: str, base_model: str, claimed: str = ""
 ) -> Measured:
-    """Tell apart what an evaluation found out about a checkpoint and about its base model.
+    """Divide benchmark results into those of a checkpoint and those of its base model.
 
     A result is the checkpoint's if the folder that was evaluated had its content, or if the repository it goes to held
     its weights at the commit that was evaluated. A name proves nothing.
@@ -75,7 +76,7 @@ def measured(
 
 
 def _read(folder: Path) -> list[BenchmarkResult]:
-    """What was measured; a warning tells of verdicts that this version of the grader may not give."""
+    """The results in a folder; a warning names those that another version of the grader gave."""
     found = read_results(folder)
     if versions := older_verdicts(found):
         logger.warning(
@@ -88,7 +89,8 @@ def _read(folder: Path) -> list[BenchmarkResult]:
 
 
 def _content(checkpoint: Path) -> str | None:
-    """What an evaluation of this folder calls it: the hash of its content; `None` for one that cannot be evaluated."""
+    """The revision under which an evaluation records this folder: the hash of its content; `None` for one that cannot
+    be evaluated."""
     from ..models.identity import model_identity
 
     try:

@@ -1,4 +1,4 @@
-"""What a fine-tuned model is on the Hub: its weights, its tokenizer, its card, and what was measured of it."""
+"""Build the publication of a fine-tuned model: weights, tokenizer, card and benchmark results."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def model_publication(
     license: str | None = None,
     **how: Any,
 ) -> Publication:
-    """Everything that goes to the Hub for a checkpoint that `trl sft` wrote.
+    """The files to publish for a checkpoint that `trl sft` wrote.
 
     Args:
         folder (`Path`):
@@ -100,7 +100,7 @@ def _measured(
     results: Path | None,
     results_model: str | None,
 ) -> Measured:
-    """The benchmark results in `results`, by whose they are; none where there is no such folder."""
+    """The benchmark results in `results`, the checkpoint's and its base model's; none without such a folder."""
     from .measured import Measured, measured
 
     if results is None:
@@ -112,7 +112,7 @@ def _measured(
 def _facts(
     repo_id: str, base_model: str, license: str | None, is_adapter: bool, training: Trained, found: Measured
 ) -> ModelMetadata:
-    """What the card is made from."""
+    """What the card is rendered from."""
     from ..cards.model_metadata import ModelMetadata
 
     return ModelMetadata(
@@ -128,7 +128,7 @@ def _facts(
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """What a model is loaded from, by name."""
+    """The files that a model is loaded from, by name."""
     if not (folder / "config.json").exists() and not (folder / "adapter_config.json").exists():
         raise UsageError(f"{str(folder)!r} is no checkpoint: it holds no config.json and no adapter_config.json")
     files = {path.name: path for pattern in _PATTERNS for path in folder.glob(pattern) if path.is_file()}

@@ -1,4 +1,4 @@
-"""What a model's card tells of its training: what is on record, and nothing that is made up."""
+"""Collect what is on record about the training of a checkpoint, for its card."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STATE_FILE = "trainer_state.json"
 
 @dataclass(frozen=True)
 class Trained:
-    """How a checkpoint came about, as far as it is on record."""
+    """How a checkpoint was trained, as far as it is on record."""
 
     dataset: str = ""
     """Hub id of what it was trained on."""
@@ -38,7 +38,7 @@ class Trained:
 
 
 def trained(folder: Path, base_model: str, dataset: str | None, train_config: Path | None) -> Trained:
-    """Collect what is known.
+    """Collect what is on record.
 
     Args:
         folder (`Path`):
@@ -99,7 +99,7 @@ def _command(record: TrainingRecord, base_model: str, dataset: str) -> dict[str,
 
 
 def _head(dataset: str) -> str:
-    """The dataset's newest commit; empty where it cannot be seen."""
+    """The dataset's newest commit; empty where the Hub does not say."""
     from ..traces.sources import on_the_hub
 
     return on_the_hub(dataset)[0]
@@ -118,7 +118,7 @@ def _settings(path: Path) -> Mapping[str, Any]:
 
 
 def _state(folder: Path) -> Mapping[str, Any]:
-    """What the trainer noted beside the model or, if it was only saved at the end, in its last checkpoint."""
+    """The trainer's state next to the model or, if it was only saved at the end, in the last checkpoint."""
     checkpoints = sorted(folder.glob(f"checkpoint-*/{_STATE_FILE}"), key=lambda path: int(path.parent.name[11:]))
     found = [path for path in (*checkpoints[-1:], folder / _STATE_FILE) if path.exists()]
     return read_object(found[-1]) if found else {}

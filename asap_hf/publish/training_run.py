@@ -1,4 +1,4 @@
-"""What is on record of a checkpoint's training: the trainer's own arguments, and what `asap-hf train` noted."""
+"""Read and write the record of a training: the trainer's own arguments, and what `asap-hf train` recorded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DERIVED = {"use_cpu", "dataloader_pin_memory", "debug", "pad_to_multiple_of"}
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What `asap-hf train` notes in `output_dir` before the training begins."""
+    """What `asap-hf train` records in `output_dir` before the training begins."""
 
     model: str
     """What was trained: a Hub id, or the name of a folder."""
@@ -50,7 +50,7 @@ class TrainingRecord:
 
 
 def write_record(output_dir: Path, given: Mapping[str, Any], processes: int | None, revision: str = "") -> None:
-    """Note what is about to be trained. The same training again, to go on after a kill, leaves the note as it is.
+    """Record what is about to be trained. The same training started again after a kill leaves the record as it is.
 
     Args:
         output_dir (`Path`):
@@ -66,14 +66,14 @@ def write_record(output_dir: Path, given: Mapping[str, Any], processes: int | No
         [`RunError`]: if the folder cannot be written.
     """
     record = TrainingRecord(
-        _told(given.get("model_name_or_path", "")),
-        _told(given.get("dataset_name", "")),
+        _as_json(given.get("model_name_or_path", "")),
+        _as_json(given.get("dataset_name", "")),
         revision,
         processes,
-        {name: _told(value) for name, value in given.items() if name not in UNCOMPARED_FLAGS},
+        {name: _as_json(value) for name, value in given.items() if name not in UNCOMPARED_FLAGS},
     )
     former = _read(output_dir)
-    if former is not None and _what(former) == _what(record):
+    if former is not None and _compared(former) == _compared(record):
         return
     saved = [*output_dir.glob(ARGUMENTS_FILE), *output_dir.glob(f"checkpoint-*/{ARGUMENTS_FILE}")]
     metadata = asdict(record) | {"before": sorted({_sha256(path) for path in saved})}
@@ -83,8 +83,8 @@ def write_record(output_dir: Path, given: Mapping[str, Any], processes: int | No
 
 
 def record_of(checkpoint: Path, arguments: Mapping[str, Any]) -> TrainingRecord | None:
-    """The record of the training that wrote a checkpoint; `None` where there is none that is certainly of this one:
-    the trainer's own arguments have to say the same.
+    """The record of the training that wrote a checkpoint; `None` where none is certainly of this one: the trainer's
+    own arguments must be the same.
 
     Args:
         checkpoint (`Path`):
@@ -130,7 +130,7 @@ def saved_arguments(checkpoint: Path) -> dict[str, Any]:
 
 
 def _classes() -> list[Any]:
-    """What a `training_args.bin` is made of: plain classes, and words out of fixed lists."""
+    """The classes that a `training_args.bin` may hold: plain classes and enums."""
     from accelerate.state import PartialState
     from accelerate.utils import dataclasses as accelerates
     from transformers import trainer_pt_utils, trainer_utils, training_args
@@ -150,7 +150,7 @@ def _defaults() -> dict[str, Any]:
 
 
 def same_value(one: Any, other: Any) -> bool:
-    """Whether two values of a flag are one: `4e-5` is a text in YAML, and a word may be one of an enum."""
+    """Whether two values of a flag are equal: `4e-5` is text in YAML, and a text may be the value of an enum."""
     try:
         return float(one) == float(other)
     except (TypeError, ValueError):
@@ -158,8 +158,8 @@ def same_value(one: Any, other: Any) -> bool:
     return str(getattr(one, "value", one)) == str(getattr(other, "value", other))
 
 
-def _told(value: Any) -> Any:
-    """A value as JSON has it; a file or folder of this machine by its name alone."""
+def _as_json(value: Any) -> Any:
+    """A value as JSON; a path of this machine by its name alone."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str) and value and Path(value).exists():
@@ -167,7 +167,7 @@ def _told(value: Any) -> Any:
     return value
 
 
-def _what(record: TrainingRecord) -> Any:
+def _compared(record: TrainingRecord) -> Any:
     compared = asdict(record) | {"before": None, "asap_hf": None, "dataset_revision": None}
     return json.loads(json.dumps(compared))
 

@@ -37,7 +37,7 @@ def whole_share(value: float | None) -> str:
 
 
 def money(amount: float) -> str:
-    """An amount with as many digits as it takes to see it."""
+    """An amount with four digits; a smaller one as "under 0.0001"."""
     return f"{amount:,.4f}" if not 0 < amount < 0.0001 else "under 0.0001"
 
 
@@ -57,7 +57,7 @@ def correlation(r: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """Three digits; what is smaller says so."""
+    """Three digits; below 0.001 as "<0.001"."""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, panels without noise, and PNG that is the same wherever it is made."""
+"""Colours, axes and PNG output of all pictures; the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of a picture: on white, or on the ground of a dark page."""
+    """The colours of a picture, for a light or a dark page."""
 
     ground: str
     ink: str
@@ -43,7 +43,7 @@ DARK = Palette(
 
 
 def style_axes(panel: Axes, palette: Palette, size: float) -> None:
-    """No frame but the line below, faint lines across, and numbers in grey.
+    """Remove the frame but for the line below, and draw faint grid lines and grey numbers.
 
     Args:
         panel (`Axes`):
@@ -61,7 +61,7 @@ def style_axes(panel: Axes, palette: Palette, size: float) -> None:
 
 
 def png_of(figure: Figure) -> bytes:
-    """Without the name of the program that made it."""
+    """The figure as PNG, without the name of the program that made it."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()

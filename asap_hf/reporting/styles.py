@@ -33,5 +33,5 @@ def run_styles(names: Sequence[str], baseline: str | None, palette: Palette) -> 
 
 
 def paper_styles(methods: Iterable[str], palette: Palette) -> dict[str, Style]:
-    """Hollow, and without a colour: not measured here."""
+    """Hollow markers without a colour: the paper's numbers were not measured here."""
     return {method: Style(palette.muted, marker, filled=False) for method, marker in zip(methods, cycle(SIGNS))}

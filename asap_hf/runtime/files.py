@@ -22,7 +22,7 @@ def is_read_only(error: BaseException | None) -> bool:
 
 
 class SharedFile:
-    """A file at a path, opened when it is first needed and opened again when another one has its path.
+    """A file that several processes write, opened when it is first needed, and again when another file has its path.
 
     Args:
         path (`str`):
@@ -36,7 +36,7 @@ class SharedFile:
         self._start_over()
 
     def _start_over(self) -> None:
-        """Forget the file: it is another one, or its content changed under us."""
+        """Close the file and forget what was read: it was replaced, or its content changed."""
         self._end = 0  # bytes of it that are known
         if self._fd is not None:
             os.close(self._fd)
@@ -53,7 +53,7 @@ class SharedFile:
 
     @contextmanager
     def _locked(self, mode: int) -> Iterator[int]:
-        """The descriptor of the file that now has our path, under `flock`."""
+        """The descriptor of the file that has this path now, under `flock`."""
         while True:
             fd = self._descriptor(to_write=mode == fcntl.LOCK_EX)
             try:
@@ -66,8 +66,8 @@ class SharedFile:
             self._start_over()
 
     def _descriptor(self, to_write: bool) -> int:
-        """The open file. To be read it may be one that cannot be written; what is known of it is then kept when
-        writing fails, and void when it can be written again."""
+        """The open file. For reading it may be one that cannot be written; what was read of it is kept when opening it
+        for writing fails, and dropped when that succeeds."""
         if self._fd is None or (to_write and not self._writable):
             fd, writable = self._open(to_write)
             self._start_over()

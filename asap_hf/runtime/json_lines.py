@@ -1,4 +1,4 @@
-"""`Lines`: a file of JSON lines that survives a kill at any moment."""
+"""`Lines`: append records to a file of JSON lines; a kill at any moment loses no finished line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .files import disk_errors
 
 
 class Lines:
-    """Records that are appended one by one, each on disk when `add` returns. A line that a kill cut short is passed
-    over. One process at a time.
+    """Records that are appended one by one, each on disk when `add` returns. A line that a kill cut short is skipped.
+    One process at a time.
 
     Args:
         path (`Path`):

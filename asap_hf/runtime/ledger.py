@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def ledger_key(*parts: Any) -> str:
-    """Name a piece of work by what went into it.
+    """The key of a piece of work: a hash of everything that its result depends on.
 
     Args:
         parts (JSON values):
@@ -35,7 +35,7 @@ def ledger_key(*parts: Any) -> str:
 
 
 def open_ledger(kind: str) -> Ledger:
-    """The ledger of one kind of work. It lies in the folder that `ASAP_HF_LEDGER` names, else in `asap_hf/ledger`
+    """Open the ledger of one kind of work. It is in the folder that `ASAP_HF_LEDGER` names, else in `asap_hf/ledger`
     under `HF_HOME`, which is by default `~/.cache/huggingface`; with `ASAP_HF_LEDGER=off` nothing is stored or found.
 
     The variable is read at each call. Within a process every call for one file gives the same object.
@@ -51,12 +51,12 @@ def open_ledger(kind: str) -> Ledger:
 
 
 def ledger_is_kept() -> bool:
-    """Whether anything is stored and found: not with `ASAP_HF_LEDGER=off`."""
+    """Whether anything is stored and found; false with `ASAP_HF_LEDGER=off`."""
     return ledger_folder() is not None
 
 
 def ledger_folder() -> Path | None:
-    """Where the ledgers lie; `None` where nothing is to be stored."""
+    """The folder of the ledgers; `None` where nothing is to be stored."""
     named = os.environ.get("ASAP_HF_LEDGER", "")
     if named.lower() == "off":
         return None
@@ -112,7 +112,7 @@ class Ledger(SharedFile):
         self.put_all({key: value})
 
     def put_all(self, values: Mapping[str, Any]) -> None:
-        """Store values by their keys, as `put` does, with one write: work that was done at once is there at once.
+        """Store values by their keys, as `put` does, with one write.
 
         Raises:
             `ValueError`: as `put`.
@@ -130,7 +130,7 @@ class Ledger(SharedFile):
 
     def keep(self, values: Mapping[str, Any]) -> None:
         """Store values that can be computed again, as `put_all` does. Where the ledger can only be read they are not
-        kept, and one warning in a process says so.
+        stored, and one warning per process says so.
 
         Raises:
             `ValueError`: as `put`.
@@ -148,7 +148,7 @@ class Ledger(SharedFile):
                 )
 
     def check_writable(self) -> None:
-        """Make sure that what is about to be paid for can be stored.
+        """Check that the results of what is about to be paid for can be stored.
 
         Raises:
             [`RunError`]: if the ledger can only be read, or not be opened at all.
@@ -179,8 +179,8 @@ class Ledger(SharedFile):
         return _ledger_at, (self.path,)
 
     def after_fork(self) -> None:
-        """Stop sharing with the parent process. A `flock` belongs to the descriptor, which a child inherits, and a
-        thread that held the lock does not live on in the child to give it back."""
+        """Open the file and the lock anew in a forked child. A `flock` belongs to the descriptor, which a child
+        inherits, and a thread that held the lock does not exist in the child to release it."""
         self._lock = Lock()
         self._start_over()
 
@@ -200,7 +200,7 @@ class Ledger(SharedFile):
                 self._start_over()
 
     def _index(self, fd: int) -> None:
-        """Note the places of the entries after `_end`. A last line without its newline counts if its checksum is
+        """Record the offsets of the entries after `_end`. A last line without its newline counts if its checksum is
         right."""
         with open(fd, "rb", closefd=False) as lines:
             lines.seek(self._end)

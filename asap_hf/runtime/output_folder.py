@@ -1,5 +1,5 @@
-"""An output folder: one process at a time writes it, beside its place; there it is whole or not at all, and what it
-replaces stays until then."""
+"""Write an output folder whole or not at all: one process at a time writes beside it, then moves the result into
+place."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class WorkingFolder:
 
 
 class OutputFolder(WorkingFolder):
-    """An output folder on its way: it is written into `new`, which `put_in_place` moves to `place`.
+    """Write a folder into `new`, which `put_in_place` moves to `place`.
 
     Killed at any moment, the next one for the same place finds the former folder in `place` or puts it back there, and
     the new one in `place`, whole, or not at all.
@@ -139,7 +139,7 @@ class OutputFolder(WorkingFolder):
             raise
 
     def begin(self) -> Path:
-        """Make the empty folder to write into."""
+        """Create the empty folder to write into."""
         shutil.rmtree(self.new, ignore_errors=True)
         self.new.mkdir()
         return self.new
@@ -169,7 +169,7 @@ class OutputFolder(WorkingFolder):
         super().close()
 
     def _recover(self) -> None:
-        """Finish what a kill inside `put_in_place` left."""
+        """Finish what a kill during `put_in_place` left."""
         if not self._old.exists():
             return
         if not self.new.exists():  # killed after the new one was in place

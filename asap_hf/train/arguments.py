@@ -1,4 +1,4 @@
-"""A command line of `trl sft`, read by TRL's own parser; nothing is trained, and no GPU is touched."""
+"""Parse a command line of `trl sft` with TRL's own parser, without training and without a GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training cost per sample and per step (§4.5, Table 3), read from what it left in its folder."""
+"""Read what a training cost per sample and per step (§4.5, Table 3) from its folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ARGUMENTS_FILE = "training_args.bin"
 
 @dataclass(frozen=True)
 class TrainingEfficiency:
-    """The two numbers of Table 3 for one training, and what they rest on."""
+    """The two numbers of Table 3 for one training, and the counts behind them."""
 
     name: str
     """Its folder's name, on one line."""
@@ -48,7 +48,7 @@ class TrainingEfficiency:
 
 
 def holds_training(folder: Path) -> bool:
-    """Whether [`read_efficiency`] finds something to read in a folder."""
+    """Whether [`read_efficiency`] can read a folder."""
     return (folder / EFFICIENCY_FILE).is_file() or _last_state(folder) is not None
 
 

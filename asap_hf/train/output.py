@@ -1,4 +1,4 @@
-"""Where a training may write: into a folder of its own, or into one that a training has written."""
+"""Check where a training may write: into a folder of its own, or into one that a training has written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OURS = ("run.json", "summary.json")
 
 
 def refuse_to_train_over(output_dir: Path, inputs: Collection[Path]) -> None:
-    """See that a training writes over nothing but an earlier training's files.
+    """Check that a training replaces nothing but an earlier training's files.
 
     Args:
         output_dir (`Path`):
@@ -46,7 +46,7 @@ STATE_FILE = "trainer_state.json"
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that is whole; `None` if there is none.
+    """The newest complete checkpoint; `None` if there is none.
 
     This is what `trl sft --resume_from_checkpoint` wants to be given: it takes a folder and no `true`, and the newest
     one of a training that was killed may lack half its files. `trainer_state.json` is what a trainer writes last.

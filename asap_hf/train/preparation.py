@@ -1,4 +1,4 @@
-"""What TRL makes of a dataset: its own preparation and collator, the real tokenizer, none of the model's weights."""
+"""Prepare a dataset as TRL does: its own preparation and collator, the real tokenizer, none of the model's weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preparation:
-    """A dataset on its way into training.
+    """A dataset as TRL prepared it.
 
     Args:
         rows (`Dataset`):
@@ -51,7 +51,7 @@ class Preparation:
 
 
 def prepare(arguments: SftArguments, check_rows: int | None = None) -> Preparation:
-    """Send the training split through `SFTTrainer`, twice: to see its rows whole, and to see what is left of them.
+    """Send the training split through `SFTTrainer` twice: with whole rows, and as they are trained on.
 
     Args:
         arguments (`SftArguments`):
