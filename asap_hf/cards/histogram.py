@@ -73,7 +73,7 @@ def _draw(panel: Axes, summary: Mapping[str, Any]) -> None:
 
 
 def _mark_median(panel: Axes, word: str, median: float, colour: str, fell: bool) -> None:
-    """A dashed line with its value beside it, on the side where the other line is not."""
+    """A dashed line with its value, on the side where the other line is not."""
     left = (word == "after") == fell
     panel.axvline(median, color=colour, linewidth=1.2, linestyle=(0, (3, 2)))
     panel.annotate(
@@ -90,7 +90,7 @@ def _mark_median(panel: Axes, word: str, median: float, colour: str, fell: bool)
 
 
 def _token_axis(panel: Axes, summaries: Sequence[Mapping[str, Any]]) -> None:
-    """Powers of two, and room on either side for the words beside the outer medians."""
+    """Powers of two, and room on either side for the labels of the outer medians."""
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
     edges = [log2(edge) for summary in summaries for edge in _positive(summary["histogram"]["edges"])]

@@ -44,7 +44,7 @@ class ModelMetadata:
     dataset_revision: str = ""
     """Commit of that dataset."""
     revision_is_newest: bool = False
-    """Whether that is only the newest one, since nobody noted which was trained on."""
+    """Whether that is only the newest one, since none is on record."""
     license: str = ""
     """An identifier of the Hub."""
     settings: Mapping[str, Any] = field(default_factory=dict)

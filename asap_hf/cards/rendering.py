@@ -73,7 +73,7 @@ def dataset_card_body(run: Mapping[str, Any], name: str, picture: str = "") -> s
         pruner=own["pruner"],
         methods=ABLATIONS | BASELINES,
         stages={stage for one in runs.values() for stage in one["summary"]["tokens"]} - {"before"},
-        facts=_facts(runs),
+        properties=_properties(runs),
         before=first["summary"]["tokens"]["before"]["total"],
         after=last_spread(first["summary"])["total"],
         lengths=lengths_by_config(runs) if configs else lengths_by_stage(first["summary"]),
@@ -120,7 +120,7 @@ def _settings(source: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {"source": source, **where, **settings}
 
 
-def _facts(runs: Runs) -> dict[str, bool]:
+def _properties(runs: Runs) -> dict[str, bool]:
     """Properties that hold for at least one of the runs."""
     settings = [one["settings"] for one in runs.values()]
     summaries = [one["summary"] for one in runs.values()]
@@ -183,46 +183,46 @@ def _size(rows: int) -> str:
     return next((words for limit, words in _SIZES.items() if rows < limit), "n>1T")
 
 
-def model_card(facts: ModelMetadata) -> str:
+def model_card(metadata: ModelMetadata) -> str:
     """The whole `README.md` of a fine-tuned model, YAML and text."""
     from huggingface_hub import ModelCardData
 
-    title, index = one_line(facts.repo_id.rpartition("/")[2]), model_index(facts.results)
-    every = [*facts.results, *facts.base_results]
+    title, index = one_line(metadata.repo_id.rpartition("/")[2]), model_index(metadata.results)
+    every = [*metadata.results, *metadata.base_results]
     data = ModelCardData(
-        license=facts.license or None,
-        base_model=facts.base_model if is_hub_id(facts.base_model) else None,
-        datasets=[facts.dataset] if is_hub_id(facts.dataset) else None,
-        library_name=facts.library_name,
+        license=metadata.license or None,
+        base_model=metadata.base_model if is_hub_id(metadata.base_model) else None,
+        datasets=[metadata.dataset] if is_hub_id(metadata.dataset) else None,
+        library_name=metadata.library_name,
         pipeline_tag="text-generation",
         tags=["asap-hf", "chain-of-thought", "reasoning", "code", "trl", "sft"],
         model_name=title if index else None,
         eval_results=index or None,
     )
-    settings = facts.shown_settings
-    paper = training_of(facts.base_model)
+    settings = metadata.shown_settings
+    paper = training_of(metadata.base_model)
     body = render(
         "model_card.md",
         title=title,
-        repo_id=facts.repo_id,
-        base_model=facts.base_model,
-        dataset=facts.dataset,
-        dataset_revision=facts.dataset_revision,
+        repo_id=metadata.repo_id,
+        base_model=metadata.base_model,
+        dataset=metadata.dataset,
+        dataset_revision=metadata.dataset_revision,
         version=__version__,
-        results=results_table(facts.results, facts.base_results, facts.base_model) if every else "",
-        has_own_results=bool(facts.results),
+        results=results_table(metadata.results, metadata.base_results, metadata.base_model) if every else "",
+        has_own_results=bool(metadata.results),
         in_part=not all(map(is_whole, every)),
-        claimed=facts.claimed,
+        claimed=metadata.claimed,
         conditions=conditions_table(every),
-        has_paper_rows=has_paper_rows(every, facts.base_model),
+        has_paper_rows=has_paper_rows(every, metadata.base_model),
         budget=max([result.budget for result in every], default=10240),
         settings=settings_table(settings, paper) if settings.keys() & paper.keys() else "",
         differing=differing(settings, paper),
         other_settings=other_settings(settings, paper),
-        numbers=facts.training_numbers,
-        settings_file=facts.settings_file,
-        revision_is_newest=facts.revision_is_newest,
-        command=command("trl sft", facts.command) if facts.command else "",
+        numbers=metadata.training_numbers,
+        settings_file=metadata.settings_file,
+        revision_is_newest=metadata.revision_is_newest,
+        command=command("trl sft", metadata.command) if metadata.command else "",
         paper_bibtex=Markdown(BIBTEX),
     )
     return f"---\n{data}\n---\n\n{body}"

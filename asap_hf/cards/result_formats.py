@@ -88,7 +88,7 @@ def model_index(results: Sequence[BenchmarkResult]) -> list[EvalResult]:
 
 
 def eval_result_files(results: Sequence[BenchmarkResult]) -> dict[str, bytes]:
-    """The results of one model as the files that the Hub shows beside its card and in a benchmark's leaderboard.
+    """The results of one model as the files that the Hub shows with its card and in a benchmark's leaderboard.
 
     One file per result on a whole benchmark: `.eval_results/<benchmark>.yaml`, with the budget in its name where it is
     not the paper's. The Hub shows those whose dataset is registered as a benchmark with a task of that name.

@@ -16,7 +16,7 @@ class ExploreArguments:
     folder: str = field(metadata={"help": "a result of `asap-hf prune`, or a dataset of several pruners"})
     output: str = option("explore.html", "the page")
     compare: list[str] = field(
-        default_factory=list, metadata={"help": "results of the same source rows, to stand beside it"}
+        default_factory=list, metadata={"help": "results of the same source rows, to compare it with"}
     )
     limit: int | None = option(None, "show the first rows only")
     overwrite: bool = option(False, "replace the page if it is there")

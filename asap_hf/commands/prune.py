@@ -53,7 +53,7 @@ def main(arguments: PruneArguments, staging: Staging | None = None) -> dict[str,
     if arguments.ledger_dir is not None:
         os.environ["ASAP_HF_LEDGER"] = arguments.ledger_dir
     if arguments.dry_run:
-        _tell(arguments, former)
+        _print_plan(arguments, former)
         return {}
     check_output_dir(arguments)
     summary = _prune(arguments, staging) if former is None else rewrite(arguments, former)
@@ -98,7 +98,7 @@ def _report_failures(summary: Mapping[str, Any], fail_above: float | None) -> No
         logger.warning("warning: %s", warning)
 
 
-def _tell(arguments: PruneArguments, former: Mapping[str, Any] | None) -> None:
+def _print_plan(arguments: PruneArguments, former: Mapping[str, Any] | None) -> None:
     if former is None:
         return _estimate(arguments)
     return print(rewrite_plan(arguments, former))
@@ -140,18 +140,18 @@ def _prune(arguments: PruneArguments, staging: Staging | None) -> dict[str, Any]
 
     output_dir, overwrite = Path(arguments.output_dir), arguments.overwrite or arguments.retry_failed
     with this_process() as process, filters_of(arguments) as filters:
-        production = _production(arguments, filters)
-        production.pruner.to_rank(process.local_rank)
+        run = _pruning_run(arguments, filters)
+        run.pruner.to_rank(process.local_rank)
         if arguments.num_shards == 1:
-            return production.write(output_dir, settings_of(arguments), overwrite, process)
+            return run.write(output_dir, settings_of(arguments), overwrite, process)
         from ..dataset.shards import write_in_shards
 
         return write_in_shards(
-            production, output_dir, settings_of(arguments), arguments.num_shards, process, staging, overwrite
+            run, output_dir, settings_of(arguments), arguments.num_shards, process, staging, overwrite
         )
 
 
-def _production(arguments: PruneArguments, filters: tuple[Filter, ...]) -> PruningRun:
+def _pruning_run(arguments: PruneArguments, filters: tuple[Filter, ...]) -> PruningRun:
     """The run that these arguments ask for; the source is open, no model is loaded yet."""
     from ..dataset.run import PruningRun
 
@@ -178,11 +178,9 @@ def _estimate(arguments: PruneArguments) -> None:
     from ..dataset.estimate import estimate, estimate_table
 
     with filters_of(arguments) as filters:
-        production = _production(arguments, filters)
-        found = estimate(
-            production.source, production.columns, production.pruner, production.tokenizer, production.finished
-        )
-        print(estimate_table(*found, production.pruner))
+        run = _pruning_run(arguments, filters)
+        found = estimate(run.source, run.columns, run.pruner, run.tokenizer, run.finished)
+        print(estimate_table(*found, run.pruner))
         if filters:
             print(f"\nrows that {' and '.join(one.name for one in filters)} would leave out are counted")
     print("\ndry run: nothing was written, no model was loaded, nothing was spent")

@@ -56,7 +56,7 @@ def flags_of(arguments: TrainArguments, flags: Sequence[str]) -> list[str]:
     """The flags for `trl sft`, in which names of ours have become files and folders.
 
     Raises:
-        `UsageError`: if there is no such recipe, or a `--config` beside it.
+        `UsageError`: if there is no such recipe, or a `--config` is given as well.
     """
     flags = list(flags)
     for place, (flag, value) in enumerate(pairwise(flags), start=1):
@@ -101,8 +101,8 @@ def _commit(given: Mapping[str, Any]) -> str:
 
 def _trl() -> str:
     """The `trl` of the Python that runs this, whatever the shell would find."""
-    beside = Path(sys.executable).with_name("trl")
-    return str(beside) if beside.exists() else shutil.which("trl") or "trl"
+    own = Path(sys.executable).with_name("trl")
+    return str(own) if own.exists() else shutil.which("trl") or "trl"
 
 
 def _spelt(program: str) -> str:

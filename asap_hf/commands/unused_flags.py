@@ -21,8 +21,8 @@ class Rule:
         only (`str`):
             Where they do, to stand after "has an effect only".
         by (`str`, *optional*):
-            The flag that this depends on. Where it was typed, what only stands in the YAML file may be without effect:
-            a recipe's values for one method do not keep anybody from trying another.
+            The flag that this depends on. Where it was typed, a value in the YAML file may have no effect: the values
+            of a recipe for one method do not prevent trying another.
     """
 
     flags: Collection[str]

@@ -24,7 +24,7 @@ class Comparison:
     """The run that the others are tested against; `None` where the first is tested against the others."""
     benchmarks: tuple[BenchmarkComparison, ...]
     paper: PaperNumbers
-    """The paper's own that may stand beside."""
+    """The paper's own numbers, as far as they can be compared."""
     notes: tuple[str, ...]
 
     @property
@@ -48,7 +48,7 @@ def comparison_of(
         runs, baseline, budget, benchmarks, common_problems:
             As in [`compare_runs`].
         paper (`bool`, *optional*, defaults to `False`):
-            Whether the paper's own numbers stand beside.
+            Whether to add the paper's own numbers.
         base_model (`str`, *optional*):
             The base model of those; by default the one that is among the runs, else DeepSeek-R1-Distill-Qwen-7B, which
             is the paper's default (§4.1).
@@ -57,9 +57,9 @@ def comparison_of(
         `UsageError`: as [`compare_runs`], and if the paper has no results for `base_model`.
     """
     found = compare_runs(runs, baseline, budget, benchmarks, common_problems)
-    beside = paper_numbers_for(runs, found, base_model) if paper else PaperNumbers()
-    notes = [*caveats_of(runs, found), *(paper_caveats(beside, found) if paper else [])]
-    return Comparison(tuple(runs), baseline, tuple(found), beside, tuple(notes))
+    published = paper_numbers_for(runs, found, base_model) if paper else PaperNumbers()
+    notes = [*caveats_of(runs, found), *(paper_caveats(published, found) if paper else [])]
+    return Comparison(tuple(runs), baseline, tuple(found), published, tuple(notes))
 
 
 def as_json(comparison: Comparison) -> str:

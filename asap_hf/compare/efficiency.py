@@ -63,7 +63,7 @@ def efficiency_table(
         original (`str`, *optional*, defaults to the first run's name):
             The run that the others are held against; in the paper, the training on unpruned traces.
         paper (`bool`, *optional*, defaults to `False`):
-            Whether the paper's own numbers stand beside.
+            Whether to add the paper's own numbers.
 
     Raises:
         `UsageError`: if two runs have the same name, or none has the original's.

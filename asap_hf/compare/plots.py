@@ -41,7 +41,7 @@ def pictures_of(comparison: Comparison, one: BenchmarkComparison, palette: Palet
 def budget_curves(comparison: Comparison, one: BenchmarkComparison, palette: Palette = LIGHT) -> Picture:
     """Accuracy over the token budget, a line per run (the paper's Figure 3), as PNG; the same bytes for the same runs.
 
-    Whiskers are 95 % intervals. Runs stand a little beside each other, so that whiskers do not cover each other. The
+    Whiskers are 95 % intervals. Runs are shifted a little, so that whiskers do not cover each other. The
     paper's own curves are dashed and hollow, and go as far as the runs' budgets.
     """
     budgets, styles = sorted(one.by_budget), run_styles(comparison.names, comparison.baseline, palette)

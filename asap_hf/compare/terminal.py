@@ -46,10 +46,10 @@ def _papers_layout(comparison: Comparison) -> list[str]:
     papers = [(f"  {method}", results) for method, results in papers_own(comparison).items()]
     name = max(len(one) for one, _ in [*ours, *papers])
     group = _METRIC * len(METRICS) + 2
-    beside = (WIDTH - name) // group
+    per_block = (WIDTH - name) // group
     found = []
-    for start in range(0, len(comparison.benchmarks), beside):
-        block = comparison.benchmarks[start : start + beside]
+    for start in range(0, len(comparison.benchmarks), per_block):
+        block = comparison.benchmarks[start : start + per_block]
         lines = [
             " " * name + "".join(f"    {one.title}".ljust(group) for one in block),
             " " * name + "".join(f"    {one.budget:,} tokens".ljust(group) for one in block),

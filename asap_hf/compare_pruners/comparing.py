@@ -35,7 +35,7 @@ class Comparison:
         traces (`Mapping[str, Trace]`):
             By key, as [`asap_hf.compare_pruners.trace_sample.TraceSample`] has them.
         conditions (`Sequence[Condition]`):
-            Those of one method beside each other.
+            Those of one method one after the other.
         judge ([`Judge`]):
             The model that measures how likely the answer still is.
         tokenizer (`str`):

@@ -44,7 +44,7 @@ def code_kept_whole(before: str, after: str) -> tuple[int, int]:
 
 def programs(text: str) -> list[Program]:
     """The runs of code lines of a text, without blank lines and trailing white space. Lines that may be code count
-    only beside one that is."""
+    only in a run with one that is."""
     lines = [line.rstrip() for line in text.split("\n") if line.strip()]
     runs = []
     for is_prose, group in groupby(lines, key=lambda line: classify(line) is Kind.PROSE):

@@ -30,7 +30,7 @@ def refuse_foreign(folder: Path) -> None:
     """Check that a comparison replaces nothing but an earlier comparison's files.
 
     Raises:
-        [`UsageError`]: if a file of one of those names is somebody else's.
+        [`UsageError`]: if a file of one of those names was not written by a comparison.
     """
     path = folder / RESULT_LINES_FILE
     if path.exists() and not _is_ours(path):
@@ -62,7 +62,7 @@ class Results:
         settings (`Mapping[str, Any]`):
             What every result depends on, as JSON has it.
         overwrite (`bool`, *optional*, defaults to `False`):
-            Begin anew where results were measured with other settings; those are kept in a file beside.
+            Begin a new file where results were measured with other settings; the former file is kept.
 
     Raises:
         [`UsageError`]: if the file holds results of other settings.

@@ -37,8 +37,8 @@ class Judge(PlacedModel):
     of it. The measure favours steps that contain the code.
 
     Each text goes through the model by itself and whole: padding and a reused prefix change the last digits in
-    bfloat16, and a result must not depend on what was judged beside it. Nor are they quicker on a CPU: of 1,500 tokens
-    with 400 of them reused, PyTorch's masked attention takes as much longer as the rest is shorter.
+    bfloat16, and a result must not depend on what was judged in the same batch. Nor are they faster on a CPU: of
+    1,500 tokens with 400 of them reused, PyTorch's masked attention takes as much longer as the rest is shorter.
 
     Args:
         model_name_or_path (`str`, *optional*, defaults to `"embedded"`):

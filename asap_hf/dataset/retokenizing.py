@@ -40,7 +40,7 @@ class Retokenizing:
 
         Raises:
             [`UsageError`]: if the prompt is not what the former template makes of those: it came rendered, and what it
-                held beside the user's words is not recorded.
+                held besides the user's text is not recorded.
             [`UnusableTrace`]: if the new template refuses the messages.
         """
         turns = list(row.turns)

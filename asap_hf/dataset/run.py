@@ -57,7 +57,7 @@ class PruningRun:
         filters (`tuple[Filter, ...]`, *optional*):
             Which usable rows are left out, before anything is spent on them.
         keep_columns (`tuple[str, ...]`, *optional*):
-            Columns that come along beside the ids.
+            Columns to copy besides the ids.
         batch_size (`int`, *optional*, defaults to 256):
             Rows that go through the stages together.
         finished (`Mapping[int, Finished]`, *optional*):

@@ -84,15 +84,15 @@ def _place(number: int) -> Path:
     return Path("shards", f"{number:05d}")
 
 
-def shards_key(production: PruningRun, settings: Mapping[str, Any], count: int) -> str:
+def shards_key(run: PruningRun, settings: Mapping[str, Any], count: int) -> str:
     """A hash of source, settings and number of shards, so that runs that differ in one of them do not share shards."""
     columns = [list(training_features({})), list(step_features({}))]  # a former version's may be others
-    what = [production.source.told, production.source.rows, dict(settings), count, columns]
+    what = [run.source.told, run.source.rows, dict(settings), count, columns]
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
 def write_in_shards(
-    production: PruningRun,
+    run: PruningRun,
     output_dir: Path,
     settings: Mapping[str, Any],
     count: int,
@@ -104,10 +104,10 @@ def write_in_shards(
     if `staging` is given, continues with the first shard that is not finished.
 
     Args:
-        production (`PruningRun`):
+        run (`PruningRun`):
             The run.
         output_dir (`Path`):
-            Where the whole will stand; the shards lie beside it until then.
+            Where the whole will stand; the shards are in a hidden folder next to it until then.
         settings (`Mapping`):
             What `run.json` tells about the run.
         count (`int`):
@@ -125,17 +125,17 @@ def write_in_shards(
     Raises:
         `RunError`: if no row is left to train on.
     """
-    key = shards_key(production, settings, count)
+    key = shards_key(run, settings, count)
     branch, folder = f"shards-{key}", output_dir.parent / f".{output_dir.name}.shards-{key}"
     store = HubShards(staging, branch) if staging else None
     here = {number for number in range(count) if (folder / str(number) / RUN_FILE).exists()}
     on_hub = store.done() if store else set()
-    todo = production.source.shards(count, here | on_hub)
+    todo = run.source.shards(count, here | on_hub)
     with run_account(account_folder(output_dir), removes=process.rank == 0) as account:
         if process.rank != 0:
             process.wait_for_everyone()
             for _, source in todo:
-                replace(production, source=source).prune_into_ledger(process)
+                replace(run, source=source).prune_into_ledger(process)
             return {}
         with DatasetWriter(output_dir, overwrite) as writer:
             folder.mkdir(exist_ok=True)
@@ -146,7 +146,7 @@ def write_in_shards(
             process.wait_for_everyone()  # every process must have seen the same shards before one is written
             for number, source in todo:
                 logger.info("shard %d of %d", number + 1, count)
-                replace(production, source=source).write_shard(folder / str(number), settings, account, process)
+                replace(run, source=source).write_shard(folder / str(number), settings, account, process)
                 if store:
                     store.put(number, folder / str(number))
             if store:
@@ -154,12 +154,12 @@ def write_in_shards(
                     store.put(number, folder / str(number))
             joined = join_shards(writer, [folder / str(number) for number in range(count)])
             summary = {**joined, "shards": [count, branch]}
-            require_rows(summary, production.source, production.columns)
+            require_rows(summary, run.source, run.columns)
             first = json.loads((folder / "0" / RUN_FILE).read_text(encoding="utf-8"))
-            finish(writer, production.source.told, first["settings"], summary)
+            finish(writer, run.source.told, first["settings"], summary)
         for number in range(count):
             shutil.rmtree(folder / str(number))
-        with suppress(OSError):  # somebody put something else there
+        with suppress(OSError):  # it holds something else
             folder.rmdir()
     return summary
 

@@ -93,8 +93,8 @@ class Evaluation:
         """Generate, grade, and write the folder. After a stop the same call continues where it was.
 
         Raises:
-            [`UsageError`]: if something stands in `output_dir`, or an unfinished evaluation with other settings beside
-                it; or if the engine refuses the model.
+            [`UsageError`]: if `output_dir` holds something, or an unfinished evaluation with other settings was begun
+                for it; or if the engine refuses the model.
             [`RunError`]: if generations fail, the machine has no jail for programs, or the disk is full.
         """
         if not overwrite:

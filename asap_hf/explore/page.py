@@ -31,14 +31,14 @@ def write_page(results: Sequence[Result], output: Path, limit: int | None = None
 
     Args:
         results (`Sequence[Result]`):
-            The result to look at, and those beside it ([`asap_hf.explore.results.open_results`]).
+            The result to show, and those to compare it with ([`asap_hf.explore.results.open_results`]).
         output (`Path`):
             The file; what stands there is replaced once the new one is whole.
         limit (`int`, *optional*):
             Show the first rows only.
 
     Returns:
-        `dict`: how many `traces` it holds, how many of them stand `alone`, with nothing beside them in some other
+        `dict`: how many `traces` it holds, how many of them are `alone`, missing in some other
         result, and its `bytes`.
 
     Raises:

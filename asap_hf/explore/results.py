@@ -61,7 +61,7 @@ def open_results(folder: Path, others: Sequence[Path] = ()) -> list[Result]:
     Args:
         folder (`Path`):
             A result of `asap-hf prune`, or a folder with a config for each of several pruners, whose first one is then
-            looked at and whose others stand beside it.
+            shown and compared with the others.
         others (`Sequence[Path]`, *optional*):
             Results of the same source rows.
 

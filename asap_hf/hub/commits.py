@@ -33,7 +33,7 @@ class Landed:
 
 
 def upload(repo: Repo, files: Files, revision: str, create_pr: bool = False) -> list[CommitOperationAdd]:
-    """Send the contents of large files; nobody sees them before they are committed.
+    """Send the contents of large files; they are not visible before they are committed.
 
     Returns:
         `list[CommitOperationAdd]`: what a commit needs to know of the files.

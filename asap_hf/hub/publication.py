@@ -17,7 +17,7 @@ from .manifest import MANIFEST_FILE, manifest_of, read_manifest
 from .repo import MAIN, Head, Repo
 
 PLANS = 5
-"""How often a publication is planned anew because somebody else committed meanwhile."""
+"""How often a publication is planned anew because there was another commit meanwhile."""
 
 
 @dataclass(frozen=True)

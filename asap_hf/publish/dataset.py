@@ -41,8 +41,8 @@ def dataset_publication(folder: Path, repo_id: str, license: str | None = None, 
     if run is None:
         raise UsageError(f"{str(folder)!r} is no result of asap-hf prune: it holds no {RUN_FILE}")
     tables = sorted(folder.glob("*/*.parquet"))
-    beside = [path for name in (RUN_FILE, FILTERED_FILE) if (path := folder / name).exists()]
-    files: dict[str, Path | bytes] = {path.relative_to(folder).as_posix(): path for path in [*tables, *beside]}
+    others = [path for name in (RUN_FILE, FILTERED_FILE) if (path := folder / name).exists()]
+    files: dict[str, Path | bytes] = {path.relative_to(folder).as_posix(): path for path in [*tables, *others]}
     files[PICTURE_FILE] = token_histogram(run)
     data = dataset_card_data(
         run, repo_id, license or run["source_license"], DatasetCard.load(folder / "README.md").data

@@ -84,11 +84,11 @@ def model_publication(
         raise UsageError("--results_model names a model in --results: give both")
     training = trained(folder, base_model, dataset, train_config)
     found = _measured(checkpoint, folder, repo_id, base_model, results, results_model)
-    facts = _facts(repo_id, base_model, license, "adapter_config.json" in checkpoint, training, found)
+    metadata = _metadata(repo_id, base_model, license, "adapter_config.json" in checkpoint, training, found)
     files: dict[str, Path | bytes] = {**checkpoint, **eval_result_files(found.own)}
     if "adapter_config.json" in checkpoint:
         files["adapter_config.json"] = _adapter_config(folder, base_model)
-    files["README.md"] = model_card(facts).encode()
+    files["README.md"] = model_card(metadata).encode()
     return Publication(repo_id, "model", files, f"{base_model.rpartition('/')[2]} fine-tuned", **how)
 
 
@@ -109,7 +109,7 @@ def _measured(
     return measured(results, weights, folder, repo_id, base_model, results_model or "")
 
 
-def _facts(
+def _metadata(
     repo_id: str, base_model: str, license: str | None, is_adapter: bool, training: Trained, found: Measured
 ) -> ModelMetadata:
     """What the card is rendered from."""
@@ -138,7 +138,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _base_model(folder: Path) -> str | None:
-    """The Hub id of the base model that an adapter's config or the card beside the checkpoint names."""
+    """The Hub id of the base model that an adapter's config or the checkpoint's card names."""
     from huggingface_hub import ModelCard
 
     from ..reporting.markdown import is_hub_id

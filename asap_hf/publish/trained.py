@@ -26,7 +26,7 @@ class Trained:
     dataset_revision: str = ""
     """Commit of that dataset."""
     revision_is_newest: bool = False
-    """Whether that is only the newest commit, since nobody noted which one was trained on."""
+    """Whether that is only the newest commit, since none is on record."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """By the names of TRL's flags."""
     settings_file: str = ""

@@ -17,7 +17,7 @@ def hold_file(path: Path, lock: Lock = fcntl.flock) -> IO[str] | None:
     """Create a file and lock it; nothing is written to it.
 
     Returns:
-        The locked file; `None` if it, or its folder, was taken away meanwhile: whoever held it has just ended.
+        The locked file; `None` if it, or its folder, was deleted meanwhile: the process that held it has just ended.
 
     Raises:
         `BlockingIOError`: if another process holds it.

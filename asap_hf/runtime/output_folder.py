@@ -20,7 +20,7 @@ _NEW, _OLD = "new", "old"
 
 
 class WorkingFolder:
-    """The hidden folder beside an output folder, `.NAME.partial`, held by this process. To be used in a `with` block.
+    """The hidden folder next to an output folder, `.NAME.partial`, held by this process. To be used in a `with` block.
 
     A folder of that name is taken for one of ours if it is empty or holds `asap-hf.lock`, and for nothing else's if
     all that lies in it bears a name which is known here. Any other one is the user's, and stays.
@@ -29,7 +29,7 @@ class WorkingFolder:
         output_dir (`Path`):
             The output folder; a link is followed.
         known (`Collection[str]`, *optional*):
-            Names of files that the command keeps in it beside what it writes. The first one tells that it is ours.
+            Names of files that the command keeps in it besides what it writes. The first one marks it as ours.
         lock (`Callable`, *optional*, defaults to `fcntl.flock`):
             How to lock, see [`asap_hf.runtime.folder_lock.Lock`].
 
@@ -50,7 +50,7 @@ class WorkingFolder:
         nothing."""
         if self._lock.closed:
             return
-        with suppress(OSError):  # somebody cleaned up, or the next process is there already
+        with suppress(OSError):  # the folder was deleted, or the next process holds it already
             if [path.name for path in self.working.iterdir()] == [LOCK_FILE]:
                 (self.working / LOCK_FILE).unlink()
                 self.working.rmdir()
@@ -67,7 +67,7 @@ class WorkingFolder:
             if not os.path.lexists(self.working):
                 with suppress(FileExistsError):
                     self.working.mkdir()
-            with suppress(FileNotFoundError):  # taken away by who held it before: once more
+            with suppress(FileNotFoundError):  # deleted by the process that held it before: try again
                 self._refuse_foreign()
                 try:
                     held = hold_file(self.working / LOCK_FILE, lock)

@@ -29,7 +29,7 @@ class Progress:
 
     Args:
         total (`int`, *optional*):
-            Rows to go; `None` where nobody knows.
+            Rows to go; `None` where that is not known.
         unit (`str`, *optional*, defaults to `"rows"`):
             What a row is called, in the plural.
         interval (`float`, *optional*, defaults to 15.0):

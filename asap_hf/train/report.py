@@ -65,7 +65,7 @@ def bars_of(lengths: list[int]) -> tuple[str, str]:
     """A bar chart of the rows by tokens, a bar per quarter octave, and the bounds of its first and last bar."""
     bins = histogram({"rows": lengths})
     highest = max(bins["rows"])
-    # Whoever has a row has a bar, however low.
+    # A bin with a row has a bar, however low.
     bars = "".join(_BARS[-(-count * (len(_BARS) - 1) // highest)] for count in bins["rows"])
     return bars, f"rows from {bins['edges'][0]:,} to {bins['edges'][-1]:,} tokens"
 

@@ -75,7 +75,7 @@ def _evaluating(log: Sequence[_Log], one: _Log, two: _Log) -> float:
 
 def saved_numbers(path: Path, names: Sequence[str]) -> dict[str, int]:
     """Whole numbers and truth values (0, 1) among the attributes of an object that torch saved, read as data:
-    unpickling would run whatever somebody put into the file.
+    unpickling would run code from the file.
 
     Raises:
         `UsageError`: if there is no such file.

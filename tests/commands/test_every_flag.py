@@ -139,7 +139,7 @@ def run_of_prune(arguments: Any) -> dict[str, Any]:
     refuse_unused_of_prune(arguments)
     source, columns = prune._open(arguments)
     with filters_of(arguments) as filters:
-        made = prune._production(arguments, filters)
+        made = prune._pruning_run(arguments, filters)
         return {
             "settings": settings_of(arguments),
             "pruner": repr(pruner_of(arguments)),
