@@ -27,7 +27,9 @@ def guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
         print(f"asap-hf: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
-        print("asap-hf: stopped; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        print(
+            "asap-hf: stopped; what was finished is kept, and the same command continues from there", file=sys.stderr
+        )
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

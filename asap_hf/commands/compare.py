@@ -32,7 +32,7 @@ class CompareArguments:
     common_problems: bool = option(False, "where runs were asked different problems, compare on those they share")
     paper: bool = option(False, "add the paper's own numbers, named as such")
     original: str | None = option(
-        None, "the training that the others' tokens and time are held against; none: the first of them"
+        None, "the training to which the others' tokens and time are compared; none: the first of them"
     )
     base_model: str | None = option(
         None, "base model of those; none: the one among the runs, else deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"

@@ -61,7 +61,7 @@ def efficiency_table(
         runs (`Sequence[TrainingEfficiency]`):
             One or more.
         original (`str`, *optional*, defaults to the first run's name):
-            The run that the others are held against; in the paper, the training on unpruned traces.
+            The run to which the others are compared; in the paper, the training on unpruned traces.
         paper (`bool`, *optional*, defaults to `False`):
             Whether to add the paper's own numbers.
 

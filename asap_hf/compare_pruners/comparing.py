@@ -37,9 +37,9 @@ class Comparison:
         conditions (`Sequence[Condition]`):
             Those of one method one after the other.
         judge ([`Judge`]):
-            The model that measures how likely the answer still is.
+            Measures how likely the answer still is.
         tokenizer (`str`):
-            Whose tokens count.
+            The model whose tokens are counted.
         splitter (`str`):
             How the traces were cut into steps.
     """

@@ -25,7 +25,7 @@ class Condition:
         ratio (`float`, *optional*):
             The budget as a share of the original's tokens; `None` where none is met.
         pruner ([`Pruner`], *optional*):
-            Who prunes; `None` leaves nothing of the reasoning, which no pruner does.
+            The pruner; `None` leaves nothing of the reasoning, which no pruner does.
     """
 
     name: str

@@ -26,9 +26,9 @@ class Meter:
 
     Args:
         judge ([`Judge`]):
-            The model that measures how likely the answer still is.
+            Measures how likely the answer still is.
         tokenizer (`str`):
-            Whose tokens count.
+            The model whose tokens are counted.
         scratch (`Path`):
             A folder for ledgers that are thrown away.
     """

@@ -28,15 +28,15 @@ class TraceSample:
 
     Args:
         columns ([`Columns`]):
-            Where in a row prompt and completion are.
+            The columns of prompt and completion.
         judge ([`Judge`]):
-            Which must be able to read a whole trace.
+            The judge, whose context must hold the whole trace.
         tokenizer (`str`):
-            Whose tokens count.
+            The model whose tokens are counted.
         max_tokens (`int`, *optional*):
             Longest reasoning.
         seed (`int`, *optional*, defaults to 0):
-            Of the draw.
+            Seed of the draw.
     """
 
     columns: Columns

@@ -25,7 +25,7 @@ def join_shards(writer: DatasetWriter, folders: Sequence[Path]) -> dict[str, Any
 
     Args:
         writer (`DatasetWriter`):
-            The folder that comes about.
+            Writes the merged result.
         folders (`Sequence[Path]`):
             The results of the shards.
     """

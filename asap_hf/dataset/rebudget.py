@@ -32,7 +32,7 @@ class Rebudget:
 
     Args:
         tokenizer (`str`):
-            Whose tokens the budget counts.
+            The model whose tokens the budget counts.
         max_tokens (`int`, *optional*):
             The new budget in tokens; either this or `ratio`.
         ratio (`float`, *optional*):

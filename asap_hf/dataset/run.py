@@ -47,15 +47,15 @@ class PruningRun:
 
     Args:
         source (`Source`):
-            Where the rows come from.
+            The source of the rows.
         columns (`Columns`):
-            Where in a row prompt and completion are.
+            The columns of prompt and completion.
         pruner (`Sequential`):
-            What happens to them.
+            The stages that prune them.
         tokenizer (`str`):
-            Whose tokens are counted and whose chat template renders the prompts.
+            The model whose tokens are counted and whose chat template renders the prompts.
         filters (`tuple[Filter, ...]`, *optional*):
-            Which usable rows are left out, before anything is spent on them.
+            The filters that leave out usable rows before anything is spent on them.
         keep_columns (`tuple[str, ...]`, *optional*):
             Columns to copy besides the ids.
         batch_size (`int`, *optional*, defaults to 256):

@@ -30,7 +30,7 @@ class ResultWriter:
 
     Args:
         writer (`DatasetWriter`):
-            The folder that comes about.
+            Writes the dataset folder.
         ids (`Mapping[str, Any]`):
             Features of the columns that name a row.
     """

@@ -109,7 +109,7 @@ def graded(
 
     Args:
         benchmark ([`Benchmark`]):
-            Whose problems they answer.
+            The benchmark.
         samples (`Sequence[Sample]`):
             Its rows.
         stored ([`Lines`], *optional*):

@@ -48,8 +48,8 @@ def grade_file(
         path, benchmark, per_problem, allow_missing:
             As of [`read_samples`].
         output_dir (`Path`, *optional*):
-            Folder for `samples.parquet` and `summary.json`, written whole or not at all; a run that is broken off goes
-            on from its verdicts. Without it nothing is written.
+            Folder for `samples.parquet` and `summary.json`, written whole or not at all; a run that was stopped
+            continues with its verdicts. Without it nothing is written.
         overwrite (`bool`, *optional*, defaults to `False`):
             Replace what stands there.
         workers (`int`, *optional*):

@@ -43,7 +43,7 @@ def grade(
 
     Args:
         benchmark ([`Benchmark`]):
-            Whose problems they are for.
+            The benchmark of the problems.
         programs (`Iterable[tuple[str, str]]`):
             A problem's name and a program; the same one twice is graded once.
         known (`Iterable[dict]`, *optional*):

@@ -104,8 +104,8 @@ def regrade(
         benchmarks (`Sequence[Benchmark]`):
             All of its benchmarks.
         output_dir (`Path`, *optional*):
-            Folder for the evaluation with the new verdicts, written whole or not at all; a run that is broken off goes
-            on from its verdicts. Without it nothing is written.
+            Folder for the evaluation with the new verdicts, written whole or not at all; a run that was stopped
+            continues with its verdicts. Without it nothing is written.
         overwrite (`bool`, *optional*, defaults to `False`):
             Replace what stands there.
         workers (`int`, *optional*):

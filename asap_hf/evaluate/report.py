@@ -111,8 +111,8 @@ def _cuts(budgets: Sequence[int], records: Sequence[Mapping[str, Any]]) -> dict[
 
 
 def wall_seconds(records: Sequence[Mapping[str, Any]]) -> float:
-    """How long a batch took, from its first prompt to its last token. Where it was broken off: all the batches that it
-    became, without what was in flight at the end of each."""
+    """How long a batch took, from its first prompt to its last token. Where the run was stopped: all of its batches,
+    without what was in flight at the end of each."""
     ends: dict[int, float] = {}
     for one in records:
         ends[one["session"]] = max(one["at"], ends.get(one["session"], 0.0))

@@ -39,9 +39,9 @@ class Evaluation:
 
     Args:
         engine ([`Engine`]):
-            Who generates.
+            The engine that generates.
         benchmarks (`Sequence[Benchmark]`):
-            What is asked.
+            The benchmarks.
         budgets (`Mapping[str, tuple[int, ...]]`):
             By benchmark, ascending numbers of tokens. One generation under the largest serves all, see [`Reader`].
         sampling ([`Sampling`], *optional*, defaults to greedy):

@@ -31,7 +31,7 @@ class ForeignSample:
             The problem that it answers.
         kind (`str`):
             `solution`: a whole program, taken as it is; of one that is no Python, the program within it. `completion`:
-            code, or what goes on from the benchmark's own prompt. `response`: what the model said.
+            code, or a continuation of the benchmark's own prompt. `response`: the model's answer.
             The last two may hold `</think>` and fences.
         text (`str`):
             The answer.
@@ -54,7 +54,7 @@ def read_samples(
             Where a line names its `benchmark` or the `revision` of it, that must be this one. A warning tells where no
             line does and another benchmark has problems of the same names.
         benchmark ([`Benchmark`]):
-            Whose problems they answer.
+            The benchmark.
         per_problem (`int`, *optional*, defaults to 1):
             How many samples each problem has.
         allow_missing (`bool`, *optional*, defaults to `False`):

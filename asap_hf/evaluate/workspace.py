@@ -52,7 +52,7 @@ class Workspace:
             Replace what stands in `output_dir`, at the end; and move an unfinished evaluation with other settings
             aside, now.
         kind ([`Kind`], *optional*, defaults to `EVALUATION`):
-            What comes about, or `GRADED`.
+            The kind of result, or `GRADED`.
 
     Raises:
         [`UsageError`]: if an unfinished evaluation has other settings; and as [`OutputFolder`].

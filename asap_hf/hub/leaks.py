@@ -31,10 +31,10 @@ _SHORTEST_VALUE = 8
 def refuse_leaks(files: Files) -> None:
     """Stop a publication that would give away a secret or a path of this machine.
 
-    Searched for: tokens and keys by their form, the values of environment variables whose names contain KEY, TOKEN,
+    Searched for are tokens and keys by their form, the values of environment variables whose names contain KEY, TOKEN,
     SECRET or PASSWORD (8 characters or more), the user's home folder, the current folder, the folder for temporary
     files and `HF_HOME`. Looked at: text files, other files of up to 64 MB, and of Parquet files the schema and the
-    footer's metadata. The rows of a dataset are not looked at: they are the source's text, and the publisher
+    footer's metadata. The rows of a dataset are not searched: they are the source's text, and the publisher
     has to know them.
 
     Args:

@@ -20,7 +20,7 @@ class Palette:
     muted: str
     rule: str
     baseline: str
-    """Of what the rest is held against."""
+    """Colour of the baseline."""
     runs: tuple[str, ...]
 
 
