@@ -1,4 +1,4 @@
-"""`asap-hf COMMAND …`: finds the command, parses its arguments (flags or `--config` YAML), says what went wrong."""
+"""`asap-hf COMMAND …`: find the command, parse its arguments (flags or `--config` YAML), and report errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong, by who has to act on it: the operator (raised) or nobody (a reason on a row)."""
+"""Errors by who has to act on them: the operator (raised), or nobody (a reason on a row)."""
 
 
 class UsageError(Exception):

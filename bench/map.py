@@ -101,12 +101,12 @@ def seconds_of_one_tokenisation(source: Path) -> float:
 
 def seconds_of_production(source: Path, pruner: Any, output_dir: Path) -> float:
     """The tool: parse, split, prune, count, record, write."""
-    from asap_hf.dataset.run import Production
+    from asap_hf.dataset.run import PruningRun
     from asap_hf.traces.rows import Columns
     from asap_hf.traces.sources import open_source
 
     opened = open_source(str(source))
-    production = Production(opened, Columns.recognise(opened.columns), pruner, "embedded")
+    production = PruningRun(opened, Columns.recognise(opened.columns), pruner, "embedded")
     started = time.perf_counter()
     production.write(output_dir, {"pruner": "asap", "tokenizer": "embedded"})
     return time.perf_counter() - started

@@ -26,12 +26,12 @@ import numpy as np
 import torch
 
 from asap_hf.compare_pruners.comparing import Comparison
-from asap_hf.compare_pruners.conditions import ENDS, Condition
-from asap_hf.compare_pruners.drawing import Draw
+from asap_hf.compare_pruners.conditions import UNBUDGETED, Condition
 from asap_hf.compare_pruners.layout import on_terminal
 from asap_hf.compare_pruners.results import Result
 from asap_hf.compare_pruners.retention import Judge
 from asap_hf.compare_pruners.table import tables_of
+from asap_hf.compare_pruners.trace_sample import TraceSample
 from asap_hf.pruners.answer_anchor import AnswerAnchorPruner, answer_code, answer_overlap
 from asap_hf.pruners.base import Sequential
 from asap_hf.pruners.iterative import IterativePruner
@@ -56,9 +56,9 @@ def main() -> None:
     with TemporaryDirectory() as scratch:
         for splitter in arguments.splitters:
             columns = Columns("prompt", "completion", splitter=splitter)
-            draw = Draw(columns, judge, arguments.model, arguments.max_tokens_trace, arguments.seed)
+            draw = TraceSample(columns, judge, arguments.model, arguments.max_tokens_trace, arguments.seed)
             traces = draw.draw(read_rows(), arguments.traces)
-            print(f"splitter {splitter}: {len(traces)} traces; {draw.told}")
+            print(f"splitter {splitter}: {len(traces)} traces; {draw.summary}")
             comparison = Comparison(traces, conditions(arguments), judge, arguments.model, splitter)
             results[splitter] = comparison.run(Path(arguments.output_dir or scratch) / splitter)
             print(f"\n{on_terminal(tables_of(results[splitter]))}\n")
@@ -107,7 +107,7 @@ class OverlapScorer:
 def conditions(arguments: argparse.Namespace) -> list[Condition]:
     scorer = SurprisalScorer(arguments.model, all_scores=False)
     anchors = {f"anchor {keep:g}": AnswerAnchorPruner(keep) for keep in arguments.keep}
-    every = [*ENDS, *(Condition(name, None, anchor) for name, anchor in anchors.items())]
+    every = [*UNBUDGETED, *(Condition(name, None, anchor) for name, anchor in anchors.items())]
     by_name: dict[str, list[Condition]] = {}
     for ratio in arguments.ratios:
         stage_2 = IterativePruner(scorer, arguments.model, ratio=ratio, score_short=False)

@@ -23,7 +23,7 @@ import asap_hf.scoring.surprisal
 from asap_hf.cli import main
 
 # These resolve lazily; touch what a run needs.
-_ = (transformers.AutoModelForCausalLM, transformers.AutoTokenizer, trl.TrlParser, asap_hf.dataset.run.Production)
+_ = (transformers.AutoModelForCausalLM, transformers.AutoTokenizer, trl.TrlParser, asap_hf.dataset.run.PruningRun)
 
 
 def run(argv: list[str], kill_after: float | None) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Cards on the Hub, every number of them from the run's own records."""
+"""Cards on the Hub; every number comes from the run's own records."""
 
 from .rendering import dataset_card_body, dataset_card_data, model_card
 

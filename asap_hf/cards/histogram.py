@@ -1,4 +1,4 @@
-"""The picture on a dataset's card: how long the reasonings were, and how long they are."""
+"""Draw the picture on a dataset's card: lengths of the reasonings before and after pruning."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import log2
 from typing import TYPE_CHECKING, Any
 
-from ..reporting.pictures import LIGHT, make_quiet, png_of
+from ..reporting.pictures import LIGHT, png_of, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,12 +68,12 @@ def _draw(panel: Axes, summary: Mapping[str, Any]) -> None:
     fell = tokens[last]["median"] <= tokens["before"]["median"]
     for stage, colour in shown.items():
         _mark_median(panel, "before" if stage == "before" else "after", tokens[stage]["median"], colour, fell)
-    make_quiet(panel, LIGHT, size=9)
+    style_axes(panel, LIGHT, size=9)
     panel.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def _mark_median(panel: Axes, word: str, median: float, colour: str, fell: bool) -> None:
-    """A dashed line with its value beside it, on the side where the other line is not."""
+    """A dashed line with its value, on the side where the other line is not."""
     left = (word == "after") == fell
     panel.axvline(median, color=colour, linewidth=1.2, linestyle=(0, (3, 2)))
     panel.annotate(
@@ -90,7 +90,7 @@ def _mark_median(panel: Axes, word: str, median: float, colour: str, fell: bool)
 
 
 def _token_axis(panel: Axes, summaries: Sequence[Mapping[str, Any]]) -> None:
-    """Powers of two, and room on either side for the words beside the outer medians."""
+    """Powers of two, and room on either side for the labels of the outer medians."""
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
     edges = [log2(edge) for summary in summaries for edge in _positive(summary["histogram"]["edges"])]

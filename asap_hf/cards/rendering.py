@@ -1,4 +1,4 @@
-"""The cards on the Hub: every number is a run's own, and settings and results stand beside the paper's."""
+"""Render the cards on the Hub, with the paper's settings and results next to the run's own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .. import __version__
 from ..paper import BIBTEX, CREDITS, training_of
 from ..pruners.registry import find_method
 from ..reporting.markdown import Markdown, is_hub_id, one_line, render, text
-from .model_facts import ModelFacts
-from .result_formats import conditions_table, is_whole, model_index, results_table, stands_beside_the_paper
+from .model_metadata import ModelMetadata
+from .result_formats import conditions_table, has_paper_rows, is_whole, model_index, results_table
 from .tables import (
     Runs,
     command,
@@ -74,7 +74,7 @@ def dataset_card_body(run: Mapping[str, Any], name: str, picture: str = "") -> s
         pruner=own["pruner"],
         methods=_descriptions({own["pruner"], *configs}),
         stages={stage for one in runs.values() for stage in one["summary"]["tokens"]} - {"before"},
-        facts=_facts(runs),
+        properties=_properties(runs),
         before=first["summary"]["tokens"]["before"]["total"],
         after=last_spread(first["summary"])["total"],
         lengths=lengths_by_config(runs) if configs else lengths_by_stage(first["summary"]),
@@ -106,7 +106,7 @@ def _descriptions(names: Iterable[str]) -> dict[str, str]:
 
 
 def _commands(run: Mapping[str, Any], runs: Runs) -> list[Markdown]:
-    """What makes the dataset anew, from a source that lies where the commands are run."""
+    """The commands that make the dataset again, from a source in the current folder."""
     folders = {config: f"out-{config}" if "runs" in run else "out" for config in runs}
     found = [
         prune_command(
@@ -122,13 +122,13 @@ def _commands(run: Mapping[str, Any], runs: Runs) -> list[Markdown]:
 
 
 def _settings(source: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What was pruned first, then how."""
+    """The settings of what was pruned first, then those of how."""
     where = {name: value for name, value in settings.items() if name.startswith("dataset_")}
     return {"source": source, **where, **settings}
 
 
-def _facts(runs: Runs) -> dict[str, bool]:
-    """What is so in at least one of the runs."""
+def _properties(runs: Runs) -> dict[str, bool]:
+    """Properties that hold for at least one of the runs."""
     settings = [one["settings"] for one in runs.values()]
     summaries = [one["summary"] for one in runs.values()]
     methods = [find_method(one["pruner"]) for one in settings]
@@ -198,46 +198,46 @@ def _size(rows: int) -> str:
     return next((words for limit, words in _SIZES.items() if rows < limit), "n>1T")
 
 
-def model_card(facts: ModelFacts) -> str:
+def model_card(metadata: ModelMetadata) -> str:
     """The whole `README.md` of a fine-tuned model, YAML and text."""
     from huggingface_hub import ModelCardData
 
-    title, index = one_line(facts.repo_id.rpartition("/")[2]), model_index(facts.results)
-    every = [*facts.results, *facts.base_results]
+    title, index = one_line(metadata.repo_id.rpartition("/")[2]), model_index(metadata.results)
+    every = [*metadata.results, *metadata.base_results]
     data = ModelCardData(
-        license=facts.license or None,
-        base_model=facts.base_model if is_hub_id(facts.base_model) else None,
-        datasets=[facts.dataset] if is_hub_id(facts.dataset) else None,
-        library_name=facts.library_name,
+        license=metadata.license or None,
+        base_model=metadata.base_model if is_hub_id(metadata.base_model) else None,
+        datasets=[metadata.dataset] if is_hub_id(metadata.dataset) else None,
+        library_name=metadata.library_name,
         pipeline_tag="text-generation",
         tags=["asap-hf", "chain-of-thought", "reasoning", "code", "trl", "sft"],
         model_name=title if index else None,
         eval_results=index or None,
     )
-    settings = facts.told_settings
-    paper = training_of(facts.base_model)
+    settings = metadata.shown_settings
+    paper = training_of(metadata.base_model)
     body = render(
         "model_card.md",
         title=title,
-        repo_id=facts.repo_id,
-        base_model=facts.base_model,
-        dataset=facts.dataset,
-        dataset_revision=facts.dataset_revision,
+        repo_id=metadata.repo_id,
+        base_model=metadata.base_model,
+        dataset=metadata.dataset,
+        dataset_revision=metadata.dataset_revision,
         version=__version__,
-        results=results_table(facts.results, facts.base_results, facts.base_model) if every else "",
-        has_own_results=bool(facts.results),
+        results=results_table(metadata.results, metadata.base_results, metadata.base_model) if every else "",
+        has_own_results=bool(metadata.results),
         in_part=not all(map(is_whole, every)),
-        claimed=facts.claimed,
+        claimed=metadata.claimed,
         conditions=conditions_table(every),
-        has_paper_rows=stands_beside_the_paper(every, facts.base_model),
+        has_paper_rows=has_paper_rows(every, metadata.base_model),
         budget=max([result.budget for result in every], default=10240),
         settings=settings_table(settings, paper) if settings.keys() & paper.keys() else "",
         differing=differing(settings, paper),
         other_settings=other_settings(settings, paper),
-        numbers=facts.training_numbers,
-        settings_file=facts.settings_file,
-        revision_is_newest=facts.revision_is_newest,
-        command=command("trl sft", facts.command) if facts.command else "",
+        numbers=metadata.training_numbers,
+        settings_file=metadata.settings_file,
+        revision_is_newest=metadata.revision_is_newest,
+        command=command("trl sft", metadata.command) if metadata.command else "",
         paper_bibtex=Markdown(BIBTEX),
     )
     return f"---\n{data}\n---\n\n{body}"

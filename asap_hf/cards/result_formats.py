@@ -1,4 +1,4 @@
-"""Benchmark results as the reader of a model card sees them, and as the Hub does."""
+"""Format benchmark results for a model card, its YAML, and the Hub's leaderboards."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..benchmarks.registry import BENCHMARKS
 from ..benchmarks.results import BenchmarkResult
 from ..paper import results_of
+from ..reporting.formatting import NOTHING, seconds
 from ..reporting.markdown import Markdown, code, count, table, text
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 def results_table(own: Sequence[BenchmarkResult], base: Sequence[BenchmarkResult], base_model: str) -> Markdown:
     """Acc, Tok and Lat as in Table 1, for each benchmark with the paper's below where the two can be compared."""
-    told = [(Markdown("**this model**"), one) for one in own] + [("base model, measured here", one) for one in base]
+    named = [(Markdown("**this model**"), one) for one in own] + [("base model, measured here", one) for one in base]
     names = list(BENCHMARKS)
-    told.sort(key=lambda pair: (names.index(pair[1].benchmark), pair[1].budget))  # those of the base model come after
+    named.sort(key=lambda pair: (names.index(pair[1].benchmark), pair[1].budget))  # those of the base model come after
     rows: list[list[Any]] = []
-    for title, group in groupby(told, key=lambda pair: _title(pair[1])):
+    for title, group in groupby(named, key=lambda pair: _title(pair[1])):
         rows += [[title if place == 0 else "", *row] for place, row in enumerate(_rows(list(group), base_model))]
     return table(["benchmark", "", "Acc", "Tok", "Lat"], rows, numbers=(2, 3, 4))
 
@@ -32,22 +33,22 @@ def is_whole(result: BenchmarkResult) -> bool:
     return result.problems == BENCHMARKS[result.benchmark].size and not result.ungraded
 
 
-def stands_beside_the_paper(results: Sequence[BenchmarkResult], base_model: str) -> bool:
+def has_paper_rows(results: Sequence[BenchmarkResult], base_model: str) -> bool:
     """Whether the table has any row of the paper's."""
     return any(_in_paper(result, base_model) for result in results)
 
 
 def conditions_table(results: Sequence[BenchmarkResult]) -> Markdown:
-    """Under which conditions each benchmark was run."""
+    """The conditions under which each benchmark was run."""
     rows = [
         (
             Markdown(f"[{text(_title(result))}](https://huggingface.co/datasets/{result.dataset})"),
-            code(result.dataset_revision[:12]) if result.dataset_revision else "–",
+            code(result.dataset_revision[:12]) if result.dataset_revision else NOTHING,
             code(result.split),
             count(result.problems),
             count(result.budget),
             result.engine,
-            "–" if result.grader_version is None else str(result.grader_version),
+            NOTHING if result.grader_version is None else str(result.grader_version),
             result.date,
         )
         for result in results
@@ -89,7 +90,7 @@ def model_index(results: Sequence[BenchmarkResult]) -> list[EvalResult]:
 
 
 def eval_result_files(results: Sequence[BenchmarkResult]) -> dict[str, bytes]:
-    """The results of one model as the files that the Hub shows beside its card and in a benchmark's leaderboard.
+    """The results of one model as the files that the Hub shows with its card and in a benchmark's leaderboard.
 
     One file per result on a whole benchmark: `.eval_results/<benchmark>.yaml`, with the budget in its name where it is
     not the paper's. The Hub shows those whose dataset is registered as a benchmark with a task of that name.
@@ -116,9 +117,9 @@ def eval_result_files(results: Sequence[BenchmarkResult]) -> dict[str, bytes]:
 
 def _rows(group: Sequence[tuple[str, BenchmarkResult]], base_model: str) -> Iterator[list[Any]]:
     for who, result in group:
-        yield [who, f"{_percent(result):.2f}", count(round(result.tokens)), _seconds(result.latency)]
+        yield [who, f"{_percent(result):.2f}", count(round(result.tokens)), seconds(result.latency)]
     for method, (acc, tok, lat) in _in_paper(group[0][1], base_model).items():
-        yield [f"paper, {method}", f"{acc:.2f}", count(tok), _seconds(lat)]
+        yield [f"paper, {method}", f"{acc:.2f}", count(tok), seconds(lat)]
 
 
 def _in_paper(result: BenchmarkResult, base_model: str) -> dict[str, tuple[float, int, float]]:
@@ -137,7 +138,3 @@ def _title(result: BenchmarkResult) -> str:
 
 def _percent(result: BenchmarkResult) -> float:
     return round(100 * result.pass_at_1, 2)
-
-
-def _seconds(latency: float | None) -> str:
-    return "–" if latency is None else f"{latency:.2f}"

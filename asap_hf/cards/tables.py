@@ -1,4 +1,4 @@
-"""The tables of the cards, and the commands in them."""
+"""Tables and commands of the cards."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def given_by_paper(pruner: str) -> dict[str, Given]:
 
 
 def runs_of(run: Mapping[str, Any]) -> Runs:
-    """The runs that `run.json` tells of."""
+    """The runs that `run.json` describes."""
     runs: Runs = run.get("runs", {"": run})
     return runs
 
@@ -77,7 +77,7 @@ def last_spread(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rows_table(runs: Runs) -> Markdown:
-    """What became of the source's rows."""
+    """How many rows were read, left out, failed and kept."""
     counts = {config: _row_counts(one["summary"]) for config, one in runs.items()}
     labels = dict.fromkeys(label for counted in counts.values() for label in counted)
     rows = [[label, *(count(counted.get(label, 0)) for counted in counts.values())] for label in labels]
@@ -88,8 +88,8 @@ def rows_table(runs: Runs) -> Markdown:
 def _row_counts(summary: Mapping[str, Any]) -> dict[Markdown, int]:
     counts = {Markdown("read from the source"): summary["rows"]}
     for reason, number in summary["unusable"].items():
-        told = REASONS.get(reason, "no pruner can work on it")
-        counts[Markdown(f"unusable, {text(told)} ({code(reason)})")] = number
+        meaning = REASONS.get(reason, "no pruner can work on it")
+        counts[Markdown(f"unusable, {text(meaning)} ({code(reason)})")] = number
     for reason, number in summary["filtered"].items():
         counts[Markdown(f"left out by a filter, {code(reason)}")] = number
     if summary["dropped"]:
@@ -107,17 +107,17 @@ def _row_counts(summary: Mapping[str, Any]) -> dict[Markdown, int]:
 
 
 def settings_table(settings: Mapping[str, Any], paper: Mapping[str, Given]) -> Markdown:
-    """The settings for which the paper gives a value, beside it."""
+    """The settings for which the paper gives a value, with that value."""
     rows = []
     for name, value in settings.items():
         if given := paper.get(name):
-            told = "the same" if value == given.value else given.words or _shown(given.value)
-            rows.append([code(name), _shown(value), Markdown(f"{told} ({given.place})")])
+            in_paper = "the same" if value == given.value else given.words or _shown(given.value)
+            rows.append([code(name), _shown(value), Markdown(f"{in_paper} ({given.place})")])
     return table(["setting", "here", "paper"], rows)
 
 
 def other_settings(settings: Mapping[str, Any], paper: Mapping[str, Given]) -> Markdown:
-    """The settings for which the paper gives none, without what was not done."""
+    """The settings for which the paper gives none; those that are off are left out."""
     return _listed({name: value for name, value in settings.items() if name not in paper and value is not False})
 
 
@@ -125,8 +125,8 @@ def settings_by_config(settings: Mapping[str, Mapping[str, Any]], shared: Mappin
     """For each config the settings that not all of them share, and which of all its settings differ from the paper."""
     rows = []
     for config, own in settings.items():
-        told = _listed({name: value for name, value in own.items() if name not in shared})
-        rows.append([code(config), told, differing(own, given_by_paper(own["pruner"])) or "–"])
+        own_settings = _listed({name: value for name, value in own.items() if name not in shared})
+        rows.append([code(config), own_settings, differing(own, given_by_paper(own["pruner"])) or "–"])
     return table(["config", "settings of its own", "not as in the paper"], rows)
 
 
@@ -184,7 +184,7 @@ def prune_command(
 
 
 def join_command(folders: Mapping[str, str], output_dir: str) -> Markdown:
-    """What puts results together, a config each, as `asap_hf.dataset.merge.write_baselines` does."""
+    """The command that puts results together, a config each, as `asap_hf.dataset.merge.write_baselines` does."""
     program = (
         "import sys; from pathlib import Path; from asap_hf.dataset.merge import write_baselines; "
         "write_baselines({name: Path(path) for name, path in zip(sys.argv[2::2], sys.argv[3::2])}, Path(sys.argv[1]))"

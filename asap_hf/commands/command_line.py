@@ -1,4 +1,4 @@
-"""A command line: arguments into a dataclass, and what goes wrong into one sentence and an exit code."""
+"""Parse a command line into a dataclass, and turn errors into one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import RunError, UsageError
 
 
 def guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
-    """Call `run` with these arguments, less `--debug`; what goes wrong becomes one sentence and an exit code."""
+    """Call `run` with these arguments, less `--debug`; an error becomes one sentence and an exit code."""
     debug = "--debug" in argv
     argv = [argument for argument in argv if argument != "--debug"]
     ours = logging.getLogger("asap_hf")  # not the root: libraries that print their own lines would print them twice
@@ -27,7 +27,9 @@ def guarded(run: Callable[[list[str]], int], argv: list[str]) -> int:
         print(f"asap-hf: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
-        print("asap-hf: stopped; what was finished is kept, the same command goes on from there", file=sys.stderr)
+        print(
+            "asap-hf: stopped; what was finished is kept, and the same command continues from there", file=sys.stderr
+        )
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

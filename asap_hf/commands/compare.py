@@ -1,4 +1,4 @@
-"""`asap-hf compare`: its arguments, and what it does with them."""
+"""`asap-hf compare`: compare evaluations or trainings."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class CompareArguments:
     )
     benchmark: str = option("", "only these, comma-separated; by default all that the runs have")
     common_problems: bool = option(False, "where runs were asked different problems, compare on those they share")
-    paper: bool = option(False, "put the paper's own numbers beside, named as such")
+    paper: bool = option(False, "add the paper's own numbers, named as such")
     original: str | None = option(
-        None, "the training that the others' tokens and time are held against; none: the first of them"
+        None, "the training to which the others' tokens and time are compared; none: the first of them"
     )
     base_model: str | None = option(
         None, "base model of those; none: the one among the runs, else deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
@@ -44,8 +44,8 @@ _OF_EVALUATIONS = ("baseline", "budget", "benchmark", "common_problems", "base_m
 
 
 def main(arguments: CompareArguments) -> None:
-    """Print the tables and tests; with `output_dir`, write the report and what goes with it. Trainings are set beside
-    trainings, evaluations beside evaluations."""
+    """Print the tables and tests; with `output_dir`, write the report and its files. Trainings are compared with
+    trainings, evaluations with evaluations."""
     from ..compare import efficiency, files, terminal
     from ..runtime.own_folders import refuse_to_replace
     from ..train.efficiency import holds_training, read_efficiency

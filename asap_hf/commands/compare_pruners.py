@@ -101,12 +101,12 @@ def main(arguments: ComparePrunersArguments) -> None:
         os.environ["ASAP_HF_LEDGER"] = arguments.ledger_dir
     if arguments.output_dir:
         refuse_foreign(Path(arguments.output_dir))
-    comparison, record = _comparison(arguments, _conditions(arguments))
+    comparison, metadata = _comparison(arguments, _conditions(arguments))
     with TemporaryDirectory() as scratch:
         folder = Path(arguments.output_dir or scratch)
         with run_account(account_folder(folder) if arguments.output_dir else Path(scratch, "account")):
             tables = tables_of(comparison.run(folder, arguments.processes, arguments.overwrite))
-        write_tables(folder, tables, record)
+        write_tables(folder, tables, metadata)
     print(f"\n{on_terminal(tables)}")
     if arguments.output_dir:
         print(f"\nwritten to {arguments.output_dir}")
@@ -118,14 +118,14 @@ def _conditions(arguments: ComparePrunersArguments) -> list[Condition]:
     Raises:
         `UsageError`: if there is no such pruner, or none of them meets a budget.
     """
-    from ..compare_pruners.conditions import ENDS, conditions_of
+    from ..compare_pruners.conditions import UNBUDGETED, conditions_of
 
     names = [name.strip() for name in arguments.pruners.split(",") if name.strip()]
     budgeted, lacking = _methods(arguments)
     if not names:
         for name, why in lacking.items():
             print(f"left out: {name}, {why}")
-        names = [*(name for name in budgeted if name not in lacking), *(one.name for one in ENDS)]
+        names = [*(name for name in budgeted if name not in lacking), *(one.name for one in UNBUDGETED)]
     found = conditions_of(names, arguments.shares, lambda name, ratio: pruner_of(_as_prune(arguments, name, ratio)))
     if all(one.ratio is None for one in found):
         raise UsageError(f"there is nothing to compare: --pruners names none of {', '.join(budgeted)}")
@@ -164,8 +164,8 @@ def _as_prune(arguments: ComparePrunersArguments, name: str, ratio: float) -> Pr
 def _comparison(arguments: ComparePrunersArguments, conditions: list[Condition]) -> tuple[Comparison, dict[str, Any]]:
     """The comparison on the traces that are asked for, and how it comes about, for `run.json`."""
     from ..compare_pruners.comparing import Comparison
-    from ..compare_pruners.drawing import Draw
     from ..compare_pruners.retention import Judge
+    from ..compare_pruners.trace_sample import TraceSample
     from ..traces.rows import Columns
     from ..traces.sources import open_source
 
@@ -174,9 +174,9 @@ def _comparison(arguments: ComparePrunersArguments, conditions: list[Condition])
     source = open_source(*which, given.streaming, given.dataset_revision)
     columns = Columns.recognise(source.columns, given.prompt_column, given.completion_column, given.splitter)
     judge = Judge(given.judge, given.judge_revision, given.dtype, given.device)
-    draw = Draw(columns, judge, tokenizer_of(given), given.max_tokens_trace, given.seed)
+    draw = TraceSample(columns, judge, tokenizer_of(given), given.max_tokens_trace, given.seed)
     traces = draw.draw(chain.from_iterable(source.batches(given.batch_size)), given.traces)
-    print(f"{len(traces):,} traces; {draw.told}")
+    print(f"{len(traces):,} traces; {draw.summary}")
     comparison = Comparison(traces, conditions, judge, tokenizer_of(given), given.splitter)
     drawn = {"traces": len(traces), "seed": given.seed, "max_tokens_trace": given.max_tokens_trace}
     pruners = [settings_of(_as_prune(given, one.name, one.ratio)) for one in conditions if one.ratio is not None]

@@ -1,5 +1,4 @@
-"""What the scripts in `dataset_scripts/` share: the arguments beside those of `asap-hf prune`, and the way from a
-pruned folder to the Hub."""
+"""Arguments and steps that the scripts in `dataset_scripts/` have in common: prune, then publish."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from ..dataset.rebudget import changed_settings
 from ..dataset.result_folder import former_run
 from ..dataset.shards import Staging
 from ..errors import UsageError
-from ..hub import refuse_no_ref, refuse_no_repo_id
+from ..hub import require_ref, require_repo_id
 from .command_line import guarded, parse
 from .methods import settings_of
 from .prune_arguments import PruneArguments, option
@@ -66,9 +65,9 @@ class DatasetScriptArguments(PruneArguments):
         if self.push_to_hub and not self.repo_id:
             raise UsageError("say where the dataset goes with --repo_id")
         if self.repo_id:
-            refuse_no_repo_id(self.repo_id, "repo_id")
+            require_repo_id(self.repo_id, "repo_id")
         if self.tag is not None:
-            refuse_no_ref(self.tag, "tag")
+            require_ref(self.tag, "tag")
         refuse_unused(self, _RULES)
         if self.source:
             self.dataset_name, self.dataset_config = self.source, None
@@ -120,7 +119,7 @@ def publish(arguments: DatasetScriptArguments, branches: list[str]) -> None:
             license=arguments.license,
         )
     )
-    from ..hub.publication import unstage
+    from ..hub.staging import unstage
 
     for branch in branches:
         unstage(arguments.repo_id, branch)

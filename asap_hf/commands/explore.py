@@ -1,4 +1,4 @@
-"""`asap-hf explore`: its arguments, and what it does with them."""
+"""`asap-hf explore`: write a page of a result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ExploreArguments:
     folder: str = field(metadata={"help": "a result of `asap-hf prune`, or a dataset of several pruners"})
     output: str = option("explore.html", "the page")
     compare: list[str] = field(
-        default_factory=list, metadata={"help": "results of the same source rows, to stand beside it"}
+        default_factory=list, metadata={"help": "results of the same source rows, to compare it with"}
     )
     limit: int | None = option(None, "show the first rows only")
     overwrite: bool = option(False, "replace the page if it is there")
@@ -28,7 +28,7 @@ _LARGE = 100 << 20
 
 
 def main(arguments: ExploreArguments) -> None:
-    """Write the page, and say how large it is."""
+    """Write the page, and print its size."""
     from ..explore.page import is_page, write_page
     from ..explore.results import open_results
 

@@ -37,7 +37,7 @@ def rewrite(arguments: PruneArguments, former: Mapping[str, Any]) -> dict[str, A
     return rewrite_result(*folders, rebudget, settings, arguments.overwrite, retokenizing)
 
 
-def what_it_takes(arguments: PruneArguments, former: Mapping[str, Any]) -> str:
+def rewrite_plan(arguments: PruneArguments, former: Mapping[str, Any]) -> str:
     """What `--dry_run` says about it.
 
     Raises:
@@ -57,24 +57,24 @@ def _rebudget_of(arguments: PruneArguments, former: Mapping[str, Any]) -> tuple[
     """The new decision, none where the steps stay as they are, and the settings of the new result."""
     from ..dataset.rebudget import Rebudget
 
-    settings, told = former["settings"], dict(former["settings"])
+    settings, metadata = former["settings"], dict(former["settings"])
     if settings.get("keep_llm_text"):
         raise UsageError(
             "a result with keep_llm_text cannot be re-budgeted, since its records hold the original steps: prune the "
             "traces anew, the LLM's answers and the scores are stored"
         )
     if arguments.tokenizer is not None:
-        told["tokenizer"] = settings_of(arguments)["tokenizer"]
+        metadata["tokenizer"] = settings_of(arguments)["tokenizer"]
     if _keeps_the_same(arguments, settings):
-        return None, told
+        return None, metadata
     _refuse_without_scores(arguments, settings)
     if "answer_keep" in settings and (arguments.max_tokens is not None or arguments.ratio is not None):
-        _hold_against_stage_1(arguments.dataset_name, settings, arguments.ratio)
+        _check_stage_1(arguments.dataset_name, settings, arguments.ratio)
     budget = _budget(arguments, settings)
     score = arguments.score or settings["score"]
     tokenizer, recount = arguments.tokenizer or settings["tokenizer"], arguments.tokenizer is not None
     changed: dict[str, Any] = {}
-    for name, value in told.items():
+    for name, value in metadata.items():
         changed |= budget if name in ("max_tokens", "ratio") else {name: value}
     return Rebudget(tokenizer, settings["score"], score, **budget, recount=recount), {**changed, "score": score}
 
@@ -107,8 +107,9 @@ def _refuse_without_scores(arguments: PruneArguments, settings: Mapping[str, Any
         )
 
 
-def _hold_against_stage_1(name: str, settings: Mapping[str, Any], ratio: float | None) -> None:
-    """The answer anchor keeps what the budget asks for: say where it would keep something else for the new one.
+def _check_stage_1(name: str, settings: Mapping[str, Any], ratio: float | None) -> None:
+    """Compare the new budget with what the answer anchor left for the former one, and warn where it would keep
+    something else.
 
     Raises:
         `UsageError`: if the new ratio is larger than what it left.
@@ -130,7 +131,7 @@ def _hold_against_stage_1(name: str, settings: Mapping[str, Any], ratio: float |
         )
 
 
-def refuse_what_is_settled(arguments: PruneArguments, former: Mapping[str, Any]) -> None:
+def check_settled_flags(arguments: PruneArguments, former: Mapping[str, Any]) -> None:
     """A former result settles everything but the budget, the score, the tokenizer, and where the new one goes.
 
     Raises:

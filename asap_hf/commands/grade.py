@@ -1,4 +1,4 @@
-"""`asap-hf grade`: its arguments, and what it does with them."""
+"""`asap-hf grade`: grade samples of another tool, or a finished evaluation again."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class GradeArguments:
 
 
 def main(arguments: GradeArguments) -> None:
-    """Grade, and say what came of it."""
+    """Grade, and print the result."""
     refuse_unused(arguments, [Rule(["overwrite"], lambda given: bool(given.output_dir), "with --output_dir")])
-    print(_again(arguments) if Path(arguments.file).is_dir() else _elsewhere(arguments))
+    print(_grade_evaluation(arguments) if Path(arguments.file).is_dir() else _grade_samples(arguments))
     if arguments.output_dir:
         print(f"\nwritten to {arguments.output_dir}")
 
 
-def _elsewhere(arguments: GradeArguments) -> str:
-    """Samples that were made elsewhere."""
+def _grade_samples(arguments: GradeArguments) -> str:
+    """Grade samples that another tool generated."""
     if not arguments.benchmark:
         raise UsageError("say whose problems the samples answer with --benchmark")
     if arguments.samples < 1:
@@ -66,8 +66,8 @@ def _elsewhere(arguments: GradeArguments) -> str:
     return graded_table(graded, benchmark)
 
 
-def _again(arguments: GradeArguments) -> str:
-    """A finished evaluation."""
+def _grade_evaluation(arguments: GradeArguments) -> str:
+    """Grade a finished evaluation again."""
     given = {"--benchmark": arguments.benchmark, "--allow_missing": arguments.allow_missing}
     given["--samples"] = arguments.samples != 1
     if needless := [name for name, value in given.items() if value]:

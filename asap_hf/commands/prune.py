@@ -1,4 +1,4 @@
-"""`asap-hf prune`: what it does with its arguments. No logic of the method."""
+"""`asap-hf prune`: call what its arguments ask for."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..dataset.summary import failed_share, failure_warning, summary_table
 from ..errors import RunError, UsageError
-from .former_result import refuse_what_is_settled, rewrite, what_it_takes
+from .former_result import check_settled_flags, rewrite, rewrite_plan
 from .methods import pruner_of, settings_of
 from .prune_arguments import PruneArguments
 from .pruner_flags import refuse_unused_of_prune
 from .stages import filters_of, tokenizer_of
 
 if TYPE_CHECKING:
-    from ..dataset.run import Production
+    from ..dataset.run import PruningRun
     from ..dataset.shards import Staging
     from ..filters.filters import Filter
     from ..traces.rows import Columns
@@ -48,25 +48,25 @@ def main(arguments: PruneArguments, staging: Staging | None = None) -> dict[str,
     if former is None:
         refuse_unused_of_prune(arguments)
     else:
-        refuse_what_is_settled(arguments, former)
+        check_settled_flags(arguments, former)
     quiet_libraries()
     if arguments.ledger_dir is not None:
         os.environ["ASAP_HF_LEDGER"] = arguments.ledger_dir
     if arguments.dry_run:
-        _tell(arguments, former)
+        _print_plan(arguments, former)
         return {}
-    refuse_to_lose(arguments)
+    check_output_dir(arguments)
     summary = _prune(arguments, staging) if former is None else rewrite(arguments, former)
     if summary:
         print(summary_table(summary))
         print(f"\nwritten to {arguments.output_dir}")
         print(f'load_dataset("{arguments.output_dir}") is what to train on, with "steps" every decision')
-        _tell_of_failures(summary, arguments.fail_above)
+        _report_failures(summary, arguments.fail_above)
     return summary
 
 
-def refuse_to_lose(arguments: PruneArguments) -> None:
-    """Before anything is opened or spent: see that the result may go where it is to go.
+def check_output_dir(arguments: PruneArguments) -> None:
+    """Check, before anything is opened or spent, that the result may be written where it is to be.
 
     Raises:
         `UsageError`: if something of the user's would be lost, or read and written would mix.
@@ -85,7 +85,7 @@ def refuse_to_lose(arguments: PruneArguments) -> None:
         )
 
 
-def _tell_of_failures(summary: Mapping[str, Any], fail_above: float | None) -> None:
+def _report_failures(summary: Mapping[str, Any], fail_above: float | None) -> None:
     """Warn of rows that failed.
 
     Raises:
@@ -98,10 +98,10 @@ def _tell_of_failures(summary: Mapping[str, Any], fail_above: float | None) -> N
         logger.warning("warning: %s", warning)
 
 
-def _tell(arguments: PruneArguments, former: Mapping[str, Any] | None) -> None:
+def _print_plan(arguments: PruneArguments, former: Mapping[str, Any] | None) -> None:
     if former is None:
         return _estimate(arguments)
-    return print(what_it_takes(arguments, former))
+    return print(rewrite_plan(arguments, former))
 
 
 def _open(arguments: PruneArguments) -> tuple[Source, Columns]:
@@ -126,7 +126,7 @@ def _open(arguments: PruneArguments) -> tuple[Source, Columns]:
 
 
 def quiet_libraries() -> None:
-    """One bar is enough: the libraries draw their own for every model and every file that they load."""
+    """Turn off the progress bars of the libraries; one bar is enough."""
     from datasets import disable_progress_bars
     from transformers.utils import logging
 
@@ -140,20 +140,20 @@ def _prune(arguments: PruneArguments, staging: Staging | None) -> dict[str, Any]
 
     output_dir, overwrite = Path(arguments.output_dir), arguments.overwrite or arguments.retry_failed
     with this_process() as process, filters_of(arguments) as filters:
-        production = _production(arguments, filters)
-        production.pruner.to_rank(process.local_rank)
+        run = _pruning_run(arguments, filters)
+        run.pruner.to_rank(process.local_rank)
         if arguments.num_shards == 1:
-            return production.write(output_dir, settings_of(arguments), overwrite, process)
+            return run.write(output_dir, settings_of(arguments), overwrite, process)
         from ..dataset.shards import write_in_shards
 
         return write_in_shards(
-            production, output_dir, settings_of(arguments), arguments.num_shards, process, staging, overwrite
+            run, output_dir, settings_of(arguments), arguments.num_shards, process, staging, overwrite
         )
 
 
-def _production(arguments: PruneArguments, filters: tuple[Filter, ...]) -> Production:
+def _pruning_run(arguments: PruneArguments, filters: tuple[Filter, ...]) -> PruningRun:
     """The run that these arguments ask for; the source is open, no model is loaded yet."""
-    from ..dataset.run import Production
+    from ..dataset.run import PruningRun
 
     source, columns = _open(arguments)
     finished: Mapping[int, Any] = {}
@@ -162,7 +162,7 @@ def _production(arguments: PruneArguments, filters: tuple[Filter, ...]) -> Produ
         from ..dataset.rebudget import finished_rows
 
         finished, first_attempt = finished_rows(Path(arguments.output_dir), settings_of(arguments))
-    return Production(
+    return PruningRun(
         source,
         columns,
         pruner_of(arguments, first_attempt),
@@ -178,11 +178,9 @@ def _estimate(arguments: PruneArguments) -> None:
     from ..dataset.estimate import estimate, estimate_table
 
     with filters_of(arguments) as filters:
-        production = _production(arguments, filters)
-        found = estimate(
-            production.source, production.columns, production.pruner, production.tokenizer, production.finished
-        )
-        print(estimate_table(*found, production.pruner))
+        run = _pruning_run(arguments, filters)
+        found = estimate(run.source, run.columns, run.pruner, run.tokenizer, run.finished)
+        print(estimate_table(*found, run.pruner))
         if filters:
             print(f"\nrows that {' and '.join(one.name for one in filters)} would leave out are counted")
     print("\ndry run: nothing was written, no model was loaded, nothing was spent")

@@ -1,4 +1,4 @@
-"""`asap-hf publish dataset | model | metric | page`: its arguments, and what it does with them."""
+"""`asap-hf publish dataset | model | metric | page`: publish on the Hub."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..hub import refuse_no_hub_id, refuse_no_ref, refuse_no_repo_id
+from ..hub import require_hub_id, require_ref, require_repo_id
 from .prune_arguments import option
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class HubArguments:
-    """What every publication is told."""
+    """Arguments of every publication."""
 
     folder: str = field(metadata={"help": "what to publish"})
     repo_id: str = field(metadata={"help": "its id on the Hub, me/my-traces for example"})
@@ -31,15 +31,15 @@ class HubArguments:
     dry_run: bool = option(False, "print files, sizes and the card, and touch nothing")
 
     def check(self) -> None:
-        """Refuse what the Hub would not take, before anything is read or asked.
+        """Refuse names that the Hub would not take, before anything is read or asked.
 
         Raises:
             `UsageError`: with what to change.
         """
-        refuse_no_repo_id(self.repo_id, "repo_id")
+        require_repo_id(self.repo_id, "repo_id")
         for flag, name in (("tag", self.tag), ("revision", self.revision)):
             if name is not None:
-                refuse_no_ref(name, flag)
+                require_ref(name, flag)
         if self.create_pr and (self.revision or self.tag):
             raise UsageError("a pull request goes to main and has no tag: drop --create_pr, or --revision and --tag")
 
@@ -75,7 +75,7 @@ class ModelArguments(HubArguments):
         super().check()
         for flag, name in (("dataset", self.dataset), ("base_model", self.base_model)):
             if name is not None:
-                refuse_no_hub_id(name, flag)
+                require_hub_id(name, flag)
 
 
 @dataclass

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..errors import RunError, UsageError
+from ..errors import UsageError
 from ..recipes import recipe_kinds, recipe_names, recipe_path
-from ..runtime.files import write_whole
+from ..runtime.files import disk_errors, write_whole
 from .prune_arguments import option
 
 
@@ -66,11 +66,9 @@ def copy(arguments: CopyArguments) -> None:
     if target.exists() and not arguments.overwrite:
         raise UsageError(f"{arguments.target!r} is there already: name another file, or replace it with --overwrite")
     text = _chosen(arguments).read_text(encoding="utf-8")
-    try:
+    with disk_errors(repr(arguments.target), "name another file"):
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, text)
-    except OSError as error:
-        raise RunError(f"cannot write to {arguments.target!r} ({error.strerror}): name another file") from error
     print(f"written to {arguments.target}")
 
 

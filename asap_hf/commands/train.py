@@ -33,7 +33,8 @@ class TrainArguments(CheckArguments):
 
 
 def run(argv: list[str]) -> int:
-    """Check, print the command of `trl sft`, and become it: output, signals and exit code are its own."""
+    """Check, print the command of `trl sft`, and replace this process by it: output, signals and exit code are its
+    own."""
     arguments, flags = read(TrainArguments, argv, "asap-hf train")
     flags = flags_of(arguments, flags)
     environment = dict(os.environ)  # the check leaves settings of its own behind
@@ -55,7 +56,7 @@ def flags_of(arguments: TrainArguments, flags: Sequence[str]) -> list[str]:
     """The flags for `trl sft`, in which names of ours have become files and folders.
 
     Raises:
-        `UsageError`: if there is no such recipe, or a `--config` beside it.
+        `UsageError`: if there is no such recipe, or a `--config` is given as well.
     """
     flags = list(flags)
     for place, (flag, value) in enumerate(pairwise(flags), start=1):
@@ -100,8 +101,8 @@ def _commit(given: Mapping[str, Any]) -> str:
 
 def _trl() -> str:
     """The `trl` of the Python that runs this, whatever the shell would find."""
-    beside = Path(sys.executable).with_name("trl")
-    return str(beside) if beside.exists() else shutil.which("trl") or "trl"
+    own = Path(sys.executable).with_name("trl")
+    return str(own) if own.exists() else shutil.which("trl") or "trl"
 
 
 def _spelt(program: str) -> str:

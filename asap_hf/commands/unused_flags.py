@@ -1,4 +1,4 @@
-"""Flags that would change nothing about what is asked for: refused, with what they are for."""
+"""Refuse flags that would have no effect, and say where they have one."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Rule:
         only (`str`):
             Where they do, to stand after "has an effect only".
         by (`str`, *optional*):
-            The flag that this depends on. Where it was typed, what only stands in the YAML file may be without effect:
-            a recipe's values for one method do not keep anybody from trying another.
+            The flag that this depends on. Where it was typed, a value in the YAML file may have no effect: the values
+            of a recipe for one method do not prevent trying another.
     """
 
     flags: Collection[str]
@@ -32,7 +32,7 @@ class Rule:
 
 
 def refuse_unused(arguments: Any, rules: Sequence[Rule]) -> None:
-    """See that every flag whose value is not its default has an effect.
+    """Check that every flag whose value is not its default has an effect.
 
     Raises:
         `UsageError`: for the first one that has none.

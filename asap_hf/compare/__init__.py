@@ -1,1 +1,1 @@
-"""What several evaluation runs say together: tables, tests between runs, pictures, and a report."""
+"""Compare evaluation runs: tables, tests between runs, pictures, and a report."""

@@ -1,4 +1,4 @@
-"""What several runs have in common: benchmarks, a budget, problems. What they lack is said in one sentence."""
+"""Choose the benchmarks, budget and problems that several runs have in common."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .runs import Condition, EvaluationRun
 
 
 def pairs_of(runs: Sequence[EvaluationRun], baseline: str | None) -> list[tuple[str, str]]:
-    """Which run is held against which: every other one against the baseline; without one, the first against every
+    """The pairs of runs that are tested: every other run against the baseline; without one, the first against every
     other.
 
     Raises:
@@ -26,7 +26,7 @@ def pairs_of(runs: Sequence[EvaluationRun], baseline: str | None) -> list[tuple[
     return [(name, baseline) for name in names if name != baseline]
 
 
-def shared_benchmarks(runs: Sequence[EvaluationRun], asked: Collection[str]) -> list[str]:
+def select_benchmarks(runs: Sequence[EvaluationRun], asked: Collection[str]) -> list[str]:
     """The benchmarks to compare on, in the paper's order: those asked for, or all.
 
     Raises:
@@ -44,8 +44,9 @@ def shared_benchmarks(runs: Sequence[EvaluationRun], asked: Collection[str]) -> 
     return [name for name in BENCHMARKS if name in wanted]
 
 
-def shared_budget(runs: Sequence[EvaluationRun], benchmark: str, asked: int | None) -> int:
-    """The budget of the tables: the one asked for; else the paper's where all runs have it, else the largest shared.
+def select_budget(runs: Sequence[EvaluationRun], benchmark: str, asked: int | None) -> int:
+    """The budget of the tables: the one asked for; else the paper's where all runs have it, else the largest that all
+    have.
 
     Raises:
         `UsageError`: if a run lacks the one asked for, or the runs share none.
@@ -61,9 +62,9 @@ def shared_budget(runs: Sequence[EvaluationRun], benchmark: str, asked: int | No
                 )
         return asked
     if not shared:
-        told = "; ".join(f"{name!r} has {_listed(budgets)}" for name, budgets in has.items())
+        listed = "; ".join(f"{name!r} has {_listed(budgets)}" for name, budgets in has.items())
         raise UsageError(
-            f"the runs share no token budget on {benchmark}: {told}; evaluate one with a budget of another"
+            f"the runs share no token budget on {benchmark}: {listed}; evaluate one with a budget of another"
         )
     usual = BENCHMARKS[benchmark].budget
     return usual if usual in shared else max(shared)
@@ -73,7 +74,7 @@ def _listed(budgets: Sequence[int]) -> str:
     return ", ".join(f"{budget:,}" for budget in budgets)
 
 
-def shared_problems(runs: Sequence[EvaluationRun], condition: Condition, common_problems: bool) -> list[str]:
+def select_problems(runs: Sequence[EvaluationRun], condition: Condition, common_problems: bool) -> list[str]:
     """The problems that all runs were asked and that each has a verdict on, sorted.
 
     Args:

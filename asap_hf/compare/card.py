@@ -1,4 +1,4 @@
-"""A comparison as Markdown, for a model's card."""
+"""Render a comparison as Markdown, for a model's card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .plots import Picture
 
 
 def on_card(comparison: Comparison, pictures: Sequence[Picture]) -> str:
-    """The same tables and notes, with links to the pictures beside it; whatever comes from a run is escaped."""
+    """The same tables and notes, with links to the pictures; whatever comes from a run is escaped."""
     parts: list[str] = [_papers_layout(comparison)]
     parts += [text(note) for note in comparison.notes]
     parts += [f"![{text(one.title)}]({one.file})" for one in pictures]
@@ -48,7 +48,7 @@ def _grouped(
     rows_of: Callable[[BenchmarkComparison], list[tables.Row]],
 ) -> Markdown:
     rows = [
-        [f"{one.title}, {tables.ground(one)}" if place == 0 else "", code(row[0]), *row[1:]]
+        [f"{one.title}, {tables.sample_size(one)}" if place == 0 else "", code(row[0]), *row[1:]]
         for one in comparison.benchmarks
         for place, row in enumerate(rows_of(one))
     ]

@@ -1,4 +1,4 @@
-"""Everything that is told about several runs: the one thing that tables, pictures, report and JSON are made from."""
+"""Compare evaluation runs into one object, from which tables, pictures, report and JSON are made."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 from .. import __version__
 from ..reporting.statistics import CONFIDENCE, RESAMPLES, SEED
-from .notes import notes_on
+from .caveats import caveats_of
 from .paired import BenchmarkComparison, compare_runs
-from .paper_numbers import PaperNumbers, notes_on_paper, paper_as_json, paper_beside
+from .paper_numbers import PaperNumbers, paper_as_json, paper_caveats, paper_numbers_for
 from .runs import EvaluationRun
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Several runs, what they say on each benchmark, and how far to trust it."""
+    """Several runs, their results on each benchmark, and the caveats."""
 
     runs: tuple[EvaluationRun, ...]
     baseline: str | None
     """The run that the others are tested against; `None` where the first is tested against the others."""
     benchmarks: tuple[BenchmarkComparison, ...]
     paper: PaperNumbers
-    """The paper's own that may stand beside."""
+    """The paper's own numbers, as far as they can be compared."""
     notes: tuple[str, ...]
 
     @property
@@ -42,13 +42,13 @@ def comparison_of(
     paper: bool = False,
     base_model: str | None = None,
 ) -> Comparison:
-    """Compare runs, and note what stands against it.
+    """Compare runs and list the caveats.
 
     Args:
         runs, baseline, budget, benchmarks, common_problems:
             As in [`compare_runs`].
         paper (`bool`, *optional*, defaults to `False`):
-            Whether the paper's own numbers stand beside.
+            Whether to add the paper's own numbers.
         base_model (`str`, *optional*):
             The base model of those; by default the one that is among the runs, else DeepSeek-R1-Distill-Qwen-7B, which
             is the paper's default (§4.1).
@@ -57,14 +57,14 @@ def comparison_of(
         `UsageError`: as [`compare_runs`], and if the paper has no results for `base_model`.
     """
     found = compare_runs(runs, baseline, budget, benchmarks, common_problems)
-    beside = paper_beside(runs, found, base_model) if paper else PaperNumbers()
-    notes = [*notes_on(runs, found), *(notes_on_paper(beside, found) if paper else [])]
-    return Comparison(tuple(runs), baseline, tuple(found), beside, tuple(notes))
+    published = paper_numbers_for(runs, found, base_model) if paper else PaperNumbers()
+    notes = [*caveats_of(runs, found), *(paper_caveats(published, found) if paper else [])]
+    return Comparison(tuple(runs), baseline, tuple(found), published, tuple(notes))
 
 
 def as_json(comparison: Comparison) -> str:
     """The same numbers for a program, without rounding."""
-    told: dict[str, Any] = {
+    content: dict[str, Any] = {
         "asap_hf": __version__,
         "bootstrap": {"resamples": RESAMPLES, "confidence": CONFIDENCE, "seed": SEED, "over": "problems"},
         "runs": [
@@ -76,4 +76,4 @@ def as_json(comparison: Comparison) -> str:
         "paper": paper_as_json(comparison.paper),
         "notes": comparison.notes,
     }
-    return json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,4 +1,4 @@
-"""Training efficiency of several runs beside each other: Table 3 of the paper (§4.5)."""
+"""Compare the training efficiency of several runs: Table 3 of the paper (§4.5)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
-from textwrap import fill
 
 from .. import __version__
 from ..errors import UsageError
@@ -14,16 +13,16 @@ from ..paper import TRAINING_EFFICIENCY
 from ..reporting.formatting import change, seconds, shortened, tokens
 from ..reporting.markdown import code, table, text
 from ..reporting.pictures import DARK, LIGHT
+from ..reporting.terminal import table_lines, wrapped, wrapped_note
 from ..train.efficiency import TrainingEfficiency
 
 _HEADER = ("", "Tokens", "Time")
-_WIDTH = 100
 _NAME = 40  # longest name of a run on a terminal
 
 
 @dataclass(frozen=True)
 class EfficiencyTable:
-    """Several trainings, and what there is to know before believing their differences."""
+    """Several trainings, and the caveats of their comparison."""
 
     runs: tuple[TrainingEfficiency, ...]
     original: TrainingEfficiency
@@ -56,15 +55,15 @@ class EfficiencyTable:
 def efficiency_table(
     runs: Sequence[TrainingEfficiency], original: str | None = None, paper: bool = False
 ) -> EfficiencyTable:
-    """Set trainings beside each other.
+    """Compare trainings.
 
     Args:
         runs (`Sequence[TrainingEfficiency]`):
             One or more.
         original (`str`, *optional*, defaults to the first run's name):
-            The run that the others are held against; in the paper, the training on unpruned traces.
+            The run to which the others are compared; in the paper, the training on unpruned traces.
         paper (`bool`, *optional*, defaults to `False`):
-            Whether the paper's own numbers stand beside.
+            Whether to add the paper's own numbers.
 
     Raises:
         `UsageError`: if two runs have the same name, or none has the original's.
@@ -78,63 +77,61 @@ def efficiency_table(
     return EfficiencyTable(tuple(runs), base, TRAINING_EFFICIENCY if paper else {}, tuple(_notes(runs, paper)))
 
 
-def on_terminal(told: EfficiencyTable) -> str:
+def on_terminal(summary: EfficiencyTable) -> str:
     """The table, the notes, and how to read it, at most 100 characters wide."""
-    rows = [_HEADER, *((shortened(name, _NAME), *cells) for name, *cells in [*told.rows, *told.papers_own])]
-    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
-    lines = [
-        "   ".join([name.ljust(first), *(cell.rjust(width) for cell, width in zip(cells, others, strict=True))])
-        for name, *cells in rows
-    ]
-    notes = [fill(f"note: {note}", _WIDTH, subsequent_indent="      ", break_on_hyphens=False) for note in told.notes]
-    return "\n\n".join(["\n".join(line.rstrip() for line in lines), *notes, fill(_legend(told), _WIDTH)])
+    rows = [_HEADER, *((shortened(name, _NAME), *cells) for name, *cells in [*summary.rows, *summary.papers_own])]
+    return "\n\n".join(["\n".join(table_lines(rows)), *map(wrapped_note, summary.notes), wrapped(_legend(summary))])
 
 
-def on_card(told: EfficiencyTable) -> str:
+def on_card(summary: EfficiencyTable) -> str:
     """The same as Markdown; whatever comes from a run is escaped."""
-    rows = [(code(name), *cells) for name, *cells in told.rows]
-    rows += [(text(name), *cells) for name, *cells in told.papers_own]
-    parts = [table(_HEADER, rows, numbers=(1, 2)), *map(text, told.notes), text(_legend(told))]
+    rows = [(code(name), *cells) for name, *cells in summary.rows]
+    rows += [(text(name), *cells) for name, *cells in summary.papers_own]
+    parts = [table(_HEADER, rows, numbers=(1, 2)), *map(text, summary.notes), text(_legend(summary))]
     return "\n\n".join(parts) + "\n"
 
 
-def page(told: EfficiencyTable) -> str:
+def page(summary: EfficiencyTable) -> str:
     """The same as a page without scripts; whatever comes from a run is text."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = files(__package__).joinpath("training.html").read_text(encoding="utf-8")
     return environment.from_string(template).render(
-        version=__version__, told=told, header=_HEADER, legend=_legend(told), light=LIGHT, dark=DARK
+        version=__version__, summary=summary, header=_HEADER, legend=_legend(summary), light=LIGHT, dark=DARK
     )
 
 
-def as_json(told: EfficiencyTable) -> str:
+def as_json(summary: EfficiencyTable) -> str:
     """The same numbers for a program, without rounding."""
     paper = {
         method: {"tokens_per_sample": tokens, "seconds_per_step": seconds}
-        for method, (tokens, seconds) in told.paper.items()
+        for method, (tokens, seconds) in summary.paper.items()
     }
     content = {
         "asap_hf": __version__,
-        "trainings": [asdict(run) | {"tokens_per_step": run.tokens_per_step} for run in told.runs],
-        "original": told.original.name,
+        "trainings": [asdict(run) | {"tokens_per_step": run.tokens_per_step} for run in summary.runs],
+        "original": summary.original.name,
         "paper": paper,
-        "notes": told.notes,
+        "notes": summary.notes,
     }
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def efficiency_files(told: EfficiencyTable) -> dict[str, bytes]:
+def efficiency_files(summary: EfficiencyTable) -> dict[str, bytes]:
     """`training.html`, `training.md` and `training.json`, by name; the same bytes for the same runs."""
-    content = {"training.html": page(told), "training.md": on_card(told), "training.json": as_json(told)}
+    content = {
+        "training.html": page(summary),
+        "training.md": on_card(summary),
+        "training.json": as_json(summary),
+    }
     return {name: words.encode() for name, words in content.items()}
 
 
 def _cells(
     of_tokens: float, of_time: float | None, all_tokens: float, all_time: float | None, is_original: bool
 ) -> tuple[str, str]:
-    """Tokens and Time, each with its change where it is not the original's own."""
+    """Tokens and Time, each with its change to the original, except for the original itself."""
     token_cell, time_cell = tokens(of_tokens), seconds(of_time)
     if is_original:
         return token_cell, time_cell
@@ -145,16 +142,16 @@ def _cells(
 
 
 def _notes(runs: Sequence[TrainingEfficiency], paper: bool) -> Iterator[str]:
-    """What makes a difference in time that is not the tokens', and what is not known."""
+    """Differences in time that do not come from the tokens, and what is not known."""
     if len(runs) > 1:
-        told = "; ".join(f"{run.name}: {run.hardware or 'not known'}" for run in runs)
-        yield f"Seconds can only be compared on the same hardware with nothing else running on it ({told})."
+        listed = "; ".join(f"{run.name}: {run.hardware or 'not known'}" for run in runs)
+        yield f"Seconds can only be compared on the same hardware with nothing else running on it ({listed})."
     if len({run.samples_per_step for run in runs}) > 1:
-        told = ", ".join(f"{run.name}: {run.samples_per_step:,.4g}" for run in runs)
-        yield f"Seconds per step are those of different numbers of samples per step ({told})."
+        listed = ", ".join(f"{run.name}: {run.samples_per_step:,.4g}" for run in runs)
+        yield f"Seconds per step are those of different numbers of samples per step ({listed})."
     if len({run.model for run in runs if run.model}) > 1:
-        told = ", ".join(f"{run.name}: {run.model or 'not known'}" for run in runs)
-        yield f"Different models were trained ({told})."
+        listed = ", ".join(f"{run.name}: {run.model or 'not known'}" for run in runs)
+        yield f"Different models were trained ({listed})."
     if without := [run.name for run in runs if run.seconds_per_step is None]:
         yield (
             f"No time was logged by {', '.join(without)}: train with --include_num_input_tokens_seen true, or"
@@ -167,9 +164,9 @@ def _notes(runs: Sequence[TrainingEfficiency], paper: bool) -> Iterator[str]:
         )
 
 
-def _legend(told: EfficiencyTable) -> str:
+def _legend(summary: EfficiencyTable) -> str:
     return (
         "Tokens is the mean number of tokens of a training sample, prompt and answer included, padding not; Time is"
-        f" seconds per optimiser step. In brackets: the change against {told.original.name}, for the paper's rows"
+        f" seconds per optimiser step. In brackets: the change against {summary.original.name}, for the paper's rows"
         " against its Original (§4.5)."
     )

@@ -1,4 +1,4 @@
-"""A comparison as files in a folder."""
+"""Write a comparison to a folder."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from ..errors import RunError
+from ..runtime.files import disk_errors
 from ..runtime.output_folder import OutputFolder
-from ..runtime.own_folders import Kind, read_mark
+from ..runtime.own_folders import Kind, read_metadata
 from .card import on_card
 from .comparison import Comparison, as_json
 from .plots import pictures_of
@@ -18,7 +18,7 @@ COMPARISON_FILE, TRAINING_FILE = "comparison.json", "training.json"
 
 
 def _known(folder: Path) -> Collection[str] | None:
-    if read_mark(folder / COMPARISON_FILE) is None and read_mark(folder / TRAINING_FILE) is None:
+    if read_metadata(folder / COMPARISON_FILE) is None and read_metadata(folder / TRAINING_FILE) is None:
         return None
     names = [f"{name}.{kind}" for name in ("comparison", "training") for kind in ("json", "md")]
     pictures = [path.name for path in folder.iterdir() if re.fullmatch(r"(budgets|trade_off)-\w+\.png", path.name)]
@@ -56,11 +56,11 @@ def write_files(files: Mapping[str, bytes], output_dir: Path, overwrite: bool, i
         `UsageError`: if something else stands there, or another process is writing it.
         `RunError`: if a file cannot be written.
     """
-    try:
-        with OutputFolder(output_dir, COMPARISON, overwrite, inputs) as folder:
-            new = folder.begin()
-            for name, content in files.items():
-                (new / name).write_bytes(content)
-            folder.put_in_place()
-    except OSError as error:
-        raise RunError(f"cannot write the comparison to {str(output_dir)!r}: {error.strerror}") from error
+    with (
+        disk_errors(f"the comparison in {str(output_dir)!r}", "make room, or choose another --output_dir"),
+        OutputFolder(output_dir, COMPARISON, overwrite, inputs) as folder,
+    ):
+        new = folder.begin()
+        for name, content in files.items():
+            (new / name).write_bytes(content)
+        folder.put_in_place()

@@ -1,4 +1,4 @@
-"""Several runs on the same problems: each one's results with intervals, and what one differs from another."""
+"""Compare several runs on the same problems: results with intervals, and paired tests between runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..reporting.statistics import (
     percentile_interval,
     wilcoxon_signed_rank,
 )
-from .alignment import pairs_of, shared_benchmarks, shared_budget, shared_problems
+from .alignment import pairs_of, select_benchmarks, select_budget, select_problems
 from .runs import Condition, EvaluationRun
 
 
@@ -81,7 +81,7 @@ class BenchmarkComparison:
 
     @property
     def title(self) -> str:
-        """What the paper calls the benchmark."""
+        """The benchmark's name in the paper."""
         return BENCHMARKS[self.benchmark].title
 
     @property
@@ -97,7 +97,7 @@ def compare_runs(
     benchmarks: Collection[str] = (),
     common_problems: bool = False,
 ) -> list[BenchmarkComparison]:
-    """Put runs beside each other, benchmark by benchmark, in the paper's order.
+    """Compare runs benchmark by benchmark, in the paper's order.
 
     Args:
         runs (`Sequence[EvaluationRun]`):
@@ -116,15 +116,15 @@ def compare_runs(
     """
     pairs = pairs_of(runs, baseline)
     found = []
-    for benchmark in shared_benchmarks(runs, benchmarks):
-        chosen = shared_budget(runs, benchmark, budget)
+    for benchmark in select_benchmarks(runs, benchmarks):
+        chosen = select_budget(runs, benchmark, budget)
         by_budget = {}
         for one in sorted({one for run in runs for one in run.budgets(benchmark)}):
             having = [run for run in runs if (benchmark, one) in run.scores]
             by_budget[one] = _rows(
-                having, (benchmark, one), shared_problems(having, (benchmark, one), common_problems)
+                having, (benchmark, one), select_problems(having, (benchmark, one), common_problems)
             )
-        problems = shared_problems(runs, (benchmark, chosen), common_problems)
+        problems = select_problems(runs, (benchmark, chosen), common_problems)
         contrasts = _contrasts(runs, (benchmark, chosen), problems, pairs)
         found.append(BenchmarkComparison(benchmark, chosen, len(problems), by_budget, contrasts))
     return _with_holm(found)
@@ -175,5 +175,5 @@ def _estimate(value: float, resampled: Values) -> Estimate:
 def _with_holm(found: Sequence[BenchmarkComparison]) -> list[BenchmarkComparison]:
     contrasts = [contrast for one in found for contrast in one.contrasts]
     adjusted = iter(holm([p for contrast in contrasts for p in (contrast.mcnemar.p, contrast.wilcoxon.p)]))
-    told = iter([replace(one, mcnemar_holm=next(adjusted), wilcoxon_holm=next(adjusted)) for one in contrasts])
-    return [replace(one, contrasts=tuple(next(told) for _ in one.contrasts)) for one in found]
+    corrected = iter([replace(one, mcnemar_holm=next(adjusted), wilcoxon_holm=next(adjusted)) for one in contrasts])
+    return [replace(one, contrasts=tuple(next(corrected) for _ in one.contrasts)) for one in found]

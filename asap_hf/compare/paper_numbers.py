@@ -1,4 +1,4 @@
-"""The paper's own numbers that may stand beside a comparison's: those on the same problems."""
+"""The paper's own numbers on the same problems, to be shown with a comparison."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .runs import EvaluationRun
 
 @dataclass(frozen=True)
 class PaperNumbers:
-    """What the paper has, by benchmark; nothing of it was measured here. Without arguments, nothing."""
+    """The paper's numbers by benchmark; nothing of it was measured here. Without arguments, nothing."""
 
     base_model: str = ""
     """Of the models that they are of; empty if they were not asked for."""
@@ -26,7 +26,7 @@ class PaperNumbers:
     """Method → budget → the same."""
 
 
-def paper_beside(
+def paper_numbers_for(
     runs: Sequence[EvaluationRun], found: Sequence[BenchmarkComparison], base_model: str | None = None
 ) -> PaperNumbers:
     """The paper's numbers for each benchmark on which all of its problems were compared.
@@ -61,8 +61,8 @@ def _base(runs: Sequence[EvaluationRun], asked: str | None) -> str:
     return asked or (among.pop() if len(among) == 1 else QWEN_7B)
 
 
-def notes_on_paper(paper: PaperNumbers, found: Sequence[BenchmarkComparison]) -> list[str]:
-    """Whose numbers they are, and for which benchmark they cannot stand beside."""
+def paper_caveats(paper: PaperNumbers, found: Sequence[BenchmarkComparison]) -> list[str]:
+    """Whose numbers they are, and for which benchmark they cannot be compared."""
     notes = []
     if any(paper.methods.values()) or any(paper.curves.values()):
         notes.append(

@@ -1,4 +1,4 @@
-"""The pictures of a comparison, one per benchmark: accuracy over the token budget, and accuracy over tokens."""
+"""Draw the pictures of a comparison: accuracy over the token budget, and accuracy over tokens, per benchmark."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..reporting.formatting import shortened
-from ..reporting.pictures import LIGHT, Palette, make_quiet, png_of
-from ..reporting.styles import Look, looks_of, looks_of_paper
+from ..reporting.pictures import LIGHT, Palette, png_of, style_axes
+from ..reporting.styles import Style, paper_styles, run_styles
 from .comparison import Comparison
 from .paired import BenchmarkComparison, Estimate
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _NAME = 18  # longest name that leaves the panel room enough
 _LINE = 0.075  # height of a line of text, as a share of the panel's
-Label = tuple[float, str, Look]
-"""Where a name stands on the y axis if it has room there, the name, and its look."""
+Label = tuple[float, str, Style]
+"""Where a name stands on the y axis if it has room there, the name, and its style."""
 
 
 @dataclass(frozen=True)
@@ -41,36 +41,36 @@ def pictures_of(comparison: Comparison, one: BenchmarkComparison, palette: Palet
 def budget_curves(comparison: Comparison, one: BenchmarkComparison, palette: Palette = LIGHT) -> Picture:
     """Accuracy over the token budget, a line per run (the paper's Figure 3), as PNG; the same bytes for the same runs.
 
-    Whiskers are 95 % intervals. Runs stand a little beside each other, so that whiskers do not cover each other. The
+    Whiskers are 95 % intervals. Runs are shifted a little, so that whiskers do not cover each other. The
     paper's own curves are dashed and hollow, and go as far as the runs' budgets.
     """
-    budgets, looks = sorted(one.by_budget), looks_of(comparison.names, comparison.baseline, palette)
+    budgets, styles = sorted(one.by_budget), run_styles(comparison.names, comparison.baseline, palette)
     papers = _papers_curves(comparison, one)
-    hollow = _looks_of_paper(comparison, one, palette)
-    step = (budgets[-1] - budgets[0]) * min(0.012, 0.05 / len(looks))
+    hollow = _paper_styles(comparison, one, palette)
+    step = (budgets[-1] - budgets[0]) * min(0.012, 0.05 / len(styles))
 
     def draw(panel: Axes) -> list[Label]:
         labels = []
-        for number, (name, look) in enumerate(looks.items()):
+        for number, (name, style) in enumerate(styles.items()):
             rows = [(budget, row) for budget in budgets for row in one.by_budget[budget] if row.run == name]
-            aside = (number - (len(looks) - 1) / 2) * step
+            aside = (number - (len(styles) - 1) / 2) * step
             places = [budget + aside for budget, _ in rows]
             values = [100 * row.accuracy.value for _, row in rows]
-            panel.plot(places, values, color=look.colour, linewidth=1.5, marker=look.marker, markersize=4.5)
+            panel.plot(places, values, color=style.colour, linewidth=1.5, marker=style.marker, markersize=4.5)
             for place, (_, row) in zip(places, rows, strict=True):
-                panel.plot([place, place], _bounds(row.accuracy, 100), color=look.colour, linewidth=0.8, alpha=0.55)
-            labels.append((values[-1], name, look))
+                panel.plot([place, place], _bounds(row.accuracy, 100), color=style.colour, linewidth=0.8, alpha=0.55)
+            labels.append((values[-1], name, style))
         for method, points in papers.items():
-            look = hollow[method]
+            style = hollow[method]
             places, values = [budget for budget, _ in points], [accuracy for _, accuracy in points]
-            dashed = _marker(look, palette) | {"markersize": 4, "linestyle": "--", "linewidth": 0.8}
+            dashed = _marker(style, palette) | {"markersize": 4, "linestyle": "--", "linewidth": 0.8}
             panel.plot(places, values, **dashed)
-            labels.append((values[-1], method, look))
+            labels.append((values[-1], method, style))
         panel.set_xticks(shown := _with_room(budgets), [_in_k(budget) for budget in shown])
         return labels
 
     title = f"{one.title}: accuracy over the token budget"
-    png = _drawn(draw, title, _told("token budget (1K = 1,024)", papers), palette)
+    png = _drawn(draw, title, _x_label("token budget (1K = 1,024)", papers), palette)
     return Picture(f"budgets-{one.benchmark}.png", title, png)
 
 
@@ -82,18 +82,18 @@ def trade_off(comparison: Comparison, one: BenchmarkComparison, palette: Palette
     """
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-    looks = looks_of(comparison.names, comparison.baseline, palette)
+    styles = run_styles(comparison.names, comparison.baseline, palette)
     paper = comparison.paper.methods.get(one.benchmark, {})
-    hollow = _looks_of_paper(comparison, one, palette)
+    hollow = _paper_styles(comparison, one, palette)
 
     def draw(panel: Axes) -> list[Label]:
         labels = []
         for row in one.rows:
-            look, tokens, accuracy = looks[row.run], row.tokens.value, 100 * row.accuracy.value
-            panel.plot([tokens, tokens], _bounds(row.accuracy, 100), color=look.colour, linewidth=0.8, alpha=0.55)
-            panel.plot(_bounds(row.tokens), [accuracy, accuracy], color=look.colour, linewidth=0.8, alpha=0.55)
-            panel.plot(tokens, accuracy, **_marker(look, palette))
-            labels.append((accuracy, row.run, look))
+            style, tokens, accuracy = styles[row.run], row.tokens.value, 100 * row.accuracy.value
+            panel.plot([tokens, tokens], _bounds(row.accuracy, 100), color=style.colour, linewidth=0.8, alpha=0.55)
+            panel.plot(_bounds(row.tokens), [accuracy, accuracy], color=style.colour, linewidth=0.8, alpha=0.55)
+            panel.plot(tokens, accuracy, **_marker(style, palette))
+            labels.append((accuracy, row.run, style))
         for method, (accuracy, tokens, _) in paper.items():
             panel.plot(tokens, accuracy, **_marker(hollow[method], palette))
             labels.append((accuracy, method, hollow[method]))
@@ -102,7 +102,7 @@ def trade_off(comparison: Comparison, one: BenchmarkComparison, palette: Palette
         return labels
 
     title = f"{one.title}: accuracy over tokens at {_in_k(one.budget)}"
-    png = _drawn(draw, title, _told("generated tokens, mean", paper), palette)
+    png = _drawn(draw, title, _x_label("generated tokens, mean", paper), palette)
     return Picture(f"trade_off-{one.benchmark}.png", title, png)
 
 
@@ -116,13 +116,13 @@ def _papers_curves(comparison: Comparison, one: BenchmarkComparison) -> dict[str
     return {method: points for method, points in curves.items() if points}
 
 
-def _looks_of_paper(comparison: Comparison, one: BenchmarkComparison, palette: Palette) -> dict[str, Look]:
-    """A method looks the same in both pictures."""
+def _paper_styles(comparison: Comparison, one: BenchmarkComparison, palette: Palette) -> dict[str, Style]:
+    """A method has the same style in both pictures."""
     methods = comparison.paper.methods.get(one.benchmark, {})
-    return looks_of_paper(dict.fromkeys([*methods, *comparison.paper.curves.get(one.benchmark, {})]), palette)
+    return paper_styles(dict.fromkeys([*methods, *comparison.paper.curves.get(one.benchmark, {})]), palette)
 
 
-def _told(x_label: str, paper: Mapping[str, object]) -> str:
+def _x_label(x_label: str, paper: Mapping[str, object]) -> str:
     return f"{x_label}; hollow: the paper's" if paper else x_label
 
 
@@ -133,13 +133,19 @@ def _bounds(estimate: Estimate, unit: float = 1) -> list[float]:
     return [unit * low, unit * high]
 
 
-def _marker(look: Look, palette: Palette) -> dict[str, Any]:
-    inside = look.colour if look.filled else palette.ground
-    return {"marker": look.marker, "markersize": 6.5, "color": look.colour, "markerfacecolor": inside, "linestyle": ""}
+def _marker(style: Style, palette: Palette) -> dict[str, Any]:
+    inside = style.colour if style.filled else palette.ground
+    return {
+        "marker": style.marker,
+        "markersize": 6.5,
+        "color": style.colour,
+        "markerfacecolor": inside,
+        "linestyle": "",
+    }
 
 
 def _with_room(budgets: Sequence[int]) -> list[int]:
-    """The budgets whose numbers have room beside each other, from the largest down."""
+    """The budgets whose labels do not overlap, from the largest down."""
     shown = [budgets[-1]]
     for budget in reversed(budgets[:-1]):
         if shown[-1] - budget >= 0.11 * (budgets[-1] - budgets[0]):
@@ -162,7 +168,7 @@ def _drawn(draw: Callable[[Axes], list[Label]], title: str, x_label: str, palett
         figure = Figure(figsize=(4.8, 3.3), dpi=200, facecolor=palette.ground, layout=layout)
         panel = figure.add_subplot(facecolor=palette.ground)
         labels = draw(panel)
-        make_quiet(panel, palette, size=10)
+        style_axes(panel, palette, size=10)
         panel.set_title(title, loc="left", fontsize=10.5, color=palette.ink, pad=10, parse_math=False)
         panel.set_xlabel(x_label, fontsize=10, color=palette.muted)
         panel.set_ylabel("accuracy in %", fontsize=10, color=palette.muted)
@@ -184,9 +190,9 @@ def _name_at_the_edge(panel: Axes, labels: Sequence[Label], palette: Palette) ->
     heights = np.clip(wanted, low, high - gaps[-1]) + gaps
     edge, inch = panel.get_yaxis_transform(), panel.figure.dpi_scale_trans
     for_marker, for_name = (edge + ScaledTranslation(points / 72, 0, inch) for points in (12, 20))
-    for height, (_, name, look) in zip(heights, labels, strict=True):
-        panel.plot(1, height, transform=for_marker, clip_on=False, **(_marker(look, palette) | {"markersize": 5}))
-        told = panel.text(1, height, shortened(name, _NAME), transform=for_name, va="center_baseline")
-        colour = palette.ink if look.filled else palette.muted
-        told.set(color=colour, fontsize=10 * line / _LINE, parse_math=False)
+    for height, (_, name, style) in zip(heights, labels, strict=True):
+        panel.plot(1, height, transform=for_marker, clip_on=False, **(_marker(style, palette) | {"markersize": 5}))
+        label = panel.text(1, height, shortened(name, _NAME), transform=for_name, va="center_baseline")
+        colour = palette.ink if style.filled else palette.muted
+        label.set(color=colour, fontsize=10 * line / _LINE, parse_math=False)
     panel.set_ylim(low, high)

@@ -1,4 +1,4 @@
-"""A comparison as one HTML file that needs nothing beside it."""
+"""Render a comparison as one HTML file that loads nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import __version__
 from ..reporting.pictures import DARK, LIGHT
-from ..reporting.styles import SIGNS, looks_of
+from ..reporting.styles import SIGNS, run_styles
 from . import tables
 from .comparison import Comparison
 from .paired import BenchmarkComparison
@@ -26,8 +26,8 @@ def report(comparison: Comparison) -> str:
 
     environment = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = files(__package__).joinpath("report.html").read_text(encoding="utf-8")
-    light = looks_of(comparison.names, comparison.baseline, LIGHT)
-    dark = looks_of(comparison.names, comparison.baseline, DARK)
+    light = run_styles(comparison.names, comparison.baseline, LIGHT)
+    dark = run_styles(comparison.names, comparison.baseline, DARK)
     return environment.from_string(template).render(
         version=__version__,
         tables=tables,
@@ -35,9 +35,9 @@ def report(comparison: Comparison) -> str:
         layout=tables.papers_layout(comparison),
         papers_own=tables.papers_own(comparison),
         sections=[(one, _pictures(comparison, one)) for one in comparison.benchmarks],
-        looks=[(name, SIGNS[look.marker], look.colour, dark[name].colour) for name, look in light.items()],
+        styles=[(name, SIGNS[style.marker], style.colour, dark[name].colour) for name, style in light.items()],
         models={run.name: run.model for run in comparison.runs},
-        facts={run.name: list(_facts(run)) for run in comparison.runs},
+        details={run.name: list(_details(run)) for run in comparison.runs},
         palettes={"light": LIGHT, "dark": DARK},
     )
 
@@ -52,8 +52,8 @@ def _data_uri(png: bytes) -> str:
     return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
-def _facts(run: EvaluationRun) -> Iterator[tuple[str, str]]:
-    """What an evaluation says about itself, one line each."""
+def _details(run: EvaluationRun) -> Iterator[tuple[str, str]]:
+    """Dataset, date and settings of an evaluation, one line each."""
     for result in {one.benchmark: one for one in run.results.values()}.values():
         yield result.benchmark, f"{result.dataset} {result.dataset_revision[:12]} {result.split}, {result.date}"
     yield from _flat({"model": run.model} | dict(run.about))

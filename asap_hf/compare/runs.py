@@ -1,4 +1,4 @@
-"""A finished evaluation as `asap-hf evaluate` leaves it, read back as scores per problem."""
+"""Read a finished evaluation as scores per problem."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class EvaluationRun:
-    """What one evaluation measured."""
+    """One finished evaluation."""
 
     name: str
     """Its folder's name, on one line."""
@@ -110,19 +110,19 @@ class EvaluationRun:
 
 
 def _read_summary(path: Path) -> dict[str, Any]:
-    """How it was run."""
+    """The settings of the run."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        summary = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UsageError(f"{str(path)!r} is not JSON ({error}): evaluate again") from error
-    if not isinstance(told, dict) or not isinstance(told.get("run"), dict):
+    if not isinstance(summary, dict) or not isinstance(summary.get("run"), dict):
         raise UsageError(f"{str(path)!r} does not tell how the run was made ('run'): evaluate again")
-    if told.get("results") == []:
+    if summary.get("results") == []:
         raise UsageError(
             f"{str(path)!r} holds no results, as `asap-hf grade` leaves it for samples without tokens or a budget:"
             " compare what `asap-hf evaluate` wrote"
         )
-    return dict(told["run"])
+    return dict(summary["run"])
 
 
 def _read_scores(path: Path) -> dict[Condition, Scores]:

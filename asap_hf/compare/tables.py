@@ -1,10 +1,11 @@
-"""What stands in the tables of a comparison, cell by cell; terminal, Markdown and report only set it."""
+"""The cells of a comparison's tables; terminal, Markdown and report lay them out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from ..reporting.formatting import (
+    INTERVAL,
     between,
     change,
     correlation,
@@ -16,15 +17,13 @@ from ..reporting.formatting import (
     shortened,
     tokens,
 )
-from ..reporting.statistics import CONFIDENCE
 from .comparison import Comparison
 from .paired import BenchmarkComparison, Estimate
 
 Row = tuple[str, ...]
 NAME = 22  # longest name of a run that is shown whole where room is short
 METRICS = ("Acc", "Tok", "Lat")
-_INTERVAL = f"{CONFIDENCE:.0%} interval"
-ESTIMATES = ("Acc", _INTERVAL, "Tok", _INTERVAL, "truncated")
+ESTIMATES = ("Acc", INTERVAL, "Tok", INTERVAL, "truncated")
 LEGEND = (
     "Acc is Pass@1 in per cent, Tok the mean number of generated tokens, Lat seconds per sample (batch wall time /"
     " samples). Truncated: the reasoning was never closed within the budget; never counted as solved.",
@@ -69,8 +68,8 @@ def estimates(one: BenchmarkComparison) -> list[Row]:
 
 
 def accuracy_header(comparison: Comparison) -> Row:
-    """What stands above `accuracy_tests`."""
-    return f"Acc {_against(comparison)}", "points", _INTERVAL, "won : lost", "McNemar p", "Holm p"
+    """The header of `accuracy_tests`."""
+    return f"Acc {_against(comparison)}", "points", INTERVAL, "won : lost", "McNemar p", "Holm p"
 
 
 def accuracy_tests(one: BenchmarkComparison, baseline: str | None) -> list[Row]:
@@ -88,8 +87,8 @@ def accuracy_tests(one: BenchmarkComparison, baseline: str | None) -> list[Row]:
 
 
 def tokens_header(comparison: Comparison) -> Row:
-    """What stands above `tokens_tests`."""
-    return f"Tok {_against(comparison)}", "change", _INTERVAL, "rank r", "Wilcoxon p", "Holm p"
+    """The header of `tokens_tests`."""
+    return f"Tok {_against(comparison)}", "change", INTERVAL, "rank r", "Wilcoxon p", "Holm p"
 
 
 def tokens_tests(one: BenchmarkComparison, baseline: str | None) -> list[Row]:
@@ -118,6 +117,6 @@ def _against(comparison: Comparison) -> str:
     return f"of {shortened(comparison.names[0], NAME)} against"
 
 
-def ground(one: BenchmarkComparison) -> str:
-    """On how much a benchmark's numbers rest."""
+def sample_size(one: BenchmarkComparison) -> str:
+    """Number of problems and budget of a benchmark's numbers."""
     return f"{one.problems:,} problems, {one.budget:,} tokens"

@@ -1,11 +1,11 @@
-"""A comparison on a terminal: aligned columns, at most 100 characters wide."""
+"""Print a comparison on a terminal: aligned columns, at most 100 characters wide."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from textwrap import fill
 
 from ..reporting.formatting import shortened
+from ..reporting.terminal import WIDTH, table_lines, wrapped, wrapped_note
 from .comparison import Comparison
 from .paired import BenchmarkComparison
 from .tables import (
@@ -17,14 +17,13 @@ from .tables import (
     accuracy_header,
     accuracy_tests,
     estimates,
-    ground,
     papers_layout,
     papers_own,
+    sample_size,
     tokens_header,
     tokens_tests,
 )
 
-_WIDTH = 100
 _METRIC = 8  # width of a column in the paper's layout
 
 
@@ -38,24 +37,19 @@ def on_terminal(comparison: Comparison) -> str:
             _grouped(accuracy_header(comparison), comparison, lambda one: accuracy_tests(one, baseline)),
             _grouped(tokens_header(comparison), comparison, lambda one: tokens_tests(one, baseline)),
         ]
-    parts += [_filled(f"note: {note}", "      ") for note in comparison.notes]
-    return "\n\n".join([*parts, *map(_filled, LEGEND)])
-
-
-def _filled(line: str, indent: str = "") -> str:
-    return fill(line, _WIDTH, subsequent_indent=indent, break_on_hyphens=False)
+    return "\n\n".join([*parts, *map(wrapped_note, comparison.notes), *map(wrapped, LEGEND)])
 
 
 def _papers_layout(comparison: Comparison) -> list[str]:
-    """As many benchmarks beside each other as fit; the others below. The paper's own rows stand under its name."""
+    """As many benchmarks side by side as fit; the others below. The paper's own rows have its name above them."""
     ours = [(shortened(run, NAME), results) for run, results in papers_layout(comparison).items()]
     papers = [(f"  {method}", results) for method, results in papers_own(comparison).items()]
     name = max(len(one) for one, _ in [*ours, *papers])
     group = _METRIC * len(METRICS) + 2
-    beside = (_WIDTH - name) // group
+    per_block = (WIDTH - name) // group
     found = []
-    for start in range(0, len(comparison.benchmarks), beside):
-        block = comparison.benchmarks[start : start + beside]
+    for start in range(0, len(comparison.benchmarks), per_block):
+        block = comparison.benchmarks[start : start + per_block]
         lines = [
             " " * name + "".join(f"    {one.title}".ljust(group) for one in block),
             " " * name + "".join(f"    {one.budget:,} tokens".ljust(group) for one in block),
@@ -85,18 +79,10 @@ def _grouped(
     header: Sequence[str], comparison: Comparison, rows_of: Callable[[BenchmarkComparison], list[Row]]
 ) -> str:
     """One table over all benchmarks, each under a line of its own; columns as wide as they need be."""
-    groups = {f"{one.title}, {ground(one)}": rows_of(one) for one in comparison.benchmarks}
+    groups = {f"{one.title}, {sample_size(one)}": rows_of(one) for one in comparison.benchmarks}
     named = [[f"  {shortened(row[0], NAME)}", *row[1:]] for rows in groups.values() for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *named, strict=True)]
-    lines, waiting = [_line(header, widths)], iter(named)
+    first, *others = table_lines([header, *named])
+    lines, waiting = [first], iter(others)
     for title, rows in groups.items():
-        lines += [title, *(_line(next(waiting), widths) for _ in rows)]
+        lines += [title, *(next(waiting) for _ in rows)]
     return "\n".join(lines)
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = (
-        cell.rjust(width) if place else cell.ljust(width)
-        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    )
-    return "   ".join([first, *others]).rstrip()

@@ -1,1 +1,1 @@
-"""Methods of pruning beside each other at equal token budgets, on the same traces."""
+"""Compare pruning methods at equal token budgets, on the same traces."""

@@ -1,4 +1,4 @@
-"""A comparison, from its first result to its last or on from wherever it was stopped, and its files."""
+"""Run a comparison of pruners, or continue one that was stopped, and write its files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from typing import Any
 from .. import __version__
 from ..dataset.result_folder import RUN_FILE
 from ..reporting.statistics import CONFIDENCE, RESAMPLES, SEED
-from ..runtime.files import write_whole
-from ..runtime.json_lines import disk_errors
+from ..runtime.files import disk_errors, write_whole
 from ..runtime.output_folder import WorkingFolder
 from ..runtime.progress import Progress, tick
 from ..traces.splitting import SPLITTING_VERSION
@@ -30,17 +29,17 @@ from .workers import Job, measure_all
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared on what.
+    """Traces, conditions and judge of a comparison.
 
     Args:
         traces (`Mapping[str, Trace]`):
-            By key, as [`asap_hf.compare_pruners.drawing.Draw`] has them.
+            By key, as [`asap_hf.compare_pruners.trace_sample.TraceSample`] has them.
         conditions (`Sequence[Condition]`):
-            Those of one method beside each other.
+            Those of one method one after the other.
         judge ([`Judge`]):
-            Who says how much of the answer is still told.
+            Measures how likely the answer still is.
         tokenizer (`str`):
-            Whose tokens count.
+            The model whose tokens are counted.
         splitter (`str`):
             How the traces were cut into steps.
     """
@@ -55,8 +54,8 @@ class Comparison:
     def settings(self) -> dict[str, Any]:
         """What every result depends on, whichever pruner made it."""
         tokenizer = Path(self.tokenizer).name if Path(self.tokenizer).exists() else self.tokenizer
-        told = {"splitter": self.splitter, "splitting_version": SPLITTING_VERSION}
-        return {**self.judge.settings, "tokenizer": tokenizer, **told}
+        splitting = {"splitter": self.splitter, "splitting_version": SPLITTING_VERSION}
+        return {**self.judge.settings, "tokenizer": tokenizer, **splitting}
 
     def run(self, folder: Path, processes: int = 1, overwrite: bool = False) -> list[Result]:
         """Measure what `folder` does not hold yet.
@@ -67,7 +66,7 @@ class Comparison:
         Raises:
             [`UsageError`]: if the folder holds results of other settings, or another process writes it.
         """
-        with disk_errors():
+        with disk_errors("the comparison"):
             working = WorkingFolder(folder)
         with working:
             refuse_foreign(folder)
@@ -100,23 +99,23 @@ class Comparison:
             print(f"the judge read {read:,} tokens; with the pruning, {read / seconds:,.0f} a second")
 
 
-def write_tables(folder: Path, tables: Sequence[Table], told: Mapping[str, Any]) -> None:
-    """Write `table.md` and `run.json` beside the results, each whole or not at all.
+def write_tables(folder: Path, tables: Sequence[Table], metadata: Mapping[str, Any]) -> None:
+    """Write `table.md` and `run.json` next to the results, each whole or not at all.
 
     Args:
         folder (`Path`):
             Where the results are.
         tables (`Sequence[Table]`):
             What they come to.
-        told (`Mapping[str, Any]`):
+        metadata (`Mapping[str, Any]`):
             How they came about, for `run.json`.
     """
     bootstrap = {"resamples": RESAMPLES, "confidence": CONFIDENCE, "seed": SEED, "over": "traces"}
-    run = {"asap_hf": __version__, **told, "bootstrap": bootstrap, "tables": [asdict(one) for one in tables]}
+    run = {"asap_hf": __version__, **metadata, "bootstrap": bootstrap, "tables": [asdict(one) for one in tables]}
     texts = {
         TABLE_FILE: as_markdown(tables),
         RUN_FILE: json.dumps(run, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     }
-    with disk_errors():
+    with disk_errors("the comparison"):
         for name, content in texts.items():
             write_whole(folder / name, content)

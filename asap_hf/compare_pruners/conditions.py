@@ -1,4 +1,4 @@
-"""What is compared: a pruner at a ratio, and the two ends that no budget binds."""
+"""The conditions of a comparison: a pruner at a ratio, the whole reasoning, and none of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Condition:
         ratio (`float`, *optional*):
             The budget as a share of the original's tokens; `None` where none is met.
         pruner ([`Pruner`], *optional*):
-            Who prunes; `None` leaves nothing of the reasoning, which no pruner does.
+            The pruner; `None` leaves nothing of the reasoning, which no pruner does.
     """
 
     name: str
@@ -34,19 +34,19 @@ class Condition:
 
     @property
     def identity(self) -> str:
-        """What tells the pruner from one with other settings or of another version: 16 hex digits."""
+        """A hash of the pruner's settings and version: 16 hex digits."""
         return ledger_key(_state(self.pruner))[:16]
 
     @property
     def scoring(self) -> str:
-        """What tells the scores that it needs from those that others need: one pass serves all for whom it is the
-        same. A second stage scores what the first one left, and so has scores of its own."""
+        """A hash of the scores that it needs: methods with the same one share one scoring pass. A second stage scores
+        what the first one left, and so has scores of its own."""
         scorer = getattr(self._stages[0], "scorer", None) if len(self._stages) == 1 else None
         return self.name if scorer is None else ledger_key(_state(scorer))[:16]
 
     @property
     def asks_an_llm(self) -> bool:
-        """Whether a stage has answers written for it, which are too dear to be asked for again."""
+        """Whether a stage asks an LLM, whose answers cost too much to ask for again."""
         return any(hasattr(stage, "generator") for stage in self._stages)
 
     @property
@@ -54,14 +54,14 @@ class Condition:
         return getattr(self.pruner, "stages", (self.pruner,))
 
 
-ENDS = (Condition("original", None, OriginalPruner()), Condition("nothing", None, None))
+UNBUDGETED = (Condition("original", None, OriginalPruner()), Condition("nothing", None, None))
 """The whole reasoning, and none of it."""
 
 
 def conditions_of(
     names: Iterable[str], ratios: Sequence[float], pruner_of: Callable[[str, float], Pruner]
 ) -> list[Condition]:
-    """Every one of these methods at every ratio, largest first; the names in `ENDS` stand for those.
+    """Every method at every ratio, largest first; the names in `UNBUDGETED` have one condition each.
 
     Args:
         names (`Iterable[str]`):
@@ -74,7 +74,7 @@ def conditions_of(
     Raises:
         [`UsageError`]: from `pruner_of`.
     """
-    ends = {one.name: one for one in ENDS}
+    ends = {one.name: one for one in UNBUDGETED}
     found = []
     for name in dict.fromkeys(names):
         if name in ends:
@@ -85,8 +85,8 @@ def conditions_of(
 
 
 def _state(value: Any) -> Any:
-    """Class, version and fields, all the way down, as JSON has it. Fields at their default are left out: a field
-    that is added later keeps the results valid that were made without it."""
+    """Class, version and fields of a value and of what it holds, as JSON. Fields at their default are left out, so
+    that a field that is added later does not change the identity."""
     if isinstance(value, Generator):
         return value.model  # what its answers are stored under; how they are asked for decides nothing
     if is_dataclass(value) and not isinstance(value, type):

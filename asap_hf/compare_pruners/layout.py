@@ -1,20 +1,17 @@
-"""The tables as a terminal and as Markdown show them, with what to know about them."""
+"""Lay out the tables for a terminal and as Markdown, with their notes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from textwrap import fill
 
-from ..reporting.formatting import NOTHING, between, p_value, tokens
+from ..reporting.formatting import INTERVAL, NOTHING, between, p_value, seconds, signed, tokens, whole_share
 from ..reporting.markdown import Markdown, code, text
 from ..reporting.markdown import table as markdown_table
-from ..reporting.statistics import CONFIDENCE
+from ..reporting.terminal import table_lines, wrapped, wrapped_note
 from .conditions import CONTROL
 from .table import Row, Table
 
-_WIDTH = 100
-_INTERVAL = f"{CONFIDENCE:.0%} interval"
-_HEADER = ("", "nats", f"− {CONTROL}", _INTERVAL, "Holm p", "tokens", "used", "s", "CPU s", "torn", "code")
+_HEADER = ("", "nats", f"− {CONTROL}", INTERVAL, "Holm p", "tokens", "used", "s", "CPU s", "torn", "code")
 LEGEND = (
     "nats: mean negative log-likelihood per token of the answer (of its code, where it has any) given the question and"
     " the pruned reasoning; lower is better. The measure favours steps that contain the code.",
@@ -29,7 +26,7 @@ LEGEND = (
 
 
 def title(one: Table) -> str:
-    """What stands above a table."""
+    """The line above a table."""
     traces = max(row.traces for row in one.rows)
     return f"{one.ratio:g} of the original's tokens, {traces:,} traces"
 
@@ -39,11 +36,9 @@ def on_terminal(tables: Sequence[Table]) -> str:
     parts = []
     for one in tables:
         rows = [_HEADER, *((f"{'*' if row.best else ' '} {row.pruner}", *_cells(row)) for row in one.rows)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        parts.append("\n".join([title(one), *(_line(row, widths) for row in rows)]))
+        parts.append("\n".join([title(one), *table_lines(rows, gap="  ")]))
     parts.append("* the best at its budget")
-    parts += [_filled(f"note: {note}") for note in notes(tables)]
-    return "\n\n".join([*parts, *map(_filled, LEGEND)])
+    return "\n\n".join([*parts, *map(wrapped_note, notes(tables)), *map(wrapped, LEGEND)])
 
 
 def as_markdown(tables: Sequence[Table]) -> str:
@@ -56,7 +51,7 @@ def as_markdown(tables: Sequence[Table]) -> str:
 
 
 def notes(tables: Sequence[Table]) -> list[str]:
-    """Where a number does not rest on what its neighbours rest on."""
+    """Rows that were measured on fewer traces, are over the budget, or failed."""
     return [note for one in tables for note in _notes(one)]
 
 
@@ -76,15 +71,15 @@ def _cells(row: Row, mark: Callable[[str], str] = str) -> list[str]:
     contrast = row.contrast
     return [
         mark(f"{row.nats.value:.3f}"),
-        _signed(contrast.nats.value, 3) if contrast else NOTHING,
-        between(contrast.nats.interval, lambda value: _signed(value, 2)) if contrast else NOTHING,
+        signed(contrast.nats.value, 3) if contrast else NOTHING,
+        between(contrast.nats.interval, lambda value: signed(value, 2)) if contrast else NOTHING,
         p_value(contrast.holm) if contrast else NOTHING,
         tokens(row.tokens),
-        _percent(row.used),
+        whole_share(row.used),
         _seconds(row.seconds),
         _seconds(row.cpu_seconds),
         str(row.fences_opened),
-        _percent(row.code),
+        whole_share(row.code),
     ]
 
 
@@ -92,27 +87,6 @@ def _bold(cell: str) -> Markdown:
     return Markdown(f"**{text(cell)}**")
 
 
-def _signed(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")
-
-
-def _percent(share: float | None) -> str:
-    return NOTHING if share is None else f"{share:.0%}"
-
-
 def _seconds(value: float | None) -> str:
-    if value is None:
-        return NOTHING
-    return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = (
-        cell.rjust(width) if place else cell.ljust(width)
-        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    )
-    return "  ".join([first, *others]).rstrip()
-
-
-def _filled(line: str) -> str:
-    return fill(line, _WIDTH, subsequent_indent="      " if line.startswith("note:") else "", break_on_hyphens=False)
+    """Two digits under ten seconds, none over."""
+    return seconds(value) if value is None or value < 10 else f"{value:,.0f}"

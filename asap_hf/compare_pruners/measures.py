@@ -1,13 +1,11 @@
-"""What a pruning did to the shape of a reasoning: fences left open, programs with holes."""
+"""Measure what pruning did to a reasoning's structure: fences left open, programs with missing lines."""
 
 from __future__ import annotations
 
-import re
 from itertools import groupby
 
 from ..traces.code_lines import Kind, classify
-
-_FENCE = re.compile(r"[ \t]*(`{3,}(?=[^`]*$)|~{3,})(.*)")
+from ..traces.fences import ends_in_block
 
 Program = tuple[str, ...]
 
@@ -15,22 +13,7 @@ Program = tuple[str, ...]
 def opens_a_fence(before: str, after: str) -> bool:
     """Whether pruning left a code fence without its end, or without its beginning, which turns the end into one: all
     text from there on reads as code. Not if that was so before."""
-    return ends_in_fence(after) and not ends_in_fence(before)
-
-
-def ends_in_fence(text: str) -> bool:
-    """Whether the end of a Markdown text lies within a fenced block. A fence is closed by a line of at least as many
-    of the same signs and nothing else."""
-    marks = ""
-    for line in text.split("\n"):
-        found = _FENCE.match(line)
-        if not found:
-            continue
-        if not marks:
-            marks = found[1]
-        elif found[1].startswith(marks) and not found[2].strip():
-            marks = ""
-    return bool(marks)
+    return ends_in_block(after.split("\n")) and not ends_in_block(before.split("\n"))
 
 
 def code_kept_whole(before: str, after: str) -> tuple[int, int]:
@@ -61,7 +44,7 @@ def code_kept_whole(before: str, after: str) -> tuple[int, int]:
 
 def programs(text: str) -> list[Program]:
     """The runs of code lines of a text, without blank lines and trailing white space. Lines that may be code count
-    only beside one that is."""
+    only in a run with one that is."""
     lines = [line.rstrip() for line in text.split("\n") if line.strip()]
     runs = []
     for is_prose, group in groupby(lines, key=lambda line: classify(line) is Kind.PROSE):

@@ -1,4 +1,4 @@
-"""What each way of pruning leaves of a trace, and what that tells of the answer."""
+"""Measure what each way of pruning leaves of a trace, and how likely the answer is after it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..models.tokens import count_tokens
 from ..pruners.budget import budget_in_tokens
 from ..traces.trace import Trace
 from .conditions import Condition
-from .drawing import trace_key
 from .measures import code_kept_whole, opens_a_fence
 from .results import Result
 from .retention import Judge, Judgement
+from .trace_sample import trace_key
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Meter:
 
     Args:
         judge ([`Judge`]):
-            Who says how much of the answer is still told.
+            Measures how likely the answer still is.
         tokenizer (`str`):
-            Whose tokens count.
+            The model whose tokens are counted.
         scratch (`Path`):
             A folder for ledgers that are thrown away.
     """
@@ -44,11 +44,11 @@ class Meter:
         return sum(rest + int(share * reasoning) for share in shares)
 
     def measure(self, trace: Trace, conditions: Sequence[Condition]) -> Iterator[Result]:
-        """One result per condition, in order, as soon as it is there; equal texts are judged once."""
+        """One result per condition, in order, as soon as it is measured; equal texts are judged once."""
         judged: dict[str, Judgement] = {}
         spent: dict[str, tuple[float, float]] = {}
         for _, group in groupby(conditions, key=lambda one: one.name):
-            for condition, left, told in self._prune(trace, list(group), spent):
+            for condition, left, outcome in self._prune(trace, list(group), spent):
                 first_time = left not in judged
                 if first_time:
                     judged[left] = self.judge(trace, left)
@@ -57,7 +57,7 @@ class Meter:
                     "pruner": condition.name,
                     "ratio": condition.ratio,
                     "identity": condition.identity,
-                    **told,
+                    **outcome,
                     **self._sizes(trace, left, condition),
                     "nats": round(judged[left].nats, 6),
                     "read": judged[left].tokens if first_time else 0,
@@ -108,7 +108,7 @@ def _left_of(trace: Trace, condition: Condition) -> tuple[str, str]:
 
 @contextmanager
 def _ledger(folder: Path) -> Iterator[None]:
-    """The ledger in this folder, in place of the operator's, for as long as this lasts."""
+    """Use the ledger in this folder in place of the operator's within the block."""
     former = os.environ.get("ASAP_HF_LEDGER")
     os.environ["ASAP_HF_LEDGER"] = str(folder)
     try:

@@ -1,4 +1,4 @@
-"""`Results`: what was measured so far, one JSON line each, so that a comparison goes on where it was stopped."""
+"""`Results`: store measurements as JSON lines, so that a comparison continues where it was stopped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from ..dataset.result_folder import RUN_FILE
 from ..errors import UsageError
-from ..runtime.json_lines import Lines, disk_errors, told_apart
+from ..runtime.files import disk_errors
+from ..runtime.json_lines import Lines, first_differences
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +27,10 @@ def key_of(result: Mapping[str, Any]) -> Key:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """See that what a comparison writes into a folder takes the place of nothing but an earlier comparison's.
+    """Check that a comparison replaces nothing but an earlier comparison's files.
 
     Raises:
-        [`UsageError`]: if a file of one of those names is somebody else's.
+        [`UsageError`]: if a file of one of those names was not written by a comparison.
     """
     path = folder / RESULT_LINES_FILE
     if path.exists() and not _is_ours(path):
@@ -42,13 +43,13 @@ def _is_ours(path: Path) -> bool:
     """Whether the file is empty, as a kill leaves it, or its first line holds settings."""
     if not path.is_file():
         return False
-    with disk_errors(), path.open("rb") as file:
+    with disk_errors("the comparison"), path.open("rb") as file:
         first = file.readline()
     try:
-        told = json.loads(first or b'{"settings": {}}')
+        record = json.loads(first or b'{"settings": {}}')
     except ValueError:
         return False
-    return isinstance(told, dict) and "settings" in told
+    return isinstance(record, dict) and "settings" in record
 
 
 class Results:
@@ -61,7 +62,7 @@ class Results:
         settings (`Mapping[str, Any]`):
             What every result depends on, as JSON has it.
         overwrite (`bool`, *optional*, defaults to `False`):
-            Begin anew where results were measured with other settings; those are kept in a file beside.
+            Begin a new file where results were measured with other settings; the former file is kept.
 
     Raises:
         [`UsageError`]: if the file holds results of other settings.
@@ -70,7 +71,7 @@ class Results:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], overwrite: bool = False):
         self.path, self._overwrite = folder / RESULT_LINES_FILE, overwrite
-        with disk_errors():
+        with disk_errors("the comparison"):
             folder.mkdir(parents=True, exist_ok=True)
         self._lines = Lines(self.path)
         former = self._lines.records[0].get("settings", {}) if self._lines.records else dict(settings)
@@ -78,16 +79,16 @@ class Results:
             self._start_over()
         elif former != settings:
             raise UsageError(
-                f"{str(self.path)!r} holds results of other settings ({told_apart(former, settings)}): take those, "
-                "choose another --output_dir, or pass --overwrite to begin anew beside them"
+                f"{str(self.path)!r} holds results of other settings ({first_differences(former, settings)}): take "
+                "those, choose another --output_dir, or pass --overwrite to begin anew beside them"
             )
         if not self._lines.records:
             self._lines.add({"settings": dict(settings)})
         self._of: dict[Key, Result] = {key_of(result): result for result in self._lines.records[1:]}
 
     def refuse_others(self, identities: Mapping[tuple[str, float | None], str], traces: Collection[str]) -> None:
-        """See that the pruners which made the results about these traces are the ones that are asked for; with
-        `overwrite`, forget what others made.
+        """Check that the results about these traces come from the pruners that are asked for; with `overwrite`, drop
+        the others.
 
         Args:
             identities (`Mapping[tuple[str, float | None], str]`):
@@ -110,7 +111,7 @@ class Results:
             del self._of[key_of(result)]
 
     def add(self, result: Result) -> None:
-        """Keep a result; it is on disk when this returns."""
+        """Store a result; it is on disk when this returns."""
         self._lines.add(result)
         self._of[key_of(result)] = result
 
@@ -127,12 +128,12 @@ class Results:
         self._lines.close()
 
     def _start_over(self) -> None:
-        """Begin a new file, and keep the former one beside it: its results took hours."""
+        """Begin a new file, and keep the former one under another name: its results took hours."""
         self._lines.close()
         number = 1
         while (aside := self.path.with_name(f"results-{number}.jsonl")).exists():
             number += 1
-        with disk_errors():
+        with disk_errors("the comparison"):
             self.path.rename(aside)
         logger.warning("the results of other settings are kept in %s", aside)
         self._lines = Lines(self.path)

@@ -1,8 +1,7 @@
-"""Retention: how much of the answer a pruned reasoning still tells."""
+"""Measure retention: how likely the answer still is after a pruned reasoning."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -10,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RunError
 from ..models.placement import PlacedModel
 from ..pruners.answer_anchor import answer_code
+from ..traces.fences import find_blocks
 from ..traces.trace import Trace
 
 if TYPE_CHECKING:
     from ..scoring.forward import ScoringModel
     from ..scoring.tokenization import TraceTokenizer
     from ..scoring.windows import Window
-
-_OPENING_FENCE = re.compile(r"^(?:```|~~~)[^\n]*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -32,14 +30,15 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Judge(PlacedModel):
-    """A model that reads a question and a reasoning, and is asked how likely the answer is. Not in the paper.
+    """A causal language model that gives the likelihood of the answer after a question and a reasoning. Not in the
+    paper.
 
     Where the answer holds fenced code, its code alone is judged, after the line that opens the first block; else all
     of it. The measure favours steps that contain the code.
 
     Each text goes through the model by itself and whole: padding and a reused prefix change the last digits in
-    bfloat16, and a result must not depend on what was judged beside it. Nor are they quicker on a CPU: of 1,500 tokens
-    with 400 of them reused, PyTorch's masked attention takes as much longer as the rest is shorter.
+    bfloat16, and a result must not depend on what was judged in the same batch. Nor are they faster on a CPU: of
+    1,500 tokens with 400 of them reused, PyTorch's masked attention takes as much longer as the rest is shorter.
 
     Args:
         model_name_or_path (`str`, *optional*, defaults to `"embedded"`):
@@ -61,16 +60,16 @@ class Judge(PlacedModel):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Everything that a judgement depends on beside the texts."""
-        told = {"judge": self.identity.name, "judge_revision": self.identity.revision}
-        return {**told, "judge_dtype": self.placement()[1], "judge_version": self.version}
+        """Everything that a judgement depends on besides the texts."""
+        model = {"judge": self.identity.name, "judge_revision": self.identity.revision}
+        return {**model, "judge_dtype": self.placement()[1], "judge_version": self.version}
 
     def length(self, trace: Trace, reasoning: str) -> int:
-        """Tokens that a judgement would read."""
+        """Tokens of question, reasoning and answer."""
         return len(self._window(trace, reasoning))
 
     def fits(self, trace: Trace, reasoning: str) -> bool:
-        """Whether the model can read that much."""
+        """Whether the text fits into the model's context."""
         limit = self._loaded[1].limit(None)
         return limit is None or self.length(trace, reasoning) <= limit
 
@@ -104,9 +103,9 @@ class Judge(PlacedModel):
 
         from ..scoring.windows import Window
 
-        code = answer_code(trace.answer)
-        opening = _OPENING_FENCE.search(trace.answer) if code != trace.answer else None
-        before = f"{reasoning}\n</think>\n\n{opening[0] if opening else ''}"
+        code, lines = answer_code(trace.answer), trace.answer.split("\n")
+        opening = next((f"{lines[block.start]}\n" for block in find_blocks(lines) if block.closed), "")
+        before = f"{reasoning}\n</think>\n\n{opening}"
         (tokenised,) = self._loaded[0]([Trace(trace.question, (before, code.strip() + "\n"), answer="")])
         if tokenised is None:
             raise RunError("a trace holds text that is no valid Unicode, and cannot be judged")

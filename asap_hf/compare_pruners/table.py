@@ -1,4 +1,5 @@
-"""Results → one table per budget: each pruner's means, and what it differs from random removal, paired by trace."""
+"""Turn results into one table per budget: means of each pruner, and its difference to random removal, paired by
+trace."""
 
 from __future__ import annotations
 
@@ -102,8 +103,8 @@ def _row(results: Sequence[Result], control: Sequence[Result], timed: Sequence[R
 
 
 def _median(results: Iterable[Result], name: str) -> float | None:
-    """Over the results that tell a time: of each method on each trace the first."""
-    return median(told) if (told := [result[name] for result in results if result[name] is not None]) else None
+    """Over the results with a time: the first of each method on each trace."""
+    return median(values) if (values := [result[name] for result in results if result[name] is not None]) else None
 
 
 def _contrast(results: Sequence[Result], control: Sequence[Result]) -> Contrast | None:

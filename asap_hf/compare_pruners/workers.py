@@ -1,4 +1,4 @@
-"""Several processes that measure side by side, each with its own models."""
+"""Measure in several processes, each with its own models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from queue import Empty
 from typing import Any
 
 from ..errors import RunError, UsageError
-from ..runtime.child_guard import Leash
+from ..runtime.child_guard import ChildGuard
 from ..traces.trace import Trace
 from .conditions import Condition
 from .measuring import Meter
@@ -19,7 +19,7 @@ from .results import Result
 
 Job = tuple[Trace, Sequence[Condition]]
 
-_PATIENCE = 2.0  # seconds between two looks at whether everybody still lives
+_POLL = 2.0  # seconds between two checks of whether every process is alive
 
 
 def measure_all(meter: Meter, jobs: Sequence[Job], processes: int = 1) -> Iterator[Result]:
@@ -45,20 +45,20 @@ def measure_all(meter: Meter, jobs: Sequence[Job], processes: int = 1) -> Iterat
     ]
     for worker in workers:
         worker.start()
-    leash = Leash(filter(None, [worker.pid for worker in workers]))
+    guard = ChildGuard(filter(None, [worker.pid for worker in workers]))
     try:
         yield from _collected(workers, results)
     finally:
         for worker in workers:
             worker.terminate()
-        leash.release()
+        guard.release()
 
 
 def _collected(workers: Sequence[Any], results: Any) -> Iterator[Result]:
     working = len(workers)
     while working:
         try:
-            result = results.get(timeout=_PATIENCE)
+            result = results.get(timeout=_POLL)
         except Empty:
             if killed := [worker.exitcode for worker in workers if worker.exitcode]:
                 raise RunError(
@@ -75,7 +75,7 @@ def _collected(workers: Sequence[Any], results: Any) -> Iterator[Result]:
 
 
 def _work(rank: int, processes: int, meter: Meter, waiting: Any, results: Any) -> None:
-    """Measure until no job is left. Whoever started this is told of every result, of an error, and of the end."""
+    """Measure until no job is left. Every result, an error and the end go to the parent through the queue."""
     import torch
     from transformers.utils import logging
 

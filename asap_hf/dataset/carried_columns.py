@@ -1,5 +1,5 @@
-"""Columns of the source that come along into the result, each of one type, so that no value stops the run at the
-write, when the work is done and paid for."""
+"""Columns of the source that are copied into the result. Each gets one type, so that no value stops the run when it is
+written, after the work is paid for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CarriedColumns:
-    """The columns that come along and how.
+    """The columns that are copied, and their types.
 
     Args:
         features (`Mapping`):
@@ -31,8 +31,8 @@ class CarriedColumns:
 
     @classmethod
     def of(cls, features: Features, names: Sequence[str], certain: bool = True) -> CarriedColumns:
-        """How columns of these types come along: plain ones, and lists and structs of such, as they are; of mixed
-        types (`Json`), of none or of arrays, as text.
+        """Choose the types: plain columns, and lists and structs of such, keep theirs; those of mixed types (`Json`),
+        of none or of arrays become text.
 
         Args:
             features (`Features`):
@@ -54,11 +54,11 @@ class CarriedColumns:
         return cls({name: Value("string") if name in as_texts else features[name] for name in names}, as_texts)
 
     def of_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """What a row carries along."""
+        """The values that a row copies."""
         return {name: self._value(name, row.get(name)) for name in self.features}
 
     def check(self, carried: Sequence[Mapping[str, Any]]) -> None:
-        """Try whether these rows can be written, before anything is spent on them.
+        """Check that these rows can be written, before anything is spent on them.
 
         Raises:
             [`UsageError`]: if not, with the column.
@@ -102,7 +102,7 @@ def _is_media(feature: Any) -> bool:
 
 
 def _inner(feature: Any) -> Any:
-    """What a list is a list of; `None` for anything else."""
+    """The type of a list's items; `None` for anything else."""
     from datasets import LargeList, List
 
     if isinstance(feature, list):

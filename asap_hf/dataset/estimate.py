@@ -13,12 +13,11 @@ from ..models.tokens import count_tokens
 from ..pruners.base import Sequential
 from ..pruners.cost import Cost
 from ..pruners.scored import ScoredPruner
-from ..reporting.formatting import duration
+from ..reporting.formatting import duration, money
 from ..scoring.flops import CountedTrace
 from ..traces.rows import Columns, trace_of
 from ..traces.sources import Source
 from ..traces.trace import REASONS
-from .summary import money
 
 # Share of a matrix product's speed that a transformer's forward reaches; measured on CPU by bench/score.py.
 _EFFICIENCY = 0.5

@@ -1,4 +1,5 @@
-"""Several results in one folder: the shards of one run, or the runs of several pruners, with no row written anew."""
+"""Merge several results into one folder without rewriting a row: the shards of one run, or the runs of several
+pruners."""
 
 from __future__ import annotations
 
@@ -20,11 +21,11 @@ _COUNTED = ["tokens_before", "tokens_after", "tokens_in_all", "steps", "kept", "
 
 
 def join_shards(writer: DatasetWriter, folders: Sequence[Path]) -> dict[str, Any]:
-    """Put the tables of one run's shards together, in their order; returns the summary of the whole.
+    """Merge the tables of one run's shards, in order; returns the summary of the whole.
 
     Args:
         writer (`DatasetWriter`):
-            The folder that comes about.
+            Writes the merged result.
         folders (`Sequence[Path]`):
             The results of the shards.
     """
@@ -38,8 +39,8 @@ def join_shards(writer: DatasetWriter, folders: Sequence[Path]) -> dict[str, Any
         for row in table_rows(folder, "default", "unusable", ["reason"]):
             summary.add_unusable(row["reason"])
         for line in _lines(folder / FILTERED_FILE):
-            told = json.loads(line)
-            summary.add_filtered(told["filter"], told["reason"])
+            record = json.loads(line)
+            summary.add_filtered(record["filter"], record["reason"])
             writer.add_line(FILTERED_FILE, line)
         summary.unjudged.update(of_shard["unjudged"])
         summary.add_dropped_before(of_shard)
@@ -49,7 +50,7 @@ def join_shards(writer: DatasetWriter, folders: Sequence[Path]) -> dict[str, Any
 
 
 def join_configs(writer: DatasetWriter, folders: Mapping[str, Path]) -> None:
-    """Put what several pruners made of the same rows together, the rows to train on of each as a config of its name.
+    """Merge what several pruners made of the same rows: the training rows of each become a config of its name.
 
     Raises:
         `RunError`: if they are not the same rows: a comparison of what was trained on them would be of rows too.
@@ -81,7 +82,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def write_baselines(folders: Mapping[str, Path], output_dir: Path, overwrite: bool = False) -> None:
-    """Put results of `asap-hf prune` together.
+    """Merge results of `asap-hf prune` into one dataset, a config each.
 
     Args:
         folders (`Mapping[str, Path]`):
@@ -102,7 +103,7 @@ def write_baselines(folders: Mapping[str, Path], output_dir: Path, overwrite: bo
     sources = [{name: run[name] for name in ("source", "source_revision", "source_license")} for run in whole.values()]
     if any(source != sources[0] for source in sources):
         raise UsageError(f"the results of {', '.join(folders)} are not of one source: prune them from the same rows")
-    told = {name: {"settings": run["settings"], "summary": run["summary"]} for name, run in whole.items()}
+    metadata = {name: {"settings": run["settings"], "summary": run["summary"]} for name, run in whole.items()}
     with DatasetWriter(output_dir, overwrite, list(folders.values())) as writer:
         join_configs(writer, folders)
-        finish_with(writer, {**sources[0], "runs": told})
+        finish_with(writer, {**sources[0], "runs": metadata})

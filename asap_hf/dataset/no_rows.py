@@ -1,4 +1,4 @@
-"""A source of which no row is left to train on: why, and which other columns hold what was looked for."""
+"""Refuse a result without training rows: say why, and which other columns hold closed reasonings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..traces.trace import REASONS
 _LOOKED_AT = 64  # rows
 
 
-def refuse_nothing(summary: Mapping[str, Any], source: Source, columns: Columns) -> None:
+def require_rows(summary: Mapping[str, Any], source: Source, columns: Columns) -> None:
     """Refuse a result without a row to train on.
 
     Args:
@@ -34,8 +34,8 @@ def refuse_nothing(summary: Mapping[str, Any], source: Source, columns: Columns)
     counts += [(count, reason) for reason, count in summary["dropped_reasons"].items()]
     reasons = ", ".join(f"{count:,} {reason}" for count, reason in counts[:3])
     meaning = REASONS.get(counts[0][1], "") if counts else ""
-    told = f"no row of {source.label!r} is left to train on: {reasons}" + (f" ({meaning})" if meaning else "")
-    raise RunError("; ".join(filter(None, [told, _others(source, columns)])))
+    sentence = f"no row of {source.label!r} is left to train on: {reasons}" + (f" ({meaning})" if meaning else "")
+    raise RunError("; ".join(filter(None, [sentence, _others(source, columns)])))
 
 
 def _others(source: Source, columns: Columns) -> str:

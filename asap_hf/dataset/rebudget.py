@@ -1,4 +1,4 @@
-"""Another budget, or another score, for a result that is already there: from stored scores, with no model loaded."""
+"""Give an existing result another budget or score, from stored scores, without loading a model."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rebudget:
-    """Stage 2 again, on what a former run recorded.
+    """Run stage 2 again on what a former run recorded.
 
     Args:
         tokenizer (`str`):
-            Whose tokens the budget counts.
+            The model whose tokens the budget counts.
         max_tokens (`int`, *optional*):
             The new budget in tokens; either this or `ratio`.
         ratio (`float`, *optional*):
@@ -53,7 +53,7 @@ class Rebudget:
     recount: bool = False
 
     def prune(self, record: Mapping[str, Any]) -> Pruning:
-        """The new decision about one row.
+        """Prune one row with the new budget.
 
         Raises:
             `UsageError`: if the record does not hold the score that is asked for.
@@ -91,9 +91,7 @@ class Rebudget:
         return select_by_budget(steps, fine["scores"][self.score], budget, partial(count_tokens, self.tokenizer))
 
     def refuse_missing(self, scores: Mapping[str, Any]) -> None:
-        """Raises:
-        `UsageError`: if a row's scores do not hold the one that is asked for.
-        """
+        """Check that a row's scores hold the one that is asked for."""
         if self.score != self.stored_score and self.score not in scores:
             raise UsageError(f"the result holds no score {self.score!r}; it holds: {', '.join(scores)}")
 
@@ -274,6 +272,6 @@ def finished_rows(folder: Path, settings: Mapping[str, Any]) -> tuple[FinishedRo
 
 
 def changed_settings(former: Mapping[str, Any], settings: Mapping[str, Any]) -> set[str]:
-    """Names of the settings that differ, but for those that say how hard to try, not what to make."""
+    """Names of the settings that differ, without those that decide only how often something is tried."""
     changed = {name for name in {*former, *settings} if former.get(name) != settings.get(name)}
     return changed - {"max_attempts", "anchor_backend", "on_failure", "scorer_revision", "dtype"}

@@ -1,4 +1,4 @@
-"""One pruned row → a row to train on, and the record of every decision about it."""
+"""Build the rows of a result: the training row, the conversation, and the record of every decision."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ RESERVED = {"prompt", "completion", "messages", "text", "ok", "reason", "remark"
 
 @dataclass(frozen=True)
 class Row:
-    """One source row on its way through: where it stood, its own id columns, and its prompt in three forms: as it will
-    be trained on, as plain text, and as chat messages."""
+    """One source row during a run: its number, its id columns, and its prompt in three forms: rendered for training,
+    as plain text, and as chat messages."""
 
     number: int
     ids: Mapping[str, Any]
@@ -44,7 +44,7 @@ class Row:
 
 
 def id_columns(names: list[str], keep: tuple[str, ...] = ()) -> list[str]:
-    """The source's columns that come along: those that name a row (`id`, `idx`, `uuid`, `…_id`), and those asked for.
+    """The source's columns that are copied: those that name a row (`id`, `idx`, `uuid`, `…_id`), and those asked for.
 
     Raises:
         `UsageError`: if a column that is asked for is not there, or its name means something else in the result.
@@ -80,7 +80,7 @@ class Tokens:
 
 
 def training_row(row: Row, pruning: Pruning, tokens: Tokens) -> dict[str, Any]:
-    """What `trl sft` trains on, small scalar columns beside it."""
+    """What `trl sft` trains on, with small scalar columns."""
     return {
         **row.ids,
         "row": row.number,
@@ -233,7 +233,7 @@ def step_features(ids: Mapping[str, Any]) -> Features:
 
 
 def source_trace(record: Mapping[str, Any]) -> Trace:
-    """The uncut trace that a record is about."""
+    """The unpruned trace of a record."""
     return Trace(
         record["question"],
         tuple(record["steps"]),

@@ -1,4 +1,4 @@
-"""A result of `asap-hf prune` as a folder: what its `run.json` says, and which files in it are the tool's own."""
+"""Read the folder of a result of `asap-hf prune`: its `run.json`, and which files in it are the tool's own."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from ..runtime.own_folders import Kind, read_mark
+from ..runtime.own_folders import Kind, read_metadata
 
 RUN_FILE = "run.json"
 
 
 def former_run(folder: Path) -> dict[str, Any] | None:
-    """What `run.json` of a result says; `None` where the folder is no result of this tool."""
-    return read_mark(folder / RUN_FILE)
+    """The content of a result's `run.json`; `None` where the folder is no result of this tool."""
+    return read_metadata(folder / RUN_FILE)
 
 
 def file_sizes(folder: Path) -> dict[str, int]:
@@ -24,7 +24,7 @@ def file_sizes(folder: Path) -> dict[str, int]:
 
 
 def _known(folder: Path) -> Collection[str] | None:
-    """The files of a result that are as they were written."""
+    """The files of a result that are unchanged since they were written."""
     run = former_run(folder)
     if run is None:
         return None

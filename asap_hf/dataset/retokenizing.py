@@ -1,4 +1,4 @@
-"""A former result for another model to be trained: prompts in its chat template, lengths in its tokens."""
+"""Convert a result for another model to be trained: prompts in its chat template, lengths in its tokens."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Retokenizing:
 
         Raises:
             [`UsageError`]: if the prompt is not what the former template makes of those: it came rendered, and what it
-                held beside the user's words is not recorded.
+                held besides the user's text is not recorded.
             [`UnusableTrace`]: if the new template refuses the messages.
         """
         turns = list(row.turns)
@@ -59,7 +59,7 @@ class Retokenizing:
 
     @cached_property
     def _former_tokenizer(self) -> PreTrainedTokenizerBase | None:
-        """The former run's, where its name says where it is: that of a folder is all that run.json tells."""
+        """The former run's tokenizer, where its name says where it is; of a folder run.json holds only the name."""
         if "/" not in self.former and resolve_model(self.former) == self.former:
             return None
         return load_tokenizer(self.former)

@@ -1,4 +1,4 @@
-"""From a source of rows to a pruned dataset on disk: the run behind `asap-hf prune`."""
+"""`PruningRun`: prune the rows of a source into a dataset folder, as `asap-hf prune` does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..traces.sft import conditioned_prompt, render_end, render_prompt
 from ..traces.sources import Source
 from ..traces.trace import Trace
 from .carried_columns import CarriedColumns
-from .no_rows import refuse_nothing
+from .no_rows import require_rows
 from .records import Row, Tokens, id_columns
 from .tables import ResultWriter
 from .writer import DatasetWriter
@@ -43,22 +43,22 @@ Finished = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]
 
 
 @dataclass
-class Production:
-    """One run: rows of a source go through a pruner into a dataset folder.
+class PruningRun:
+    """One run: rows of a source are pruned and written to a dataset folder.
 
     Args:
         source (`Source`):
-            Where the rows come from.
+            The source of the rows.
         columns (`Columns`):
-            Where in a row prompt and completion are.
+            The columns of prompt and completion.
         pruner (`Sequential`):
-            What happens to them.
+            The stages that prune them.
         tokenizer (`str`):
-            Whose tokens are counted and whose chat template renders the prompts.
+            The model whose tokens are counted and whose chat template renders the prompts.
         filters (`tuple[Filter, ...]`, *optional*):
-            Which usable rows are left out, before anything is spent on them.
+            The filters that leave out usable rows before anything is spent on them.
         keep_columns (`tuple[str, ...]`, *optional*):
-            Columns that come along beside the ids.
+            Columns to copy besides the ids.
         batch_size (`int`, *optional*, defaults to 256):
             Rows that go through the stages together.
         finished (`Mapping[int, Finished]`, *optional*):
@@ -82,7 +82,7 @@ class Production:
     def write(
         self, output_dir: Path, settings: Mapping[str, Any], overwrite: bool = False, process: Process = _ALONE
     ) -> dict[str, Any]:
-        """Do the work and put the dataset in place.
+        """Prune, write, and move the dataset into place.
 
         Returns:
             `dict`: the summary; empty in every process but the first, which alone writes.
@@ -92,26 +92,26 @@ class Production:
         """
         with run_account(account_folder(output_dir), removes=process.rank == 0) as account:
             if process.rank != 0:
-                self.work_through(process)
+                self.prune_into_ledger(process)
                 return {}
             with DatasetWriter(output_dir, overwrite) as writer:
                 summary = self.fill(writer, account, process)
-                refuse_nothing(summary, self.source, self.columns)
-                finish(writer, self.source.told, {**settings, **self._scorer_told()}, summary)
+                require_rows(summary, self.source, self.columns)
+                finish(writer, self.source.told, {**settings, **self._scorer_settings()}, summary)
         return summary
 
     def write_shard(
         self, folder: Path, settings: Mapping[str, Any], account: RunAccount, process: Process = _ALONE
     ) -> None:
-        """Do the work on one shard of a source and put its result in place, which may be without a row to train on."""
+        """Prune one shard of a source and write its result, which may have no training row."""
         with DatasetWriter(folder) as writer:
             summary = self.fill(writer, account, process)
-            finish(writer, self.source.told, {**settings, **self._scorer_told()}, summary)
+            finish(writer, self.source.told, {**settings, **self._scorer_settings()}, summary)
 
     def fill(self, writer: DatasetWriter, account: RunAccount, process: Process = _ALONE) -> dict[str, Any]:
-        """Do the work and write the tables; returns the summary. Its `llm` is what `account` has not told yet."""
+        """Prune and write the tables; returns the summary. Its `llm` is what `account` has not reported yet."""
         started, unjudged = time.monotonic(), self._unjudged()
-        self.work_through(process)
+        self.prune_into_ledger(process)
         account.begin_reading()
         result = ResultWriter(writer, self.carried.features)
         with Progress(self.source.rows) as progress:
@@ -125,10 +125,10 @@ class Production:
         llm = account.take() if asks else {}
         return result.summary.as_dict(seconds=round(time.monotonic() - started, 3), llm=llm)
 
-    def work_through(self, process: Process) -> None:
-        """Where several processes share the work: do this one's batches for the ledger's sake, and return when all are
-        there. The process that writes finds everything in the ledger; where there is none, it does everything, or what
-        the others paid for would be paid for again."""
+    def prune_into_ledger(self, process: Process) -> None:
+        """Prune this rank's batches into the ledger, then wait for the other ranks; rank 0 writes. With one process
+        there is nothing to do. Without a ledger rank 0 prunes every row itself, or what the others paid for would be
+        paid for again."""
         if process.world_size == 1:
             return
         number = self.source.first
@@ -150,7 +150,7 @@ class Production:
         }
 
     def _parsed(self, first: int, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Row, Trace | str]]:
-        """What `_parse` gives for a batch, once it is certain that nothing in it stops the run when it is paid for.
+        """The parsed rows of a batch, once nothing in them can stop the run after it is paid for.
 
         Raises:
             `UsageError`: if a column cannot be carried along, or a prompt cannot say what the pruner wants said.
@@ -164,7 +164,7 @@ class Production:
         return parsed
 
     def _parse(self, first: int, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Row, Trace | str]]:
-        """For each row what stays of it, and its trace or the reason why there is none."""
+        """For each row its id columns and prompt, and its trace or the reason why there is none."""
         tokenizer = load_tokenizer(self.tokenizer)
         for number, row in enumerate(rows, first):
             out = Row(number, self.carried.of_row(row))
@@ -182,8 +182,8 @@ class Production:
     def _findings(
         self, rows: Sequence[Mapping[str, Any]], parsed: Sequence[tuple[Row, Trace | str]]
     ) -> dict[int, tuple[str, Finding]]:
-        """Places of the rows that a filter leaves out, with its name and what it saw. Each judges what the ones before
-        it let through."""
+        """The rows that a filter leaves out, by position, with the filter's name and its evidence. Each filter judges
+        what the ones before it kept."""
         findings: dict[int, tuple[str, Finding]] = {}
         for one in self.filters:
             left = {
@@ -223,15 +223,15 @@ class Production:
         return failed
 
     def _as_it_came(self, out: Row, row: Mapping[str, Any]) -> tuple[Row, str]:
-        """What is kept of a row that cannot be used: its prompt as a model would see it and its completion as text, or
-        both as they stand in the row where there is no such prompt."""
+        """What is kept of an unusable row: its prompt as the model would see it and its completion as text, or both as
+        they are in the row where there is no such prompt."""
         if out.prompt:
             return out, self.columns.completion_text(row)
         prompt, completion = self.columns.as_it_came(row)
         return replace(out, prompt=prompt), completion
 
     def _conditioned(self, out: Row, row: Mapping[str, Any], pruning: Pruning) -> Row:
-        """The row with what a pruner wants said around the user's last message."""
+        """The row with the text that a pruner puts around the user's last message."""
         turns = conditioned_prompt(self.columns.prompt_messages(row), *pruning.conditioned)
         return replace(out, turns=turns, prompt=render_prompt(turns, load_tokenizer(self.tokenizer)))
 
@@ -245,12 +245,12 @@ class Production:
         quadruples = zip(prunings, counts, counts, counts, counts, strict=True)
         return {place: Tokens.of(*four) for place, *four in quadruples}
 
-    def _scorer_told(self) -> dict[str, Any]:
-        """Which commit of which model scored, and in what numbers."""
+    def _scorer_settings(self) -> dict[str, Any]:
+        """Commit and dtype of the model that scored."""
         for stage in self.pruner.stages:
-            told = getattr(getattr(stage, "scorer", stage), "fingerprint", None)
-            if told:
-                return {"scorer_revision": told["revision"], "dtype": told["dtype"]}
+            fingerprint = getattr(getattr(stage, "scorer", stage), "fingerprint", None)
+            if fingerprint:
+                return {"scorer_revision": fingerprint["revision"], "dtype": fingerprint["dtype"]}
         return {}
 
     def _unjudged(self) -> Counter[str]:
@@ -260,14 +260,14 @@ class Production:
 def finish(
     writer: DatasetWriter, source: Mapping[str, str], settings: Mapping[str, Any], summary: Mapping[str, Any]
 ) -> None:
-    """Put a written dataset in place, with run.json and a README that tell how it came about."""
+    """Write run.json and README, and move a written dataset into place."""
     finish_with(writer, {**source, "settings": dict(settings), "summary": dict(summary)})
 
 
-def finish_with(writer: DatasetWriter, told: Mapping[str, Any]) -> None:
-    """The same for a run that is told already: source, settings and summary, or those of several `runs`."""
+def finish_with(writer: DatasetWriter, metadata: Mapping[str, Any]) -> None:
+    """The same for metadata that is complete: source, settings and summary, or those of several `runs`."""
     libraries = {name: version(name) for name in _LIBRARIES}
-    for one in told.get("runs", {"": told}).values():
+    for one in metadata.get("runs", {"": metadata}).values():
         libraries |= package_of(one["settings"].get("pruner", ""))
-    run = {"asap_hf": __version__, **told, "libraries": libraries}
+    run = {"asap_hf": __version__, **metadata, "libraries": libraries}
     writer.finish(run, dataset_card_body(run, "."))

@@ -1,4 +1,4 @@
-"""A long run in shards: each is whole on disk (and, if asked for, on the Hub) before the next one begins."""
+"""Prune a long run in shards: each is complete on disk (and, if asked for, on the Hub) before the next one begins."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .. import hub
 from ..llm.run_account import RunAccount, account_folder, run_account
 from ..runtime.processes import Process
 from .merge import join_shards
-from .no_rows import refuse_nothing
+from .no_rows import require_rows
 from .records import step_features, training_features
 from .result_folder import RUN_FILE
-from .run import Production, finish
+from .run import PruningRun, finish
 from .writer import DatasetWriter
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Staging:
-    """A dataset's repository on the Hub that keeps finished shards until all are there.
+    """A dataset repo on the Hub that keeps finished shards until all are there.
 
     Args:
         repo_id (`str`):
@@ -43,7 +43,7 @@ class Staging:
 
 @dataclass(frozen=True)
 class HubShards:
-    """Finished shards in a branch, where a machine that starts afresh finds them.
+    """Finished shards on a branch, where another machine finds them.
 
     Args:
         staging (`Staging`):
@@ -56,7 +56,7 @@ class HubShards:
     branch: str
 
     def done(self) -> set[int]:
-        """Numbers of the shards that are whole there."""
+        """Numbers of the shards that are complete there."""
         paths = [Path(path) for path in hub.staged(self.staging.repo_id, self.branch)]
         return {int(path.parts[1]) for path in paths if path.parts[0] == "shards" and path.name == RUN_FILE}
 
@@ -84,15 +84,15 @@ def _place(number: int) -> Path:
     return Path("shards", f"{number:05d}")
 
 
-def shards_key(production: Production, settings: Mapping[str, Any], count: int) -> str:
-    """Names what the shards are of: runs with other rows, settings or cuts do not find each other's."""
+def shards_key(run: PruningRun, settings: Mapping[str, Any], count: int) -> str:
+    """A hash of source, settings and number of shards, so that runs that differ in one of them do not share shards."""
     columns = [list(training_features({})), list(step_features({}))]  # a former version's may be others
-    what = [production.source.told, production.source.rows, dict(settings), count, columns]
+    what = [run.source.told, run.source.rows, dict(settings), count, columns]
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
 def write_in_shards(
-    production: Production,
+    run: PruningRun,
     output_dir: Path,
     settings: Mapping[str, Any],
     count: int,
@@ -100,14 +100,14 @@ def write_in_shards(
     staging: Staging | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Do the work shard by shard and put the whole in place. The same call again, after a kill and on another machine
-    too if `staging` is given, goes on with the first shard that is not finished.
+    """Prune shard by shard and write the merged result. The same call again, after a kill and on another machine too
+    if `staging` is given, continues with the first shard that is not finished.
 
     Args:
-        production (`Production`):
+        run (`PruningRun`):
             The run.
         output_dir (`Path`):
-            Where the whole will stand; the shards lie beside it until then.
+            Where the whole will stand; the shards are in a hidden folder next to it until then.
         settings (`Mapping`):
             What `run.json` tells about the run.
         count (`int`):
@@ -125,17 +125,17 @@ def write_in_shards(
     Raises:
         `RunError`: if no row is left to train on.
     """
-    key = shards_key(production, settings, count)
+    key = shards_key(run, settings, count)
     branch, folder = f"shards-{key}", output_dir.parent / f".{output_dir.name}.shards-{key}"
     store = HubShards(staging, branch) if staging else None
     here = {number for number in range(count) if (folder / str(number) / RUN_FILE).exists()}
     on_hub = store.done() if store else set()
-    todo = production.source.shards(count, here | on_hub)
+    todo = run.source.shards(count, here | on_hub)
     with run_account(account_folder(output_dir), removes=process.rank == 0) as account:
         if process.rank != 0:
             process.wait_for_everyone()
             for _, source in todo:
-                replace(production, source=source).work_through(process)
+                replace(run, source=source).prune_into_ledger(process)
             return {}
         with DatasetWriter(output_dir, overwrite) as writer:
             folder.mkdir(exist_ok=True)
@@ -146,7 +146,7 @@ def write_in_shards(
             process.wait_for_everyone()  # every process must have seen the same shards before one is written
             for number, source in todo:
                 logger.info("shard %d of %d", number + 1, count)
-                replace(production, source=source).write_shard(folder / str(number), settings, account, process)
+                replace(run, source=source).write_shard(folder / str(number), settings, account, process)
                 if store:
                     store.put(number, folder / str(number))
             if store:
@@ -154,23 +154,23 @@ def write_in_shards(
                     store.put(number, folder / str(number))
             joined = join_shards(writer, [folder / str(number) for number in range(count)])
             summary = {**joined, "shards": [count, branch]}
-            refuse_nothing(summary, production.source, production.columns)
+            require_rows(summary, run.source, run.columns)
             first = json.loads((folder / "0" / RUN_FILE).read_text(encoding="utf-8"))
-            finish(writer, production.source.told, first["settings"], summary)
+            finish(writer, run.source.told, first["settings"], summary)
         for number in range(count):
             shutil.rmtree(folder / str(number))
-        with suppress(OSError):  # somebody put something else there
+        with suppress(OSError):  # it holds something else
             folder.rmdir()
     return summary
 
 
 def _fetch(store: HubShards, numbers: Sequence[int], folder: Path, account: RunAccount) -> None:
-    """Download shards that were finished on another machine; what they cost there counts here."""
+    """Download shards that were finished on another machine, and add what they cost to the account."""
     for number in numbers:
         store.fetch(number, folder / str(number))
         account.add(_llm_of(folder / str(number)))
 
 
 def _llm_of(shard: Path) -> dict[str, float]:
-    told: dict[str, float] = json.loads((shard / RUN_FILE).read_text(encoding="utf-8"))["summary"]["llm"]
-    return told
+    account: dict[str, float] = json.loads((shard / RUN_FILE).read_text(encoding="utf-8"))["summary"]["llm"]
+    return account

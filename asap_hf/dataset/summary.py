@@ -1,21 +1,20 @@
-"""What a run did, as numbers: the table at its end, and the same as JSON."""
+"""Count what a run did: the table at its end, and the same as JSON."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from ..reporting.formatting import money, share
+from ..reporting.histogram import histogram
+from ..reporting.terminal import labelled, table_line
 from .records import tokens_by_stage
 
 _NUMBERS = re.compile(r"\d+(?:-\d+)?")
-# Bounds of the histogram's bins in tokens: quarter octaves from 16 to 131,072; what is longer falls into the last bin.
-_EDGES = [0, *(round(16 * 2 ** (quarter / 4)) for quarter in range(53))]
-
 _TITLES = {"failures": "failed (not ok)", "remarks": "remarked on"}
 
 
@@ -90,7 +89,7 @@ class Summary:
         self.filtered[f"{name}: {reason}"] += 1
 
     def as_dict(self, **more: Any) -> dict[str, Any]:
-        """For `run.json` and `--json`; `more` stands beside the counts."""
+        """The counts for `run.json` and `--json`, with `more`."""
         return {
             "rows": self.rows,
             "usable": len(self.before),
@@ -152,61 +151,45 @@ def _spread(values: list[int]) -> dict[str, float]:
     return {"total": sum(values), "median": median(values) if values else 0, "max": max(values, default=0)}
 
 
-def histogram(lengths: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
-    """How many rows have how many tokens: `edges` (n + 1 bounds in tokens) and n counts under each name. Bins that
-    are empty under every name are left out at both ends."""
-    counts = {name: [0] * (len(_EDGES) - 1) for name in lengths}
-    for name, values in lengths.items():
-        for value in values:
-            counts[name][min(bisect_right(_EDGES, value) - 1, len(_EDGES) - 2)] += 1
-    used = [place for place in range(len(_EDGES) - 1) if any(bins[place] for bins in counts.values())]
-    first, last = (used[0], used[-1] + 1) if used else (0, 1)
-    return {"edges": _EDGES[first : last + 1], **{name: bins[first:last] for name, bins in counts.items()}}
-
-
 def summary_table(summary: dict[str, Any]) -> str:
     """The summary as a person reads it."""
     before, *stages = summary["tokens"].items()
     whole = before[1]["total"] or 1
-    wide = max(22, *(len(f"after {name}") for name, _ in stages)) if stages else 22
-    lines = [f"{'':<{wide}}{'tokens':>14}{'median':>10}{'max':>10}{'kept':>9}"]
+    widths = (max(22, *(len(f"after {name}") for name, _ in stages)) if stages else 22, 14, 10, 10, 9)
+    lines = [table_line(("", "tokens", "median", "max", "kept"), widths)]
     for name, spread in [before, *stages]:
         label = "original" if name == "before" else f"after {name}"
-        total, share = spread["total"], spread["total"] / whole
-        lines.append(f"{label:<{wide}}{total:>14,}{spread['median']:>10,.0f}{spread['max']:>10,}{share:>9.1%}")
+        counts = f"{spread['total']:,}", f"{spread['median']:,.0f}", f"{spread['max']:,}"
+        lines.append(table_line((label, *counts, share(spread["total"] / whole)), widths))
     steps = summary["steps"]
-    lines += ["", f"{'rows':<22}{summary['rows']:>14,}   {summary['usable']:,} usable"]
-    lines.append(f"{'steps':<22}{steps['before']:>14,}   {steps['after']:,} kept")
-    lines.append(f"{'longest row':<22}{summary['longest']:>14,}   tokens, prompt and answer included: --max_length")
+    lines += ["", labelled("rows", f"{summary['rows']:,}", f"{summary['usable']:,} usable")]
+    lines.append(labelled("steps", f"{steps['before']:,}", f"{steps['after']:,} kept"))
+    longest = "tokens, prompt and answer included: --max_length"
+    lines.append(labelled("longest row", f"{summary['longest']:,}", longest))
     if summary["windowed"]:
-        lines.append(f"{'scored in windows':<22}{summary['windowed']:>14,}   longer than the scorer's context")
+        lines.append(labelled("scored in windows", f"{summary['windowed']:,}", "longer than the scorer's context"))
     if summary["dropped"]:
-        lines.append(f"{'dropped':<22}{summary['dropped']:>14,}")
+        lines.append(labelled("dropped", f"{summary['dropped']:,}"))
     for title in ("unusable", "failures", "remarks", "filtered", "unjudged"):
         for reason, count in summary[title].items():
-            lines.append(f"{_TITLES.get(title, title):<22}{count:>14,}   {reason}")
+            lines.append(labelled(_TITLES.get(title, title), f"{count:,}", reason))
     lines += _llm_lines(summary.get("llm") or {})
     if "seconds" in summary:
-        lines.append(f"{'time':<22}{summary['seconds']:>13,.1f}s")
+        lines.append(labelled("time", f"{summary['seconds']:,.1f}s"))
     return "\n".join(lines)
 
 
 def _llm_lines(llm: Mapping[str, Any]) -> list[str]:
-    """What an LLM did for the run, whichever process asked it, and what that cost."""
+    """Calls, tokens and cost of the LLM, of all processes together."""
     if not any(llm.values()):
         return []
-    lines = [f"{'LLM calls':<22}{llm['calls']:>14,}   {llm['from_ledger']:,} more answered from the ledger"]
-    lines.append(f"{'LLM tokens':<22}{llm['prompt_tokens']:>14,}   in, {llm['completion_tokens']:,} out")
+    lines = [labelled("LLM calls", f"{llm['calls']:,}", f"{llm['from_ledger']:,} more answered from the ledger")]
+    lines.append(labelled("LLM tokens", f"{llm['prompt_tokens']:,}", f"in, {llm['completion_tokens']:,} out"))
     if failures := llm["failures"]:
-        lines.append(f"{'LLM failures':<22}{failures:>14,}   requests that brought no answer to use")
+        lines.append(labelled("LLM failures", f"{failures:,}", "requests that brought no answer to use"))
     if not llm["cost"]:
-        told = "no prices were given: --prompt_price, --completion_price"
-        return [*lines, f"{'LLM cost':<22}{'?':>14}   {told}"] if llm["calls"] else lines
+        no_prices = "no prices were given: --prompt_price, --completion_price"
+        return [*lines, labelled("LLM cost", "?", no_prices)] if llm["calls"] else lines
     assumed = llm.get("assumed", 0.0)
-    at_most = f"   at most: {money(assumed)} of it is the worst case where nothing told the cost" if assumed else ""
-    return [*lines, f"{'LLM cost':<22}{money(llm['cost']):>14}{at_most}"]
-
-
-def money(amount: float) -> str:
-    """An amount with as many digits as it takes to see it."""
-    return f"{amount:,.4f}" if not 0 < amount < 0.0001 else "under 0.0001"
+    at_most = f"at most: {money(assumed)} of it is the worst case where nothing told the cost" if assumed else ""
+    return [*lines, labelled("LLM cost", money(llm["cost"]), at_most)]

@@ -1,4 +1,4 @@
-"""The tables of a pruned dataset, row by row, and the summary that counts with them."""
+"""Write the tables of a pruned dataset row by row, and count the rows."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ FILTERED_FILE = "filtered.jsonl"
 
 
 class ResultWriter:
-    """Writes each row to every config it belongs to, and counts it.
+    """Writes each row to every config that holds it, and counts it.
 
     Args:
         writer (`DatasetWriter`):
-            The folder that comes about.
+            Writes the dataset folder.
         ids (`Mapping[str, Any]`):
             Features of the columns that name a row.
     """
@@ -53,22 +53,22 @@ class ResultWriter:
     def add_finished(
         self, training: Mapping[str, Any], messages: Mapping[str, Any], record: Mapping[str, Any]
     ) -> None:
-        """A row of a former result, as it stands there."""
+        """A row of a former result, unchanged."""
         self._train.add([training])
         self._messages.add([messages])
         self._steps.add([record])
         self.summary.add(record)
 
     def add_unusable(self, row: Row, completion: str, reason: str) -> None:
-        """A row that no pruner can work on, as it came."""
+        """An unusable row, as it was in the source."""
         table = self._writer.table("default", "unusable", training_features(self._ids))
         table.add([unusable_row(row, completion, reason)])
         self.summary.add_unusable(reason)
 
     def add_filtered(self, row: Row, name: str, reason: str, evidence: str) -> None:
-        """A row that the filter `name` left out, with what it saw."""
-        told = {**row.ids, "row": row.number, "filter": name, "reason": reason, "evidence": evidence}
-        self._writer.add_line(FILTERED_FILE, json.dumps(told, ensure_ascii=False, default=str))
+        """A row that the filter `name` left out, with its evidence."""
+        record = {**row.ids, "row": row.number, "filter": name, "reason": reason, "evidence": evidence}
+        self._writer.add_line(FILTERED_FILE, json.dumps(record, ensure_ascii=False, default=str))
         self.summary.add_filtered(name, reason)
 
     def add_left_out_before(self, file: Path, summary: Mapping[str, Any]) -> None:
@@ -76,8 +76,8 @@ class ResultWriter:
         they failed; and its counts from `summary`."""
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         for line in lines:
-            told = json.loads(line)
+            record = json.loads(line)
             self._writer.add_line(FILTERED_FILE, line)
-            self.summary.add_filtered(told["filter"], told["reason"])
+            self.summary.add_filtered(record["filter"], record["reason"])
         self.summary.unjudged.update(summary["unjudged"])
         self.summary.add_dropped_before(summary)

@@ -1,19 +1,18 @@
-"""Write the pruned dataset: Parquet and a README that `load_dataset` understands, whole or not at all."""
+"""Write a dataset folder whole or not at all: Parquet files, and a README that `load_dataset` understands."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
 import os
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RunError
+from ..runtime.files import disk_errors
 from ..runtime.output_folder import OutputFolder
 from .result_folder import DATASET, RUN_FILE, file_sizes
 
@@ -24,27 +23,12 @@ if TYPE_CHECKING:
 
 # Rows that wait in memory before they become a Parquet row group; long traces make a record of some 100 KB.
 _ROW_GROUP = 256
-_DISK_ERRORS = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.EEXIST,
-    errno.ENOTDIR,
-    errno.ENAMETOOLONG,
-    errno.ENOENT,
-    errno.EBUSY,
-    errno.EXDEV,
-    errno.ELOOP,
-    errno.EIO,
-}
+_REMEDY = "make room or choose another --output_dir, then run the same command again: finished work is in the ledger"
 _MAX_SHARD_BYTES = 500 * 1024 * 1024  # what `datasets` uses for its own shards
 
 
 class DatasetWriter:
-    """Rows in, a dataset folder out. Everything is written beside `output_dir` and renamed onto it by `finish`.
+    """Writes rows to a dataset folder. Everything is written next to `output_dir` and renamed onto it by `finish`.
 
     Args:
         output_dir (`Path`):
@@ -72,7 +56,7 @@ class DatasetWriter:
         return self._tables[config, split]
 
     def add_line(self, name: str, line: str) -> None:
-        """Append a line to a text file that lies beside the tables."""
+        """Append a line to a text file next to the tables."""
         with _disk_errors(), (self.partial / name).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
@@ -89,8 +73,8 @@ class DatasetWriter:
             for table in self._tables.values():
                 table.close()
             self._write_readme(card)
-            told = {**run, "files": file_sizes(self.partial)}
-            text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+            metadata = {**run, "files": file_sizes(self.partial)}
+            text = json.dumps(metadata, indent=2, ensure_ascii=False) + "\n"
             (self.partial / RUN_FILE).write_text(text, encoding="utf-8")
             self._folder.put_in_place()
         self.close()
@@ -159,8 +143,8 @@ class _Table:
                 self._flush()
 
     def adopt(self, shards: Sequence[Path], rows: int) -> None:
-        """Take over the Parquet files of another folder as they are: not a byte is written anew where the file system
-        can link, and a file that was uploaded once keeps its hash."""
+        """Take over the Parquet files of another folder unchanged: hard links where the file system has them, so a
+        file that was uploaded once keeps its hash."""
         self.rows += rows
         for shard in shards:
             mine = self.folder / f"{self.split}.{len(self._shards)}.writing"
@@ -219,8 +203,8 @@ class _Table:
 
 
 class _Sink(io.RawIOBase):
-    """A file that keeps its first error instead of raising it: pyarrow aborts the whole process when content-defined
-    chunking meets a full disk. Whoever writes asks `check`."""
+    """A file that stores its first error instead of raising it: pyarrow aborts the whole process when content-defined
+    chunking meets a full disk. The writer calls `check`."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -257,17 +241,8 @@ class _Sink(io.RawIOBase):
             raise self._error
 
 
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _DISK_ERRORS:
-            raise
-        raise RunError(
-            f"the result cannot be written ({os.strerror(error.errno or 0)}); make room or choose another "
-            "--output_dir, then run the same command again: finished work is in the ledger"
-        ) from error
+def _disk_errors() -> AbstractContextManager[None]:
+    return disk_errors("the result", _REMEDY)
 
 
 def table_files(folder: Path, config: str, split: str) -> list[Path]:
@@ -278,7 +253,7 @@ def table_files(folder: Path, config: str, split: str) -> list[Path]:
 def table_rows(
     folder: Path, config: str, split: str, columns: list[str] | None = None, batch_size: int = 64
 ) -> Iterator[dict[str, Any]]:
-    """The rows of one table of a dataset folder, a batch in memory at once; one of long traces takes some 100 KB."""
+    """The rows of one table of a dataset folder, read in batches; a row of a long trace takes some 100 KB."""
     import pyarrow.parquet as pq
 
     for path in table_files(folder, config, split):

@@ -1,1 +1,1 @@
-"""The evaluation run: generate, cut to the budgets, grade, write; broken off at any moment, it goes on from there."""
+"""Run an evaluation: generate, cut to the budgets, grade, write. A run that was stopped continues where it was."""

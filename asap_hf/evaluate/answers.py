@@ -1,4 +1,4 @@
-"""Generations → rows: each read under every budget, its program found and graded."""
+"""Turn generations into rows: each is read under every budget, its program extracted and graded."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 from ..benchmarks import Benchmark, Problem
 from ..evaluation.pass_at_1.host_grader import GRADER_VERSION, Verdict
 from ..llm.engine import Generation
+from ..runtime.json_lines import Lines
 from .budgets import Reader, Reading
-from .grading import Program
+from .grading import Program, grade
 from .samples import Sample, Status
 
 Record = Mapping[str, Any]
@@ -26,7 +27,7 @@ def generation_of(record: Record) -> Generation:
 
 
 def in_order(benchmark: Benchmark, records: Sequence[Record]) -> list[Record]:
-    """Records in the order of the benchmark's problems; they lie in that in which they were finished."""
+    """Records in the order of the benchmark's problems; the file has them in the order in which they were finished."""
     place = {problem.task_id: number for number, problem in enumerate(benchmark.problems)}
     return sorted(records, key=lambda one: (place[one["task_id"]], one["sample"]))
 
@@ -80,8 +81,7 @@ def _row(
 
 
 def graded_later(program: str | None, answer: str | None, finish_reason: str | None) -> tuple[Status, str]:
-    """Status and detail of a row before its program is graded: `infra`. Without a program there is nothing to grade,
-    and they say why."""
+    """Status and detail of a row before its program is graded: `infra`, or why there is no program to grade."""
     cut = finish_reason == "length"
     if program is not None:
         return "infra", "not graded yet"
@@ -100,6 +100,30 @@ def to_grade(samples: Sequence[Sample]) -> list[Program]:
 def with_verdicts(samples: Sequence[Sample], verdicts: Mapping[Program, Verdict]) -> list[Sample]:
     """The rows with the verdicts of their programs."""
     return [_graded(one, verdicts[one.task_id, one.program]) if one.status == "infra" else one for one in samples]
+
+
+def graded(
+    benchmark: Benchmark, samples: Sequence[Sample], stored: Lines | None = None, workers: int | None = None
+) -> list[Sample]:
+    """Grade the programs of the rows that have no verdict yet.
+
+    Args:
+        benchmark ([`Benchmark`]):
+            The benchmark.
+        samples (`Sequence[Sample]`):
+            Its rows.
+        stored ([`Lines`], *optional*):
+            Verdicts of an earlier run, which are used, and where new ones are kept.
+        workers (`int`, *optional*):
+            Programs graded at once; `None`: one per processor core.
+
+    Raises:
+        [`RunError`]: if the machine has no jail for programs.
+    """
+    programs = to_grade(samples)
+    if stored is None:
+        return with_verdicts(samples, grade(benchmark, programs, workers=workers))
+    return with_verdicts(samples, grade(benchmark, programs, stored.records, stored.add, workers))
 
 
 def _graded(sample: Sample, verdict: Verdict) -> Sample:

@@ -1,4 +1,4 @@
-"""One generation read under several budgets: where it is cut, where its reasoning ends, what its answer is."""
+"""Read one generation under several budgets: where it is cut, where its reasoning ends, what its answer is."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parse_budgets(text: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a generation is under a budget.
+    """A generation cut to a budget.
 
     Args:
         finish_reason (`str`):
@@ -51,7 +51,7 @@ class Reading:
 
 
 class Reader:
-    """Reads generations.
+    """Reads generations under budgets.
 
     A language model chooses each token by those before it, and knows nothing of the budget. So the first tokens of a
     generation are what the same decoding had produced when it was that long, greedy or sampled from a random stream

@@ -1,4 +1,4 @@
-"""Samples that were made elsewhere, graded."""
+"""Grade samples that another tool generated."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,11 @@ from ..benchmarks.code_forms import parse
 from ..benchmarks.results import RESULTS_FILE
 from ..evaluation.pass_at_1.host_grader import GRADER_VERSION
 from ..traces.think_tags import answer_in
-from .answers import to_grade, with_verdicts
-from .grading import grade
+from .answers import graded
 from .samples import SAMPLES_FILE, Sample, Status, check_graded, pass_at_k, samples_table, ungraded
 from .samples_file import ForeignSample, read_samples
 from .workspace import GRADED, Workspace
 
-_AGAIN = "mend what it says, then run the same command again"
 _UNKNOWN = (
     "budget",
     "finish_reason",
@@ -49,8 +48,8 @@ def grade_file(
         path, benchmark, per_problem, allow_missing:
             As of [`read_samples`].
         output_dir (`Path`, *optional*):
-            Folder for `samples.parquet` and `summary.json`, written whole or not at all; a run that is broken off goes
-            on from its verdicts. Without it nothing is written.
+            Folder for `samples.parquet` and `summary.json`, written whole or not at all; a run that was stopped
+            continues with its verdicts. Without it nothing is written.
         overwrite (`bool`, *optional*, defaults to `False`):
             Replace what stands there.
         workers (`int`, *optional*):
@@ -61,22 +60,18 @@ def grade_file(
         [`RunError`]: if the machine has no jail for programs, not one program was graded, or the disk is full.
     """
     rows = _rows(read_samples(path, benchmark, per_problem, allow_missing), benchmark)
-    if output_dir is None:
-        samples = with_verdicts(rows, grade(benchmark, to_grade(rows), workers=workers))
-        check_graded(samples, benchmark.name, _AGAIN)
-        return samples
     settings = {
         "samples": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "benchmark": benchmark.name,
         "benchmark_revision": benchmark.revision,
     }
-    with Workspace(output_dir, settings, overwrite, GRADED) as space:
-        verdicts = grade(benchmark, to_grade(rows), space.verdicts.records, space.verdicts.add, workers)
-        samples = with_verdicts(rows, verdicts)
-        check_graded(samples, benchmark.name, _AGAIN)
-        summary = {"asap_hf": __version__, "results": [], "run": settings | _outcome(samples, benchmark)}
-        space.finish({SAMPLES_FILE: samples_table(samples)}, {RESULTS_FILE: json.dumps(summary, indent=2) + "\n"})
+    with Workspace(output_dir, settings, overwrite, GRADED) if output_dir else nullcontext() as space:
+        samples = graded(benchmark, rows, space.verdicts if space else None, workers)
+        check_graded(samples, benchmark.name)
+        if space:
+            summary = {"asap_hf": __version__, "results": [], "run": settings | _outcome(samples, benchmark)}
+            space.finish({SAMPLES_FILE: samples_table(samples)}, {RESULTS_FILE: json.dumps(summary, indent=2) + "\n"})
     return samples
 
 
@@ -101,7 +96,7 @@ def _rows(samples: Sequence[ForeignSample], benchmark: Benchmark) -> list[Sample
 
 
 def _row(sample: ForeignSample, benchmark: Benchmark, problem: Problem | None, number: int) -> Sample:
-    """A row; where the problem cannot be read, what was said stands for the program that it would have become."""
+    """The row of a sample; where the problem cannot be read, the answer stands for its program."""
     answer = _answer(sample)
     if problem is None:
         program = answer if answer and answer.strip() else None
@@ -129,12 +124,12 @@ def _row(sample: ForeignSample, benchmark: Benchmark, problem: Problem | None, n
 
 
 def _solution(text: str, benchmark: Benchmark, problem: Problem) -> str | None:
-    """A whole program, as it is; the one within it where it is no Python, but an answer with one in a fence."""
+    """A whole program, unchanged; where the text is no Python, the program in its fence."""
     if not text.strip():
         return None
     return text if parse(text) is not None else benchmark.program(problem, text) or text
 
 
 def _answer(sample: ForeignSample) -> str | None:
-    """What follows the reasoning; `None` where that never ends."""
+    """The text after the reasoning; `None` where the reasoning never ends."""
     return sample.text if sample.kind == "solution" else answer_in(sample.text)

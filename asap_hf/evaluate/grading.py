@@ -1,4 +1,4 @@
-"""Programs → verdicts, each program once, each verdict kept as it comes."""
+"""Grade each program once, and store each verdict as soon as it is there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Program = tuple[str, str]
 
 
 def grading_tier() -> str:
-    """The jail that this machine has for untrusted programs.
+    """The sandbox that this machine has for untrusted programs.
 
     Raises:
         [`RunError`]: if it has none.
@@ -38,12 +38,12 @@ def grade(
     keep: Callable[[dict[str, Any]], None] = lambda record: None,
     workers: int | None = None,
 ) -> dict[Program, Verdict]:
-    """Grade programs with the benchmark's tests. Those for a problem that cannot be read get the status `infra`, and
-    do not keep the others from being graded.
+    """Grade programs with the benchmark's tests. Those for a problem that cannot be read get the status `infra`; the
+    others are graded all the same.
 
     Args:
         benchmark ([`Benchmark`]):
-            Whose problems they are for.
+            The benchmark of the problems.
         programs (`Iterable[tuple[str, str]]`):
             A problem's name and a program; the same one twice is graded once.
         known (`Iterable[dict]`, *optional*):
@@ -95,7 +95,7 @@ def _stored(benchmark: Benchmark, known: Iterable[dict[str, Any]]) -> dict[Progr
 
 
 def _grade_with(grader: Grader, benchmark: Benchmark) -> Callable[[Program], Verdict]:
-    """What grades one program. A task is made when it is graded, because its tests may be large."""
+    """A function that grades one program. A task is built when it is graded, because its tests may be large."""
     problems = {problem.task_id: problem for problem in benchmark.problems}
 
     def grade_one(program: Program) -> Verdict:

@@ -1,4 +1,4 @@
-"""A finished evaluation, graded again: nothing is generated."""
+"""Grade a finished evaluation again, without generating anything."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import json
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +17,9 @@ from .. import __version__
 from ..benchmarks import Benchmark
 from ..benchmarks.results import RESULTS_FILE, BenchmarkResult, older_verdicts, read_results_file
 from ..errors import UsageError
-from .answers import graded_later, to_grade, with_verdicts
-from .grading import grade, grading_tier
+from ..runtime.json_lines import Lines
+from .answers import graded, graded_later
+from .grading import grading_tier
 from .report import Report, graded_how, scored
 from .samples import GENERATIONS_FILE, SAMPLES_FILE, Sample, check_graded, read_samples_table, samples_table
 from .workspace import Workspace
@@ -25,12 +27,10 @@ from .workspace import Workspace
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_AGAIN = "mend what it says, then run the same command again"
-
 
 @dataclass(frozen=True)
 class Finished:
-    """What `asap-hf evaluate` left in a folder.
+    """The folder of a finished evaluation.
 
     Args:
         folder (`Path`):
@@ -75,7 +75,7 @@ class Finished:
         return {one.benchmark: one.problems + len(unreadable.get(one.benchmark, ())) for one in self.results}
 
     def check(self, benchmark: Benchmark) -> None:
-        """See that these are the problems that were answered.
+        """Check that these are the problems that were answered.
 
         Raises:
             [`UsageError`]: if they are of another revision.
@@ -95,8 +95,8 @@ def regrade(
     overwrite: bool = False,
     workers: int | None = None,
 ) -> Report:
-    """Find the programs in the answers of a finished evaluation and grade them, as `asap-hf evaluate` does after it
-    has generated.
+    """Extract the programs from the answers of a finished evaluation and grade them, as `asap-hf evaluate` does after
+    generating.
 
     Args:
         former ([`Finished`]):
@@ -104,8 +104,8 @@ def regrade(
         benchmarks (`Sequence[Benchmark]`):
             All of its benchmarks.
         output_dir (`Path`, *optional*):
-            Folder for the evaluation with the new verdicts, written whole or not at all; a run that is broken off goes
-            on from its verdicts. Without it nothing is written.
+            Folder for the evaluation with the new verdicts, written whole or not at all; a run that was stopped
+            continues with its verdicts. Without it nothing is written.
         overwrite (`bool`, *optional*, defaults to `False`):
             Replace what stands there.
         workers (`int`, *optional*):
@@ -123,26 +123,23 @@ def regrade(
         former.check(benchmark)
     rows = read_samples_table(former.folder / SAMPLES_FILE)
     tier = grading_tier()
-    if output_dir is None:
-        return _report(former, benchmarks, rows, tier, lambda one, to: grade(one, to, workers=workers))
-    if output_dir.resolve() == former.folder.resolve():
+    if output_dir and output_dir.resolve() == former.folder.resolve():
         raise UsageError("the former verdicts stay where they are: name another folder with --output_dir")
     settings = {
         "evaluation": former.folder.resolve().name,
         "sha256": hashlib.sha256((former.folder / SAMPLES_FILE).read_bytes()).hexdigest(),
     }
-    with Workspace(output_dir, settings, overwrite) as space:
-        known = space.verdicts
-        report = _report(
-            former, benchmarks, rows, tier, lambda one, to: grade(one, to, known.records, known.add, workers)
-        )
-        tables = {SAMPLES_FILE: samples_table(report.samples)} | _generations(former.folder)
-        space.finish(tables, {RESULTS_FILE: report.summary()})
+    with Workspace(output_dir, settings, overwrite) if output_dir else nullcontext() as space:
+        samples = _graded_again(benchmarks, rows, space.verdicts if space else None, workers)
+        report = _report(former, benchmarks, rows, samples, tier)
+        if space:
+            tables = {SAMPLES_FILE: samples_table(samples)} | _generations(former.folder)
+            space.finish(tables, {RESULTS_FILE: report.summary()})
     return report
 
 
 def refuse_older(output_dir: Path) -> None:
-    """Say how to have new verdicts for a finished evaluation, which a second one could only replace.
+    """Refuse to replace a finished evaluation that only needs new verdicts, and say how to get them.
 
     Raises:
         [`UsageError`]: if `output_dir` holds one whose verdicts are of another version of the grader, or lack.
@@ -152,27 +149,29 @@ def refuse_older(output_dir: Path) -> None:
     except (OSError, UsageError):
         return
     lost = sum(one.ungraded for one in results)
-    told = older_verdicts(results) or (f"{lost:,} of whose answers were not graded" if lost else "")
-    if told:
+    why = older_verdicts(results) or (f"{lost:,} of whose answers were not graded" if lost else "")
+    if why:
         raise UsageError(
-            f"{str(output_dir)!r} holds a finished evaluation, {told}: `asap-hf grade {shlex.quote(str(output_dir))} "
+            f"{str(output_dir)!r} holds a finished evaluation, {why}: `asap-hf grade {shlex.quote(str(output_dir))} "
             "--output_dir …` grades its answers again without generating any; --overwrite generates them anew"
         )
 
 
-def _report(
-    former: Finished,
-    benchmarks: Sequence[Benchmark],
-    rows: Sequence[Sample],
-    tier: str,
-    verdicts_of: Callable[..., Any],
-) -> Report:
+def _graded_again(
+    benchmarks: Sequence[Benchmark], rows: Sequence[Sample], stored: Lines | None, workers: int | None
+) -> list[Sample]:
     samples: list[Sample] = []
     for one in benchmarks:
-        some = list(_programs(one, [row for row in rows if row.benchmark == one.name]))
-        graded = with_verdicts(some, verdicts_of(one, to_grade(some)))
-        check_graded(graded, one.name, _AGAIN)
-        samples += graded
+        programs = list(_programs(one, [row for row in rows if row.benchmark == one.name]))
+        found = graded(one, programs, stored, workers)
+        check_graded(found, one.name)
+        samples += found
+    return samples
+
+
+def _report(
+    former: Finished, benchmarks: Sequence[Benchmark], rows: Sequence[Sample], samples: Sequence[Sample], tier: str
+) -> Report:
     results = [
         replace(one, **scored([row for row in samples if (row.benchmark, row.budget) == (one.benchmark, one.budget)]))
         for one in former.results
@@ -204,7 +203,7 @@ def _programs(benchmark: Benchmark, rows: Sequence[Sample]) -> Iterator[Sample]:
 
 
 def _changed(before: Sequence[Sample], after: Sequence[Sample]) -> dict[str, int]:
-    """How many verdicts became another one: `{"fail → pass": 3}`."""
+    """How many verdicts changed: `{"fail → pass": 3}`."""
     former = {(one.benchmark, one.task_id, one.sample, one.budget): one.status for one in before}
     now = {(one.benchmark, one.task_id, one.sample, one.budget): one.status for one in after}
     pairs = Counter((former[row], status) for row, status in now.items() if former[row] != status)
@@ -212,7 +211,7 @@ def _changed(before: Sequence[Sample], after: Sequence[Sample]) -> dict[str, int
 
 
 def _generations(folder: Path) -> dict[str, pa.Table]:
-    """As they were generated."""
+    """The table of generations, unchanged."""
     import pyarrow.parquet as pq
 
     path = folder / GENERATIONS_FILE

@@ -1,4 +1,4 @@
-"""What an evaluation came to: its `summary.json`, and what a person reads."""
+"""Add up an evaluation for its `summary.json`."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ class Report:
 
     def summary(self) -> str:
         """What `summary.json` holds."""
-        told = {"asap_hf": __version__, "results": [asdict(one) for one in self.results], "run": self.run}
-        return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+        summary = {"asap_hf": __version__, "results": [asdict(one) for one in self.results], "run": self.run}
+        return json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
 
 
 def _how(
@@ -102,7 +102,7 @@ def _how(
 
 
 def _cuts(budgets: Sequence[int], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Which budgets were cut from which generation, and whether at their very tokens."""
+    """Which budgets were cut from which generation, and whether exactly at their tokens."""
     counted = [one for one in records if one["token_ids"] or not one["text"]]
     short = sum(one["finish_reason"] == "length" and len(one["token_ids"]) < budgets[-1] for one in counted)
     exact = len(counted) == len(records)
@@ -110,8 +110,8 @@ def _cuts(budgets: Sequence[int], records: Sequence[Mapping[str, Any]]) -> dict[
 
 
 def wall_seconds(records: Sequence[Mapping[str, Any]]) -> float:
-    """How long a batch took, from its first prompt to its last token. Where it was broken off: all the batches that it
-    became, without what was in flight at the end of each."""
+    """How long a batch took, from its first prompt to its last token. Where the run was stopped: all of its batches,
+    without what was in flight at the end of each."""
     ends: dict[int, float] = {}
     for one in records:
         ends[one["session"]] = max(one["at"], ends.get(one["session"], 0.0))
@@ -119,14 +119,14 @@ def wall_seconds(records: Sequence[Mapping[str, Any]]) -> float:
 
 
 def graded_how(benchmarks: Sequence[Benchmark], tier: str) -> dict[str, Any]:
-    """How the verdicts came about, as `run` of `summary.json` tells it."""
+    """How the programs were graded, for `run` of `summary.json`."""
     limits = {one.name: one.limits for one in benchmarks}
     unreadable = {one.name: one.unreadable for one in benchmarks if one.unreadable}
     return {"limits": limits, "unreadable": unreadable, "grader_tier": tier, "grader_version": GRADER_VERSION}
 
 
 def scored(rows: Sequence[Sample]) -> dict[str, Any]:
-    """What the verdicts of a benchmark under one budget come to, as fields of its result.
+    """Pass@1 and the like of a benchmark under one budget, as fields of its result.
 
     Raises:
         [`RunError`]: if there is none.

@@ -1,4 +1,4 @@
-"""`Evaluation`: a model on benchmarks, from the prompts to the finished folder."""
+"""`Evaluation`: run a model on benchmarks, from the prompts to the finished folder."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from ..llm.prompts import render
 from ..models.tokens import load_tokenizer
 from ..runtime.ledger import ledger_key
 from ..runtime.progress import Progress
-from .answers import generation_of, in_order, read_answers, to_grade, with_verdicts
+from .answers import generation_of, graded, in_order, read_answers
 from .budgets import Reader
-from .grading import grade, grading_tier
+from .grading import grading_tier
 from .regrading import refuse_older
 from .report import Report
 from .samples import GENERATIONS_FILE, SAMPLES_FILE, Sample, generations_table, samples_table
@@ -40,9 +40,9 @@ class Evaluation:
 
     Args:
         engine ([`Engine`]):
-            Who generates.
+            The engine that generates.
         benchmarks (`Sequence[Benchmark]`):
-            What is asked.
+            The benchmarks.
         budgets (`Mapping[str, tuple[int, ...]]`):
             By benchmark, ascending numbers of tokens. One generation under the largest serves all, see [`Reader`].
         sampling ([`Sampling`], *optional*, defaults to greedy):
@@ -67,7 +67,8 @@ class Evaluation:
     workers: int | None = None
 
     def settings(self) -> dict[str, Any]:
-        """What decides about the generations. The smaller budgets do not: they may change until the end."""
+        """The settings that decide about the generations. The smaller budgets do not: they may change until the
+        end."""
         model, revision = self.engine.identity
         return {
             "model": model,
@@ -90,11 +91,11 @@ class Evaluation:
         return [self._prompt(benchmark, one, number) for one in benchmark.problems for number in range(self.samples)]
 
     def run(self, output_dir: Path, overwrite: bool = False) -> Report:
-        """Generate, grade, and write the folder. Whatever ends it before, the same call goes on from there.
+        """Generate, grade, and write the folder. After a stop the same call continues where it was.
 
         Raises:
-            [`UsageError`]: if something stands in `output_dir`, or an unfinished evaluation with other settings beside
-                it; or if the engine refuses the model.
+            [`UsageError`]: if `output_dir` holds something, or an unfinished evaluation with other settings was begun
+                for it; or if the engine refuses the model.
             [`RunError`]: if generations fail, the machine has no jail for programs, or the disk is full.
         """
         if not overwrite:
@@ -109,7 +110,10 @@ class Evaluation:
                 self.engine.close()
             samples = self._graded(space)
             report = Report.of(settings, self.benchmarks, self.budgets, samples, space, tier)
-            tables = {SAMPLES_FILE: samples_table(samples), GENERATIONS_FILE: generations_table(self._told(space))}
+            tables = {
+                SAMPLES_FILE: samples_table(samples),
+                GENERATIONS_FILE: generations_table(self._generation_rows(space)),
+            }
             space.finish(tables, {RESULTS_FILE: report.summary()})
         return report
 
@@ -138,9 +142,9 @@ class Evaluation:
                     failures.append(outcome.reason)
                 else:
                     problem, number = asked[place]
-                    told = {"benchmark": benchmark.name, "task_id": problem.task_id, "sample": number}
+                    identity = {"benchmark": benchmark.name, "task_id": problem.task_id, "sample": number}
                     at = {"session": session, "at": time.monotonic() - begun}
-                    space.generations.add({**told, **outcome.record(), **at})
+                    space.generations.add({**identity, **outcome.record(), **at})
                 progress.advance(1, int(isinstance(outcome, Failure)))
         if failures:
             raise RunError(
@@ -157,12 +161,10 @@ class Evaluation:
         reader, samples = Reader(self._tokenizer, self.think), []
         for benchmark in self.benchmarks:
             rows = read_answers(benchmark, space.of(benchmark.name), reader, self.budgets[benchmark.name])
-            programs = to_grade(rows)
-            verdicts = grade(benchmark, programs, space.verdicts.records, space.verdicts.add, self.workers)
-            samples += with_verdicts(rows, verdicts)
+            samples += graded(benchmark, rows, space.verdicts, self.workers)
         return samples
 
-    def _told(self, space: Workspace) -> list[dict[str, Any]]:
+    def _generation_rows(self, space: Workspace) -> list[dict[str, Any]]:
         """Rows of `generations.parquet`."""
         reader, rows = Reader(self._tokenizer, self.think), []
         for benchmark in self.benchmarks:

@@ -1,4 +1,4 @@
-"""The rows of a finished evaluation, and what they come to."""
+"""The rows of a finished evaluation, as objects and as tables."""
 
 from __future__ import annotations
 
@@ -66,27 +66,29 @@ def pass_at_k(samples: Sequence[Sample], k: int) -> float | None:
 
 
 def ungraded(samples: Sequence[Sample]) -> list[Sample]:
-    """Those whose program nothing graded: Pass@k leaves them out."""
+    """The samples whose program was not graded; Pass@k leaves them out."""
     return [one for one in samples if one.status == "infra"]
 
 
-def check_graded(samples: Sequence[Sample], benchmark: str, again: str) -> None:
-    """See that a verdict stands behind a result.
+def check_graded(
+    samples: Sequence[Sample], benchmark: str, remedy: str = "mend what it says, then run the same command again"
+) -> None:
+    """Check that at least one program was graded.
 
     Args:
         samples (`Sequence[Sample]`):
             All of one benchmark.
         benchmark (`str`):
             Its name.
-        again (`str`):
-            What to do about it.
+        remedy (`str`, *optional*):
+            What the operator can do.
 
     Raises:
         [`RunError`]: if there are programs, and not one was graded.
     """
     lost = ungraded(samples)
     if lost and not any(one.grader_version for one in samples):
-        raise RunError(f"not one of {len(lost):,} programs for {benchmark} was graded ({lost[0].detail}); {again}")
+        raise RunError(f"not one of {len(lost):,} programs for {benchmark} was graded ({lost[0].detail}); {remedy}")
 
 
 def by_problem(samples: Sequence[Sample]) -> Mapping[str, list[Sample]]:

@@ -1,4 +1,4 @@
-"""A file of answers to one benchmark's problems, made elsewhere: read, and held against the benchmark."""
+"""Read a file of samples that another tool generated, and check it against the benchmark."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ForeignSample:
             The problem that it answers.
         kind (`str`):
             `solution`: a whole program, taken as it is; of one that is no Python, the program within it. `completion`:
-            code, or what goes on from the benchmark's own prompt. `response`: what the model said.
+            code, or a continuation of the benchmark's own prompt. `response`: the model's answer.
             The last two may hold `</think>` and fences.
         text (`str`):
             The answer.
@@ -54,7 +54,7 @@ def read_samples(
             Where a line names its `benchmark` or the `revision` of it, that must be this one. A warning tells where no
             line does and another benchmark has problems of the same names.
         benchmark ([`Benchmark`]):
-            Whose problems they answer.
+            The benchmark.
         per_problem (`int`, *optional*, defaults to 1):
             How many samples each problem has.
         allow_missing (`bool`, *optional*, defaults to `False`):
@@ -116,8 +116,8 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     except IsADirectoryError as error:
         raise UsageError(f"{str(path)!r} is a folder: name a file with a sample per line") from error
     except json.JSONDecodeError as error:
-        told = f"{error.msg.removesuffix(' at')}, character {error.pos + 1}"
-        raise UsageError(f"{path.name!r}, line {number} is not JSON ({told}): mend or remove it") from error
+        where = f"{error.msg.removesuffix(' at')}, character {error.pos + 1}"
+        raise UsageError(f"{path.name!r}, line {number} is not JSON ({where}): mend or remove it") from error
     except (ValueError, RecursionError) as error:  # no Unicode, a number of 5,000 digits, or 2,000 brackets
         raise UsageError(f"{path.name!r}, line {number} is not JSON ({error}): mend or remove it") from error
     except (OSError, EOFError, zlib.error) as error:
@@ -154,7 +154,7 @@ def _sample(line: Any, where: str, benchmark: Benchmark, known: Mapping[str, str
 
 
 def _task_id(line: Any) -> str | None:
-    """What a line calls its problem, a whole number as text; `None` where that is neither."""
+    """The problem's name in a line, a whole number as text; `None` where it is neither."""
     named = line.get("task_id") if isinstance(line, dict) else None
     if isinstance(named, float) and named.is_integer():
         named = int(named)

@@ -1,4 +1,4 @@
-"""An evaluation as a person reads it."""
+"""Print an evaluation as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..benchmarks.registry import BENCHMARKS
 from ..benchmarks.results import BenchmarkResult
+from ..reporting.formatting import share, tokens
 from ..reporting.markdown import one_line
+from ..reporting.terminal import table_line
 from .report import LATENCY, Report
 from .samples import Sample, by_problem, pass_at_k, ungraded
 
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
     from ..benchmarks import Benchmark
     from .run import Evaluation
 
+_WIDTHS = (8, 9, 12, 9, 11, 8, 11, 10)  # of the columns
 _ORDER = ("pass", "fail", "error", "timeout", "no_program", "truncated", "infra")
 
 
 def report_table(report: Report) -> str:
-    """A table per benchmark, one line per budget, and what must be known to read it."""
+    """A table per benchmark, one line per budget, and the notes that are needed to read it."""
     names = dict.fromkeys(one.benchmark for one in report.results)
     return "\n\n".join(_benchmark(name, report) for name in names)
 
@@ -32,10 +35,7 @@ def _benchmark(name: str, report: Report) -> str:
     answers = "" if report.run["samples"] == 1 else f", {report.run['samples']} answers to each"
     at = f" at {results[0].dataset_revision[:12]}" if results[0].dataset_revision else ""
     lines = [f"{BENCHMARKS[name].title}: {results[0].problems:,} problems of {results[0].dataset}{at}{answers}"]
-    lines.append(
-        f"{'budget':>8}{'Pass@1':>9}{'passed':>12}{'tokens':>9}{'reasoning':>11}{'answer':>8}{'truncated':>11}"
-        f"{'latency':>10}"
-    )
+    lines.append(_columns("budget", "Pass@1", "passed", "tokens", "reasoning", "answer", "truncated", "latency"))
     lines += [_line(result, samples) for result, samples in zip(results, rows, strict=True)]
     lines += [
         f"at {result.budget:,}, {note}" for result, some in zip(results, rows, strict=True) if (note := _lost(some))
@@ -55,10 +55,18 @@ def _line(result: BenchmarkResult, samples: Sequence[Sample]) -> str:
     answer = fmean(one.answer_tokens or 0 for one in samples)
     truncated = fmean(one.status == "truncated" for one in samples)
     latency = "" if result.latency is None else f"{result.latency:,.2f} s"
-    return (
-        f"{result.budget:>8,}{result.pass_at_1:>9.2%}{passed:>12}{result.tokens:>9,.0f}{reasoning:>11,.0f}{answer:>8,.0f}"
-        f"{truncated:>11.1%}{latency:>10}"
+    return _columns(
+        f"{result.budget:,}",
+        f"{result.pass_at_1:.2%}",
+        passed,
+        *map(tokens, (result.tokens, reasoning, answer)),
+        share(truncated),
+        latency,
     )
+
+
+def _columns(budget: str, *cells: str) -> str:
+    return table_line((budget.rjust(_WIDTHS[0]), *cells), _WIDTHS)
 
 
 def verdicts(samples: Sequence[Sample]) -> str:
@@ -68,14 +76,14 @@ def verdicts(samples: Sequence[Sample]) -> str:
 
 
 def _lost(samples: Sequence[Sample]) -> str:
-    """How many were not graded, whose they are, and what became of them; empty where there are none."""
+    """How many answers were not graded, of which problems, and why; empty where there are none."""
     lost = ungraded(samples)
     if not lost:
         return ""
     problems = list(dict.fromkeys(one.task_id for one in lost))
     named = ", ".join(problems[:3]) + (", …" if len(problems) > 3 else "")
-    told = f"{len(lost):,} of {len(samples):,} answers were not graded ({named}: {lost[0].detail})"
-    return one_line(f"{told}; Pass@1 is of the others")
+    sentence = f"{len(lost):,} of {len(samples):,} answers were not graded ({named}: {lost[0].detail})"
+    return one_line(f"{sentence}; Pass@1 is of the others")
 
 
 def _notes(run: Mapping[str, Any], name: str) -> list[str]:
@@ -87,8 +95,8 @@ def _notes(run: Mapping[str, Any], name: str) -> list[str]:
         notes.append(
             f"{cuts['ended_by_context']:,} generations ended where the model's context does, before the budget"
         )
-    told = f"latency: {LATENCY}"
-    notes.append(told if sessions == 1 else f"{told}. This one is of {sessions} batches, as the run was broken off")
+    note = f"latency: {LATENCY}"
+    notes.append(note if sessions == 1 else f"{note}. This one is of {sessions} batches, as the run was broken off")
     return notes
 
 
@@ -96,12 +104,12 @@ def _unread(unreadable: Mapping[str, str]) -> list[str]:
     """The problems that are missing."""
     if not unreadable:
         return []
-    told = "; ".join(f"{problem}: {trouble}" for problem, trouble in unreadable.items())
-    return [one_line(f"left out, as they cannot be read: {len(unreadable):,} of the benchmark's problems ({told})")]
+    listed = "; ".join(f"{problem}: {trouble}" for problem, trouble in unreadable.items())
+    return [one_line(f"left out, as they cannot be read: {len(unreadable):,} of the benchmark's problems ({listed})")]
 
 
 def cut_note(generated: int, cut: Sequence[int], exact: bool, greedy: bool) -> str:
-    """How the smaller budgets came about."""
+    """How the results under the smaller budgets were made."""
     budgets = ", ".join(f"{budget:,}" for budget in cut)
     how = "the one greedy generation" if greedy else "the one sampled generation, whose draws they share,"
     where = "at that very token" if exact else "roughly there: without token ids the text is tokenised anew"
@@ -109,7 +117,7 @@ def cut_note(generated: int, cut: Sequence[int], exact: bool, greedy: bool) -> s
 
 
 def graded_table(samples: Sequence[Sample], benchmark: Benchmark) -> str:
-    """What samples that were made elsewhere come to."""
+    """The results of samples that another tool generated."""
     problems = by_problem(samples)
     lines = [f"{benchmark.title}: {len(problems):,} of {len(benchmark.problems):,} problems"]
     for k in sorted({1, min(len(answers) for answers in problems.values())}):
@@ -122,10 +130,10 @@ def graded_table(samples: Sequence[Sample], benchmark: Benchmark) -> str:
 
 
 def changes(report: Report) -> str:
-    """What became of the verdicts of an evaluation that was graded again."""
+    """Which verdicts of an evaluation changed when it was graded again."""
     changed = report.run["graded_again"]["changed"]
-    told = ", ".join(f"{what} {count:,}" for what, count in changed.items())
-    return f"verdicts that changed: {told or 'none'}"
+    listed = ", ".join(f"{what} {count:,}" for what, count in changed.items())
+    return f"verdicts that changed: {listed or 'none'}"
 
 
 def plan_table(evaluation: Evaluation) -> str:

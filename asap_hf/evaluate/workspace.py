@@ -1,4 +1,4 @@
-"""`Workspace`: where an evaluation lies while it is unfinished, and how it becomes a folder, whole or not at all."""
+"""`Workspace`: the files of an unfinished evaluation, and how they become a folder, whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..benchmarks.results import RESULTS_FILE
 from ..errors import UsageError
-from ..runtime.json_lines import Lines, disk_errors, told_apart
+from ..runtime.files import disk_errors
+from ..runtime.json_lines import Lines, first_differences
 from ..runtime.output_folder import OutputFolder
-from ..runtime.own_folders import Kind, read_mark
+from ..runtime.own_folders import Kind, read_metadata
 from .samples import GENERATIONS_FILE, SAMPLES_FILE
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ _LINES = ("generations.jsonl", "sessions.jsonl", "verdicts.jsonl")
 
 
 def _known(folder: Path) -> Collection[str] | None:
-    told = read_mark(folder / RESULTS_FILE)
-    return (RESULTS_FILE, SAMPLES_FILE, GENERATIONS_FILE) if told and "run" in told else None
+    summary = read_metadata(folder / RESULTS_FILE)
+    return (RESULTS_FILE, SAMPLES_FILE, GENERATIONS_FILE) if summary and "run" in summary else None
 
 
 def _known_if_graded(folder: Path) -> Collection[str] | None:
@@ -40,7 +41,7 @@ GRADED = Kind("graded samples", _known_if_graded)
 
 
 class Workspace:
-    """The unfinished evaluation beside `output_dir`, made or gone on with. To be used in a `with` block.
+    """The unfinished evaluation next to `output_dir`, new or continued. To be used in a `with` block.
 
     Args:
         output_dir (`Path`):
@@ -51,7 +52,7 @@ class Workspace:
             Replace what stands in `output_dir`, at the end; and move an unfinished evaluation with other settings
             aside, now.
         kind ([`Kind`], *optional*, defaults to `EVALUATION`):
-            What comes about, or `GRADED`.
+            The kind of result, or `GRADED`.
 
     Raises:
         [`UsageError`]: if an unfinished evaluation has other settings; and as [`OutputFolder`].
@@ -62,13 +63,13 @@ class Workspace:
         self, output_dir: Path, settings: Mapping[str, Any], overwrite: bool = False, kind: Kind = EVALUATION
     ):
         self.output_dir = output_dir
-        with disk_errors():
+        with disk_errors("the evaluation"):
             # Not `flock`, which an engine's forked processes would hold on to after this one was killed.
             known = (_SETTINGS, f"{_SETTINGS}.new", *_LINES)
             self._space = OutputFolder(output_dir, kind, overwrite, known=known, lock=fcntl.lockf)
         self.folder = self._space.working
         try:
-            with disk_errors():
+            with disk_errors("the evaluation"):
                 self._settle(json.loads(json.dumps(settings)), overwrite)
         except BaseException:
             self._space.close()
@@ -78,7 +79,7 @@ class Workspace:
         self.verdicts = Lines(self.folder / "verdicts.jsonl")
 
     def of(self, benchmark: str) -> list[dict[str, Any]]:
-        """The generations for a benchmark that are there."""
+        """The generations for a benchmark so far."""
         return [one for one in self.generations.records if one["benchmark"] == benchmark]
 
     def finish(self, tables: Mapping[str, pa.Table], texts: Mapping[str, str]) -> None:
@@ -92,7 +93,7 @@ class Workspace:
         """
         import pyarrow.parquet as pq
 
-        with disk_errors():
+        with disk_errors("the evaluation"):
             result = self._space.begin()
             for name, table in tables.items():
                 pq.write_table(table, result / name)
@@ -112,7 +113,7 @@ class Workspace:
         self._space.close()
 
     def _settle(self, settings: dict[str, Any], overwrite: bool) -> None:
-        """Make the folder, or see that what it holds was made in the same way."""
+        """Create the folder, or check that what it holds was made with the same settings."""
         path = self.folder / _SETTINGS
         if path.exists():
             former = json.loads(path.read_text(encoding="utf-8"))
@@ -121,8 +122,8 @@ class Workspace:
             if not overwrite:
                 raise UsageError(
                     f"an unfinished evaluation for {str(self.output_dir)!r} was begun with other settings "
-                    f"({told_apart(former, settings)}): take those to go on with it, choose another folder, or pass "
-                    "--overwrite to begin anew; what is there is moved aside"
+                    f"({first_differences(former, settings)}): take those to go on with it, choose another folder, or "
+                    "pass --overwrite to begin anew; what is there is moved aside"
                 )
             self._move_aside()
         self._forget()
@@ -146,6 +147,6 @@ class Workspace:
         )
 
     def _forget(self) -> None:
-        """Remove what was kept to go on with: the settings first, without which nothing is taken for that."""
+        """Delete the files of the unfinished evaluation: the settings first, without which the others are not used."""
         for name in (_SETTINGS, f"{_SETTINGS}.new", *_LINES):
             (self.folder / name).unlink(missing_ok=True)

@@ -1,1 +1,1 @@
-"""A result as one page to read in: what was cut of each trace, and why."""
+"""Write a result as one HTML page that shows what was cut of each trace, and why."""

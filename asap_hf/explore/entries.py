@@ -1,4 +1,4 @@
-"""One row of a result → what a page holds of it: a line of its list, and the trace that is opened when asked for."""
+"""Turn one row of a result into what the page holds: a line of its list, and the trace that it opens."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from ..dataset.records import RESERVED, SCORES
 from ..pruners.selection import joined
 from ..traces.code_lines import Kind, classify
+from ..traces.fence_marks import is_fence
 
 # Columns of a record and of a row to train on that do not name the row.
 _NO_IDS = (
@@ -76,14 +77,14 @@ def trace_of(row: Mapping[str, Any], others: Sequence[Mapping[str, Any] | None] 
         "order": row["removal_order"],
         "scores": _scores(row, stages),
         "facts": {name: row[name] for name in ("budget", "attempts", "windows") if row[name]},
-        "versions": [left_of(row), *(_beside(row, other) for other in others)],
+        "versions": [left_of(row), *(_version_of(row, other) for other in others)],
     }
 
 
 def is_code(step: str) -> bool:
-    """Whether a step is read best in a typewriter's letters: a fenced block, or more lines of code than of prose."""
+    """Whether a step is shown in a monospaced font: a fenced block, or more lines of code than of prose."""
     lines = [line for line in step.split("\n") if line.strip()]
-    if lines and lines[0].lstrip().startswith(("```", "~~~")):
+    if lines and is_fence(lines[0]):
         return True
     kinds = [classify(line) for line in lines]
     return kinds.count(Kind.CODE) > kinds.count(Kind.PROSE)
@@ -104,8 +105,8 @@ def left_of(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**left, "text": reasoning}
 
 
-def _beside(row: Mapping[str, Any], other: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What another result left of the same trace; `None` where it has none, or another one under this number."""
+def _version_of(row: Mapping[str, Any], other: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What another result left of the same trace; `None` where it has none, or another trace under this number."""
     if other is None:
         return None
     unrecorded = other.get("unrecorded", False)

@@ -1,4 +1,4 @@
-"""Rows of results → one HTML file that needs nothing beside it and lets nothing out."""
+"""Write rows of results as one HTML file that loads nothing and sends nothing."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .. import __version__
 from ..dataset.rebudget import largest_ratio
 from ..errors import RunError
 from ..reporting.pictures import DARK, LIGHT
-from ..runtime.files import write_whole
+from ..runtime.files import disk_errors, write_whole
 from .entries import line_of, trace_of
 from .results import Result, side_by_side
 
 # One module in the browser, in this order.
-_SCRIPTS = ("data", "budget", "scores", "texts", "list", "trace", "ribbon", "beside", "search", "keys", "start")
+_SCRIPTS = ("data", "budget", "scores", "texts", "list", "trace", "ribbon", "comparison", "search", "keys", "start")
 # Characters of JSON that are compressed together: a trace opens in some 10 ms, and small ones share their words.
 _CHUNK = 1 << 19
 
@@ -31,30 +31,28 @@ def write_page(results: Sequence[Result], output: Path, limit: int | None = None
 
     Args:
         results (`Sequence[Result]`):
-            The result to look at, and those beside it ([`asap_hf.explore.results.open_results`]).
+            The result to show, and those to compare it with ([`asap_hf.explore.results.open_results`]).
         output (`Path`):
             The file; what stands there is replaced once the new one is whole.
         limit (`int`, *optional*):
             Show the first rows only.
 
     Returns:
-        `dict`: how many `traces` it holds, how many of them stand `alone`, with nothing beside them in some other
+        `dict`: how many `traces` it holds, how many of them are `alone`, missing in some other
         result, and its `bytes`.
 
     Raises:
         `RunError`: if no row is there to show, or the file cannot be written.
     """
-    book = _Book()
+    book = _PageContent()
     for row, others in islice(side_by_side(results), limit):
         book.add(row, others)
     if not book.lines:
         raise RunError(f"no row of {results[0].name!r} can be shown: it holds none")
     page = _render(_about(results), book)
-    try:
+    with disk_errors(f"the page {str(output)!r}", "make room, or name another file"):
         output.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output, page)
-    except OSError as error:
-        raise RunError(f"cannot write the page to {str(output)!r}: {error.strerror}") from error
     return {"traces": len(book.lines), "alone": book.alone, "bytes": output.stat().st_size}
 
 
@@ -64,7 +62,7 @@ def is_page(path: Path) -> bool:
         return b'<meta name="generator" content="asap-hf ' in file.read(1000)
 
 
-class _Book:
+class _PageContent:
     """The list's lines, and the traces in compressed chunks."""
 
     def __init__(self) -> None:
@@ -92,7 +90,7 @@ class _Book:
 
 
 def packed(text: str) -> str:
-    """Text as the page embeds it. None of these letters can end a script element."""
+    """Text as the page embeds it, in letters that cannot end a script element."""
     return b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
@@ -101,7 +99,7 @@ def _json(value: Any) -> str:
 
 
 def _about(results: Sequence[Result]) -> dict[str, Any]:
-    """What the page says of the results as a whole."""
+    """Names, settings and budget of the results as a whole."""
     first = results[0]
     return {
         "source": str(first.run["source"]),
@@ -125,7 +123,7 @@ def _rebudget(result: Result) -> str:
     return ""
 
 
-def _render(about: Mapping[str, Any], book: _Book) -> str:
+def _render(about: Mapping[str, Any], book: _PageContent) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 

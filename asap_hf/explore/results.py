@@ -1,4 +1,4 @@
-"""Results of `asap-hf prune` as a page needs them: row by row in the source's order, several results side by side."""
+"""Read results of `asap-hf prune` row by row in the source's order, several results in parallel."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class Result:
 
 
 def open_results(folder: Path, others: Sequence[Path] = ()) -> list[Result]:
-    """The result to look at, and those beside it.
+    """Open the result to show, and those to compare it with.
 
     Args:
         folder (`Path`):
             A result of `asap-hf prune`, or a folder with a config for each of several pruners, whose first one is then
-            looked at and whose others stand beside it.
+            shown and compared with the others.
         others (`Sequence[Path]`, *optional*):
             Results of the same source rows.
 
@@ -70,13 +70,13 @@ def open_results(folder: Path, others: Sequence[Path] = ()) -> list[Result]:
     """
     run = _run_of(folder)
     if "runs" not in run:
-        return [Result(folder, run, folder.resolve().name), *_beside(others)]
+        return [Result(folder, run, folder.resolve().name), *_open_others(others)]
     if others:
         raise UsageError(f"{folder.name!r} holds the runs of several pruners already: leave --compare away")
     return [Result(folder, run, name, name) for name in run["runs"]]
 
 
-def _beside(folders: Sequence[Path]) -> Iterator[Result]:
+def _open_others(folders: Sequence[Path]) -> Iterator[Result]:
     for folder in folders:
         run = _run_of(folder)
         if "runs" in run:
@@ -96,13 +96,13 @@ def _run_of(folder: Path) -> dict[str, Any]:
 def side_by_side(results: Sequence[Result]) -> Iterator[tuple[dict[str, Any], list[dict[str, Any] | None]]]:
     """The rows of the first result, each with what the others have under the same number, `None` where nothing."""
     first, *others = results
-    waiting = [_Waiting(other.rows()) for other in others]
+    readers = [_RowsByNumber(other.rows()) for other in others]
     for row in first.rows():
-        yield row, [one.at(row["row"]) for one in waiting]
+        yield row, [one.at(row["row"]) for one in readers]
 
 
-class _Waiting:
-    """Rows ascending by number, one of which is waiting for its turn."""
+class _RowsByNumber:
+    """Reads rows in ascending order of their number."""
 
     def __init__(self, rows: Iterator[dict[str, Any]]):
         self._rows = rows
@@ -119,9 +119,9 @@ def _unusable(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _whole(row: Mapping[str, Any], steps: Sequence[str], closing: str, answer: str) -> dict[str, Any]:
-    """A record of which all steps stay and nothing else is known."""
+    """A record in which every step is kept and nothing else is known."""
     everything = list(range(len(steps)))
     decided = {"kept": everything, "coarse_kept": everything, "removal_order": [], "lengths": [], "record": "[]"}
-    told = {"anchor": "", "attempts": 0, "windows": 0, "budget": 0}
+    defaults = {"anchor": "", "attempts": 0, "windows": 0, "budget": 0}
     texts = {"question": row["prompt"], "steps": list(steps), "closing": closing, "answer": answer}
-    return {**row, **texts, **decided, **told}
+    return {**row, **texts, **decided, **defaults}

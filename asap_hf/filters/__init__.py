@@ -1,1 +1,1 @@
-"""Rows that leave a dataset before it is pruned."""
+"""Leave rows out of a dataset before it is pruned."""

@@ -1,4 +1,4 @@
-"""What a model is shown of each benchmark's problems: from the Hub, or from a local copy."""
+"""Read the problem texts of benchmarks from the Hub or from a local copy."""
 
 from __future__ import annotations
 

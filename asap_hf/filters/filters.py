@@ -1,4 +1,4 @@
-"""Rows that leave a dataset before it is pruned: those a model is graded on, and those whose answer is wrong."""
+"""Leave out rows before pruning: those that a model is graded on, and those whose answer is wrong."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ class Filter(Protocol):
 
     @property
     def unjudged(self) -> Counter[str]:
-        """Reason code → rows so far that stay because nothing could be said about them."""
+        """Reason code → rows so far that stay because they could not be judged."""
 
     def settings(self) -> dict[str, Any]:
-        """What decides about the result, for `run.json`; no folder of this machine."""
+        """The settings that decide about the result, for `run.json`; no path of this machine."""
 
     def judge(self, rows: Sequence[Mapping[str, Any]], traces: Sequence[Trace]) -> list[Finding | None]:
         """One finding for each row and its trace, in order; `None`: the row stays."""
 
     def close(self) -> None:
-        """Give back what judging took. A filter may be used again afterwards."""
+        """Release what judging started. A filter may be used again afterwards."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ class Decontamination:
         hits = self._index.hits(question)
         if not hits:
             return None
-        told = f"{hits[0].task_id}: {hits[0].share:.0%} of its {self.n}-grams, the first of them {hits[0].ngram!r}"
-        return Finding(hits[0].benchmark, _one_line(told))
+        evidence = f"{hits[0].task_id}: {hits[0].share:.0%} of its {self.n}-grams, the first of them {hits[0].ngram!r}"
+        return Finding(hits[0].benchmark, _one_line(evidence))
 
     @cached_property
     def _index(self) -> NgramIndex:
@@ -152,8 +152,8 @@ class SampleTests:
             )
 
     def settings(self) -> dict[str, Any]:
-        told = {"sample_tests": True, "sample_tests_cpu_seconds": self.cpu_seconds}
-        return {**told, "sample_tests_column": self.column} if self.column else told
+        settings = {"sample_tests": True, "sample_tests_cpu_seconds": self.cpu_seconds}
+        return {**settings, "sample_tests_column": self.column} if self.column else settings
 
     def judge(self, rows: Sequence[Mapping[str, Any]], traces: Sequence[Trace]) -> list[Finding | None]:
         from ..evaluation.pass_at_1.host_grader import StdinTask

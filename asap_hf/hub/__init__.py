@@ -1,7 +1,8 @@
-"""The Hub: the only place that writes to it. What others need of it is here; the rest is how."""
+"""Write to the Hub: the only package that does. Other packages import from here."""
 
-from .names import refuse_no_hub_id, refuse_no_ref, refuse_no_repo_id
-from .publication import Publication, Published, describe, fetch_staged, files_of, push, stage, staged, unstage
+from .names import require_hub_id, require_ref, require_repo_id
+from .publication import Publication, Published, describe, files_of, push
+from .staging import fetch_staged, stage, staged, unstage
 
 __all__ = [
     "Publication",
@@ -10,9 +11,9 @@ __all__ = [
     "fetch_staged",
     "files_of",
     "push",
-    "refuse_no_hub_id",
-    "refuse_no_ref",
-    "refuse_no_repo_id",
+    "require_hub_id",
+    "require_ref",
+    "require_repo_id",
     "stage",
     "staged",
     "unstage",

@@ -1,4 +1,4 @@
-"""Calls to the Hub that are tried again when that can help, and otherwise end in one sentence that says what to do."""
+"""Call the Hub, retry what can pass, and report anything else in one sentence with a remedy."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def calling_the_hub(
     also_retried: Collection[int] = (),
     first: bool = False,
 ) -> Result:
-    """Make a call, and make it again while the trouble is one that passes: a lost or cut connection, 408, 429 or 5xx.
+    """Make a call, and retry it after a failure that can pass: a lost connection, 408, 429 or 5xx.
 
     Waits between tries grow twofold, with chance in them, so that clients do not return in step; an answer's
     `Retry-After` or rate limit goes first. Each retry is one line in the log.
@@ -105,7 +105,7 @@ def _given_up(what: str, words: str, times: int, left: str, tries: int) -> RunEr
 
 
 def _never_connected(error: BaseException) -> bool:
-    """Whether not so much as a connection was made: no network, no such host, nobody who listens there."""
+    """Whether no connection could be made at all: no network, no such host, no server on the port."""
     import httpx2
 
     refused = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)
@@ -117,12 +117,13 @@ def status_of(error: BaseException) -> int | None:
     response = _response(error)
     if response is not None:
         return response.status_code
-    told = (_XET_STATUS.search(str(cause)) for cause in _causes(error) if isinstance(cause, ConnectionError))
-    return next((int(found[1]) for found in told if found), None)
+    statuses = (_XET_STATUS.search(str(cause)) for cause in _causes(error) if isinstance(cause, ConnectionError))
+    return next((int(found[1]) for found in statuses if found), None)
 
 
 def _limit_silence() -> None:
-    """Give the client's session a limit. There is one for the process, but a new one after a failed connect."""
+    """Set a read timeout on the client's session. There is one session per process, but a new one after a failed
+    connect."""
     from huggingface_hub import get_session
 
     session = get_session()
@@ -144,7 +145,7 @@ def _response(error: BaseException) -> httpx2.Response | None:
 
 
 def _passing(error: Exception, also_retried: Collection[int]) -> str | None:
-    """Trouble that passes by itself, in words; `None` for any other."""
+    """A failure that can pass, in words; `None` for any other."""
     import httpx2
     from huggingface_hub.errors import OfflineModeIsEnabled
 
@@ -191,7 +192,7 @@ def _delay(retries: int, response: httpx2.Response | None) -> float:
 
 
 def _asked_pause(response: httpx2.Response) -> float | None:
-    """Seconds that the answer asks us to wait: `Retry-After` in either form, or the Hub's own rate limit header."""
+    """Seconds that the answer asks to wait: `Retry-After` in either form, or the Hub's own rate limit header."""
     from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
 
     asked = response.headers.get("retry-after", "").strip()

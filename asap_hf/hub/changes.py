@@ -1,4 +1,4 @@
-"""What one commit has to change so that a repo holds a publication, the whole of it, and nothing stale beside it."""
+"""Compute what one commit has to write and delete so that a repo holds a publication and no stale file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Stored:
     """Bytes."""
 
     def holds(self, content: Content) -> bool:
-        """Whether its content is this."""
+        """Whether its content is equal to this."""
         return self.name == (sha256_of(content) if len(self.name) == 64 else git_sha1_of(content))
 
 

@@ -1,4 +1,4 @@
-"""Commits to a repo on the Hub that land whole and once, also where the Hub's answer is lost."""
+"""Commit to a repo on the Hub once, also where the Hub's answer is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOVED = (409, 412)  # "a commit has happened since"
 
 
 class HeadMoved(RunError):
-    """Somebody else committed since we looked."""
+    """Somebody else has committed since the head was read."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Landed:
 
 
 def upload(repo: Repo, files: Files, revision: str, create_pr: bool = False) -> list[CommitOperationAdd]:
-    """Send the contents of large files; nobody sees them before they are committed.
+    """Send the contents of large files; they are not visible before they are committed.
 
     Returns:
         `list[CommitOperationAdd]`: what a commit needs to know of the files.
@@ -50,7 +50,7 @@ def upload(repo: Repo, files: Files, revision: str, create_pr: bool = False) -> 
 
 
 def commit(repo: Repo, operations: list[Any], words: tuple[str, str], revision: str, parent: str) -> Landed:
-    """Land changes on a branch.
+    """Commit changes to a branch.
 
     Args:
         repo (`Repo`):
@@ -85,8 +85,8 @@ def commit(repo: Repo, operations: list[Any], words: tuple[str, str], revision: 
     return Landed(calling_the_hub(f"commit to {repo.name}", once, left), revision, repo.url)
 
 
-def commit_beside_others(repo: Repo, files: Files, message: str, branch: str) -> None:
-    """Add files to a branch to which others add theirs. Files that are there already make no commit."""
+def commit_concurrently(repo: Repo, files: Files, message: str, branch: str) -> None:
+    """Add files to a branch to which other machines add theirs. Files that are there already make no commit."""
 
     def once() -> None:
         _create_commit(repo, upload(repo, files, branch), (message, ""), revision=branch)
@@ -95,7 +95,7 @@ def commit_beside_others(repo: Repo, files: Files, message: str, branch: str) ->
 
 
 def propose(repo: Repo, operations: list[Any], words: tuple[str, str], parent: str) -> Landed:
-    """Open a pull request with one commit. By its title, which no other has, it is known again."""
+    """Open a pull request with one commit; after a lost answer it is found again by its title, which no other has."""
     tried = False
 
     def once() -> Landed:

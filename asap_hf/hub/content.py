@@ -1,4 +1,4 @@
-"""A file to publish: on disk, or in memory."""
+"""The content of a file to publish: a path on disk, or bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BLOCK = 1 << 20
 
 
 def size_of(content: Content) -> int:
-    """Bytes."""
+    """Size in bytes."""
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 

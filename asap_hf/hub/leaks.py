@@ -1,4 +1,4 @@
-"""Keeps secrets, and paths of the machine that wrote them, out of what is published."""
+"""Refuse to publish secrets, and paths of the machine that wrote the files."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _SHORTEST_VALUE = 8
 def refuse_leaks(files: Files) -> None:
     """Stop a publication that would give away a secret or a path of this machine.
 
-    Searched for: tokens and keys by their form, the values of environment variables whose names contain KEY, TOKEN,
+    Searched for are tokens and keys by their form, the values of environment variables whose names contain KEY, TOKEN,
     SECRET or PASSWORD (8 characters or more), the user's home folder, the current folder, the folder for temporary
     files and `HF_HOME`. Looked at: text files, other files of up to 64 MB, and of Parquet files the schema and the
-    footer's metadata. The rows of a dataset are not looked at: they are the source's words, and whoever publishes
-    them has to know them.
+    footer's metadata. The rows of a dataset are not searched: they are the source's text, and the publisher
+    has to know them.
 
     Args:
         files (`Mapping[str, Path | bytes]`):
@@ -85,7 +85,7 @@ def _searched(path: str, content: Content) -> bytes:
 
 
 def _parquet_metadata(path: str, content: Content) -> bytes:
-    """What a Parquet file holds beside rows and statistics over rows."""
+    """Column names and metadata of a Parquet file."""
     with parquet_of(path, content) as file:
         schema, footer = file.schema_arrow, file.metadata
     holders = [footer.metadata, schema.metadata, *(field.metadata for field in schema)]

@@ -1,4 +1,4 @@
-"""Whether `load_dataset` will find in a dataset's files what its card says."""
+"""Check that a dataset's card fits its Parquet files, so that `load_dataset` can load them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from datasets import DatasetInfo
 
 
-def refuse_unloadable(files: Files) -> None:
-    """Stop the publication of a dataset whose card does not fit its Parquet files; only their footers are read.
+def require_loadable(files: Files) -> None:
+    """Refuse a dataset whose card does not fit its Parquet files; only their footers are read.
 
     For each config that the card's YAML names: its splits have rows, and if `dataset_info` says something of it, the
     columns, their types and the rows of each split are as it says.
@@ -30,7 +30,7 @@ def refuse_unloadable(files: Files) -> None:
         raise UsageError(f"README.md has a dataset_info that cannot be read: {_brief(error)}") from error
     for config, splits in data_files(files).items():
         for split, paths in splits.items():
-            _refuse_no_rows(files, f"{config}/{split}", paths)
+            _require_rows(files, f"{config}/{split}", paths)
         if config in infos:
             _refuse_other_columns(files, config, splits, infos[config])
             _refuse_other_rows(files, config, splits, infos[config])
@@ -81,7 +81,7 @@ def _matches(path: str, pattern: str) -> bool:
     return fnmatchcase(path, pattern) and ("**" in pattern or path.count("/") == pattern.count("/"))
 
 
-def _refuse_no_rows(files: Files, name: str, paths: Sequence[str]) -> None:
+def _require_rows(files: Files, name: str, paths: Sequence[str]) -> None:
     """`load_dataset` fails at a split without rows, and at a file whose first row group has none, as it takes that
     group's length for its batches."""
     if not paths:

@@ -1,5 +1,5 @@
-"""The list of files, with their hashes, that every published repo carries: by it the next publication knows which
-files are its own."""
+"""The list of files with their hashes that every published repo holds; the next publication reads from it which files
+are its own."""
 
 from __future__ import annotations
 

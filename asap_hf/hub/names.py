@@ -1,4 +1,4 @@
-"""Names on the Hub, judged before anything is asked of it: of repositories, branches and tags."""
+"""Check names of repositories, branches and tags before the Hub is asked."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ _RULES = (
 )
 
 
-def refuse_no_repo_id(name: str, flag: str) -> None:
-    """Stop where something is to be published under a name that the Hub would not take, or that leaves open whose
-    namespace it is in: the card says how to load it.
+def require_repo_id(name: str, flag: str) -> None:
+    """Check the id of a repo to publish in: valid on the Hub and with a namespace, as the card says how to load it.
 
     Args:
         name (`str`):
@@ -35,19 +34,19 @@ def refuse_no_repo_id(name: str, flag: str) -> None:
         )
 
 
-def refuse_no_hub_id(name: str, flag: str) -> None:
-    """Stop where a card is to name something on the Hub, and this is no name of anything there.
+def require_hub_id(name: str, flag: str) -> None:
+    """Check the id of a repo that a card is to name.
 
     Raises:
-        [`UsageError`]: as of [`refuse_no_repo_id`]; for a file or folder of this machine, too.
+        [`UsageError`]: as of [`require_repo_id`]; for a file or folder of this machine, too.
     """
     if Path(name).exists():
         raise UsageError(f"--{flag} {name!r} is a file or folder of this machine: give the id that it has on the Hub")
     _refuse_invalid(name, flag, "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B for example")
 
 
-def refuse_no_ref(name: str, flag: str) -> None:
-    """Stop where git would not take a branch or a tag of this name.
+def require_ref(name: str, flag: str) -> None:
+    """Check the name of a branch or a tag.
 
     Raises:
         [`UsageError`]: with an example.

@@ -1,42 +1,28 @@
-"""Publishing: a set of files becomes one commit on the Hub, or none."""
+"""Publish a set of files as one commit on the Hub."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import RunError, UsageError
-from .calls import calling_the_hub
 from .changes import Changes, changes
-from .commits import HeadMoved, Landed, commit, commit_beside_others, propose, pull_request, upload
+from .commits import HeadMoved, Landed, commit, propose, pull_request, upload
 from .content import Content, Files, sha256_of, size_of, text_of
 from .leaks import refuse_leaks
-from .loadable import refuse_unloadable
+from .loadable import require_loadable
 from .manifest import MANIFEST_FILE, manifest_of, read_manifest
 from .repo import MAIN, Head, Repo
 
-__all__ = [
-    "Publication",
-    "Published",
-    "calling_the_hub",
-    "describe",
-    "fetch_staged",
-    "push",
-    "stage",
-    "staged",
-    "unstage",
-]
-
 PLANS = 5
-"""How often a publication is planned anew because somebody else committed meanwhile."""
+"""How often a publication is planned anew because there was another commit meanwhile."""
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What is to stand in a repo, and how it gets there."""
+    """Files for a repo, and how they are committed."""
 
     repo_id: str
     """Without a namespace it is the user's own."""
@@ -62,7 +48,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class Published:
-    """Where a publication is."""
+    """Repo, commit and URL of a publication."""
 
     repo_id: str
     """With its namespace."""
@@ -77,7 +63,7 @@ class Published:
 
 
 def describe(publication: Publication) -> str:
-    """What would be published, for a person to read. Needs neither network nor token."""
+    """What would be published, as text. Needs neither network nor token."""
     files = files_of(publication)
     visibility = "private" if publication.private else "public unless the repo or its namespace is set to private"
     lines = [f"{publication.repo_type} {publication.repo_id}, {visibility}", ""]
@@ -103,7 +89,7 @@ def _human(size: float) -> str:
 
 
 def refuse_unfit(publication: Publication) -> None:
-    """Everything for which `push` refuses a publication before it asks the Hub. Needs neither network nor token.
+    """Run every check of `push` that needs neither network nor token.
 
     Raises:
         [`UsageError`]: if the files hold a secret, the card does not fit the data, or the fields do not go together.
@@ -112,7 +98,7 @@ def refuse_unfit(publication: Publication) -> None:
         raise UsageError("a pull request goes to main and has no tag: drop create_pr, or revision and tag")
     refuse_leaks(publication.files)
     if publication.repo_type == "dataset":
-        refuse_unloadable(publication.files)
+        require_loadable(publication.files)
 
 
 def push(publication: Publication) -> Published:
@@ -130,54 +116,17 @@ def push(publication: Publication) -> Published:
     """
     refuse_unfit(publication)
     repo = Repo(publication.repo_id, publication.repo_type)
-    _make(repo, publication.private, publication.space_sdk)
+    make_repo(repo, publication.private, publication.space_sdk)
     landed, unchanged = (_propose if publication.create_pr else _commit)(repo, publication)
     return Published(repo.id, repo.type, landed.url, landed.commit, unchanged, landed.revision)
 
 
-def stage(repo_id: str, branch: str, files: Mapping[str, Path], message: str, private: bool = False) -> None:
-    """Commit files to a branch of a dataset repo that holds nothing else. Repo and branch are made if need be; several
-    machines may do this at once.
+def make_repo(repo: Repo, private: bool, space_sdk: str | None = None) -> None:
+    """Make the repo if it does not exist.
 
-    Args:
-        repo_id (`str`):
-            The dataset.
-        branch (`str`):
-            Made from the repo's first commit, so that nothing of main is in it.
-        files (`Mapping[str, Path]`):
-            Path in the branch → file.
-        message (`str`):
-            Title of the commit.
-        private (`bool`, *optional*, defaults to `False`):
-            For a repo that does not exist yet.
+    Raises:
+        [`UsageError`]: if it exists and is public, and `private` is asked for.
     """
-    refuse_leaks(files)
-    repo = Repo(repo_id, "dataset")
-    if repo.head(branch) is None:
-        _make(repo, private)
-        repo.create_branch(branch, repo.first_commit())
-    commit_beside_others(repo, files, message, branch)
-
-
-def staged(repo_id: str, branch: str) -> dict[str, int]:
-    """Path → bytes of the files on a branch of staged files; nothing where the repo or the branch does not exist."""
-    head = Repo(repo_id, "dataset").head(branch)
-    return {path: one.size for path, one in head.files.items() if path != ".gitattributes"} if head else {}
-
-
-def fetch_staged(repo_id: str, branch: str, paths: Collection[str], folder: Path) -> None:
-    """Download staged files, each to its path below `folder`. What a killed call left there is gone on with."""
-    Repo(repo_id, "dataset").download(paths, branch, folder)
-    shutil.rmtree(folder / ".cache" / "huggingface", ignore_errors=True)  # the client's notes
-
-
-def unstage(repo_id: str, branch: str) -> None:
-    """Delete a branch of staged files; there being none is as good."""
-    Repo(repo_id, "dataset").delete_branch(branch)
-
-
-def _make(repo: Repo, private: bool, space_sdk: str | None = None) -> None:
-    """See to it that the repo exists, and that nothing private goes into a public one."""
     head = repo.head()
     if head is None:
         repo.create(private, space_sdk)
@@ -259,5 +208,5 @@ def files_of(publication: Publication) -> dict[str, Content]:
 
 
 def _digest(publication: Publication) -> str:
-    """One name for all of the content."""
+    """One hash of all of the content."""
     return sha256_of(manifest_of(publication.files))

@@ -1,4 +1,4 @@
-"""A repo on the Hub, and what is asked of it or done to it beside commits; all of it with retries."""
+"""Read and change a repo on the Hub, commits aside; every call is retried."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Repo:
 
     @property
     def url(self) -> str:
-        """Where a person looks at it."""
+        """Its page on the Hub."""
         prefix = "" if self.type == "model" else f"{self.type}s/"
         return f"{self.api.endpoint}/{prefix}{self.id}"
 
@@ -93,7 +93,7 @@ class Repo:
         self.do(self.api.create_branch, f"create the branch {branch} of", branch=branch, revision=start, exist_ok=True)
 
     def delete_branch(self, branch: str) -> None:
-        """Delete the branch; there being none is as good."""
+        """Delete the branch if it exists."""
 
         def delete() -> None:
             try:

@@ -1,4 +1,4 @@
-"""What was published, looked at as anybody will: is it what was sent?"""
+"""Compare what was published with the local files, as any user would load it."""
 
 from __future__ import annotations
 

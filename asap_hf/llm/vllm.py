@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..errors import RunError, UsageError
 from ..models.devices import processor
 from ..models.vllm_engine import start_vllm
-from ..runtime.child_guard import Leash
+from ..runtime.child_guard import ChildGuard
 from .account import Account
 from .engine import Engine, Generation, Outcomes, Prompt, no_room
 from .generator import Generator
@@ -69,7 +69,7 @@ class VLLMEngine(LocalEngine):
         return self._llm.get_tokenizer()  # type: ignore[no-any-return]
 
     def start(self) -> None:
-        _ = self._llm, self._leash
+        _ = self._llm, self._child_guard
 
     def facts(self) -> dict[str, Any]:
         from vllm.platforms import current_platform
@@ -148,8 +148,8 @@ class VLLMEngine(LocalEngine):
     def close(self) -> None:
         if llm := self.__dict__.pop("_llm", None):
             llm.llm_engine.engine_core.shutdown()
-        if leash := self.__dict__.pop("_leash", None):
-            leash.release()
+        if guard := self.__dict__.pop("_child_guard", None):
+            guard.release()
 
     @cached_property
     def _llm(self) -> LLM:
@@ -167,9 +167,9 @@ class VLLMEngine(LocalEngine):
         return start_vllm(self.model, **{**options, **self.options})
 
     @cached_property
-    def _leash(self) -> Leash:
+    def _child_guard(self) -> ChildGuard:
         """The engine's processes are children of this one, and end with it."""
-        return Leash(child.pid for child in multiprocessing.active_children() if child.pid is not None)
+        return ChildGuard(child.pid for child in multiprocessing.active_children() if child.pid is not None)
 
 
 @dataclass(frozen=True)

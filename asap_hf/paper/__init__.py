@@ -1,4 +1,4 @@
-"""What the paper gives (arXiv 2508.05988v1): settings and results that stand beside our own, and whom to name."""
+"""What the paper gives (arXiv 2508.05988v1): its settings and results, and whom to cite."""
 
 from .credits import BIBTEX, CREDITS, Credit
 from .results import BUDGETS, PROBLEMS, TRAINING_EFFICIENCY, Numbers, ablations_of, budget_curves_of, results_of

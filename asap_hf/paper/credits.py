@@ -1,4 +1,4 @@
-"""Whom to name: the paper, and the authors of its data."""
+"""Whom to cite: the paper, and the authors of its data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Credit:
-    """Whom to name when a dataset is passed on."""
+    """Whom to cite when a dataset is passed on."""
 
     license: str
     language: str

@@ -1,4 +1,4 @@
-"""Settings that the paper gives (arXiv 2508.05988v1), which cards set beside their own."""
+"""Settings that the paper gives (arXiv 2508.05988v1); cards show them next to a run's own."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What goes to the Hub: one file for each kind of thing."""
+"""Build what is published on the Hub: one file for each kind."""

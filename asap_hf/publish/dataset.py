@@ -1,4 +1,4 @@
-"""What a pruned dataset is on the Hub: its tables, its card with a picture, and the run that made it."""
+"""Build the publication of a pruned dataset: tables, card, picture and run.json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PICTURE_FILE = "tokens.png"
 
 
 def dataset_publication(folder: Path, repo_id: str, license: str | None = None, **how: Any) -> Publication:
-    """Everything that goes to the Hub for a result of `asap-hf prune`.
+    """The files to publish for a result of `asap-hf prune`.
 
     Args:
         folder (`Path`):
@@ -41,8 +41,8 @@ def dataset_publication(folder: Path, repo_id: str, license: str | None = None, 
     if run is None:
         raise UsageError(f"{str(folder)!r} is no result of asap-hf prune: it holds no {RUN_FILE}")
     tables = sorted(folder.glob("*/*.parquet"))
-    beside = [path for name in (RUN_FILE, FILTERED_FILE) if (path := folder / name).exists()]
-    files: dict[str, Path | bytes] = {path.relative_to(folder).as_posix(): path for path in [*tables, *beside]}
+    others = [path for name in (RUN_FILE, FILTERED_FILE) if (path := folder / name).exists()]
+    files: dict[str, Path | bytes] = {path.relative_to(folder).as_posix(): path for path in [*tables, *others]}
     files[PICTURE_FILE] = token_histogram(run)
     data = dataset_card_data(
         run, repo_id, license or run["source_license"], DatasetCard.load(folder / "README.md").data

@@ -1,4 +1,5 @@
-"""Whose results they are: a checkpoint's card tells those that are certainly its own, and those of its base model."""
+"""Decide whose benchmark results they are: a card shows those that are proved to be the checkpoint's own, and those of
+its base model."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Measured:
-    """Benchmark results, by whose they are."""
+    """Benchmark results by whose they are."""
 
     own: Sequence[BenchmarkResult] = ()
     """Of the checkpoint."""
@@ -30,7 +31,7 @@ class Measured:
 def measured(
     results: Path, weights: Mapping[str, Path], checkpoint: Path, repo_id: str, base_model: str, claimed: str = ""
 ) -> Measured:
-    """Tell apart what an evaluation found out about a checkpoint and about its base model.
+    """Divide benchmark results into those of a checkpoint and those of its base model.
 
     A result is the checkpoint's if the folder that was evaluated had its content, or if the repository it goes to held
     its weights at the commit that was evaluated. A name proves nothing.
@@ -51,7 +52,7 @@ def measured(
 
     Raises:
         `UsageError`: if a result is neither of the checkpoint nor of its base model, if two results of the checkpoint
-            tell of the same, or if nothing is told of the model that the user names.
+            are for the same benchmark and budget, or if there is none for the model that the user names.
     """
     found = _read(results)
     if claimed == base_model:
@@ -76,20 +77,21 @@ def measured(
 
 
 def _read(folder: Path) -> list[BenchmarkResult]:
-    """What was measured; a warning tells of verdicts that this version of the grader may not give."""
+    """The results in a folder; a warning names those that another version of the grader gave."""
     found = read_results(folder)
-    if told := older_verdicts(found):
+    if versions := older_verdicts(found):
         logger.warning(
             "the results in %r were %s: their verdicts may be others now; `asap-hf grade FOLDER --output_dir NEW` "
             "grades the answers of an evaluation again, without generating any",
             folder.name,
-            told,
+            versions,
         )
     return found
 
 
 def _content(checkpoint: Path) -> str | None:
-    """What an evaluation of this folder calls it: the hash of its content; `None` for one that cannot be evaluated."""
+    """The revision under which an evaluation records this folder: the hash of its content; `None` for one that cannot
+    be evaluated."""
     from ..models.identity import model_identity
 
     try:
@@ -114,11 +116,11 @@ def _of_another(result: BenchmarkResult, results: Path, checkpoint: Path) -> Usa
 
 
 def _refuse_twice(results: Sequence[BenchmarkResult]) -> None:
-    told: set[tuple[str, int]] = set()
+    seen: set[tuple[str, int]] = set()
     for one in results:
-        if (what := (one.benchmark, one.budget)) in told:
+        if (what := (one.benchmark, one.budget)) in seen:
             raise UsageError(
                 f"two results tell of this checkpoint on {BENCHMARKS[one.benchmark].title} with {one.budget:,} "
                 "tokens: remove one"
             )
-        told.add(what)
+        seen.add(what)

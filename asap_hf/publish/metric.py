@@ -1,4 +1,4 @@
-"""What an `evaluate` module is on the Hub: its folder as it stands, as a Space."""
+"""Build the publication of an `evaluate` module: its folder, as a Space."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def metric_publication(folder: Path, repo_id: str, **how: Any) -> Publication:
-    """Everything that goes to the Hub for one `evaluate` module.
+    """The files to publish for one `evaluate` module.
 
     Args:
         folder (`Path`):
@@ -46,5 +46,5 @@ def metric_publication(folder: Path, repo_id: str, **how: Any) -> Publication:
 
 
 def _left_out(path: Path) -> bool:
-    """What running the module leaves behind, and hidden files."""
+    """Whether a file is hidden or was left by running the module."""
     return any(part.startswith(".") or part == "__pycache__" for part in path.parts)

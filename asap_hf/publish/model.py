@@ -1,16 +1,19 @@
-"""What a fine-tuned model is on the Hub: its weights, its tokenizer, its card, and what was measured of it."""
+"""Build the publication of a fine-tuned model: weights, tokenizer, card and benchmark results."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .trained import read_object, trained
+from .trained import Trained, read_object, trained
 
 if TYPE_CHECKING:
+    from ..cards.model_metadata import ModelMetadata
     from ..hub.publication import Publication
+    from .measured import Measured
 
 # What a model is loaded from. Everything else that training leaves behind stays here: the optimiser's state is of no
 # use to others, and `training_args.bin` is a pickle that holds folders of this machine and, if one was given, a token.
@@ -43,7 +46,7 @@ def model_publication(
     license: str | None = None,
     **how: Any,
 ) -> Publication:
-    """Everything that goes to the Hub for a checkpoint that `trl sft` wrote.
+    """The files to publish for a checkpoint that `trl sft` wrote.
 
     Args:
         folder (`Path`):
@@ -69,39 +72,63 @@ def model_publication(
     Raises:
         `UsageError`: if the folder is no checkpoint, or nothing says what it was trained from.
     """
-    from ..cards.model_facts import ModelFacts
     from ..cards.rendering import model_card
     from ..cards.result_formats import eval_result_files
     from ..hub.publication import Publication
-    from .measured import Measured, measured
 
-    files = _files(folder)
+    checkpoint = _files(folder)
     base_model = base_model or _base_model(folder)
     if base_model is None:
         raise UsageError("say what the model was trained from with --base_model: nothing in its folder does")
     if results_model and not results:
         raise UsageError("--results_model names a model in --results: give both")
-    weights = {name: path for name, path in files.items() if name.endswith(".safetensors")}
-    found = measured(results, weights, folder, repo_id, base_model, results_model or "") if results else Measured()
-    facts = ModelFacts(
+    training = trained(folder, base_model, dataset, train_config)
+    found = _measured(checkpoint, folder, repo_id, base_model, results, results_model)
+    metadata = _metadata(repo_id, base_model, license, "adapter_config.json" in checkpoint, training, found)
+    files: dict[str, Path | bytes] = {**checkpoint, **eval_result_files(found.own)}
+    if "adapter_config.json" in checkpoint:
+        files["adapter_config.json"] = _adapter_config(folder, base_model)
+    files["README.md"] = model_card(metadata).encode()
+    return Publication(repo_id, "model", files, f"{base_model.rpartition('/')[2]} fine-tuned", **how)
+
+
+def _measured(
+    checkpoint: Mapping[str, Path],
+    folder: Path,
+    repo_id: str,
+    base_model: str,
+    results: Path | None,
+    results_model: str | None,
+) -> Measured:
+    """The benchmark results in `results`, the checkpoint's and its base model's; none without such a folder."""
+    from .measured import Measured, measured
+
+    if results is None:
+        return Measured()
+    weights = {name: path for name, path in checkpoint.items() if name.endswith(".safetensors")}
+    return measured(results, weights, folder, repo_id, base_model, results_model or "")
+
+
+def _metadata(
+    repo_id: str, base_model: str, license: str | None, is_adapter: bool, training: Trained, found: Measured
+) -> ModelMetadata:
+    """What the card is rendered from."""
+    from ..cards.model_metadata import ModelMetadata
+
+    return ModelMetadata(
         repo_id,
         base_model,
         license=license or "",
-        library_name="peft" if "adapter_config.json" in files else "transformers",
-        **vars(trained(folder, base_model, dataset, train_config)),
+        library_name="peft" if is_adapter else "transformers",
+        **vars(training),
         results=found.own,
         base_results=found.base,
         claimed=found.claimed,
     )
-    told: dict[str, Path | bytes] = {**files, **eval_result_files(found.own)}
-    if "adapter_config.json" in files:
-        told["adapter_config.json"] = _adapter_config(folder, base_model)
-    told["README.md"] = model_card(facts).encode()
-    return Publication(repo_id, "model", told, f"{base_model.rpartition('/')[2]} fine-tuned", **how)
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """What a model is loaded from, by name."""
+    """The files that a model is loaded from, by name."""
     if not (folder / "config.json").exists() and not (folder / "adapter_config.json").exists():
         raise UsageError(f"{str(folder)!r} is no checkpoint: it holds no config.json and no adapter_config.json")
     files = {path.name: path for pattern in _PATTERNS for path in folder.glob(pattern) if path.is_file()}
@@ -111,7 +138,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _base_model(folder: Path) -> str | None:
-    """The Hub id of the base model that an adapter's config or the card beside the checkpoint names."""
+    """The Hub id of the base model that an adapter's config or the checkpoint's card names."""
     from huggingface_hub import ModelCard
 
     from ..reporting.markdown import is_hub_id

@@ -1,4 +1,4 @@
-"""What a page of `asap-hf explore` is on the Hub: a static Space."""
+"""Build the publication of a page of `asap-hf explore`: a static Space."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEAD = 1 << 16
 
 
 def page_publication(page: Path, repo_id: str, **how: Any) -> Publication:
-    """Everything that goes to the Hub for one page: the page as `index.html`, and a card that calls the Space static.
+    """The files to publish for one page: the page as `index.html`, and a card that declares a static Space.
 
     Args:
         page (`Path`):
@@ -57,10 +57,10 @@ class _Head(HTMLParser):
         self._in_title = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = dict(attrs)
+        attributes = dict(attrs)
         self._in_title = tag == "title"
-        if tag == "meta" and told.get("name"):
-            self.meta[str(told["name"])] = told.get("content") or ""
+        if tag == "meta" and attributes.get("name"):
+            self.meta[str(attributes["name"])] = attributes.get("content") or ""
 
     def handle_endtag(self, tag: str) -> None:
         self._in_title = False

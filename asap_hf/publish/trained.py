@@ -1,4 +1,4 @@
-"""What a model's card tells of its training: what is on record, and nothing that is made up."""
+"""Collect what is on record about the training of a checkpoint, for its card."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from .training_run import ELSEWHERE, TrainingRecord, record_of, saved_arguments, says_the_same
+from .training_run import UNCOMPARED_FLAGS, TrainingRecord, record_of, same_value, saved_arguments
 
 logger = logging.getLogger(__name__)
 
@@ -19,14 +19,14 @@ _STATE_FILE = "trainer_state.json"
 
 @dataclass(frozen=True)
 class Trained:
-    """How a checkpoint came about, as far as it is on record."""
+    """How a checkpoint was trained, as far as it is on record."""
 
     dataset: str = ""
     """Hub id of what it was trained on."""
     dataset_revision: str = ""
     """Commit of that dataset."""
     revision_is_newest: bool = False
-    """Whether that is only the newest commit, since nobody noted which one was trained on."""
+    """Whether that is only the newest commit, since none is on record."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """By the names of TRL's flags."""
     settings_file: str = ""
@@ -38,7 +38,7 @@ class Trained:
 
 
 def trained(folder: Path, base_model: str, dataset: str | None, train_config: Path | None) -> Trained:
-    """Collect what is known.
+    """Collect what is on record.
 
     Args:
         folder (`Path`):
@@ -64,7 +64,7 @@ def trained(folder: Path, base_model: str, dataset: str | None, train_config: Pa
     revision = record.dataset_revision if record is not None and name == noted else ""
     file = _settings(train_config) if train_config else {}
     if train_config and arguments:
-        _tell_differences(train_config.name, file, arguments)
+        _warn_of_differences(train_config.name, file, arguments)
     settings = arguments or file
     if record is not None:
         settings = {**settings, **{key: record.values[key] for key in ("dataset_config",) if key in record.values}}
@@ -79,13 +79,14 @@ def trained(folder: Path, base_model: str, dataset: str | None, train_config: Pa
     )
 
 
-def _tell_differences(name: str, file: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
-    told = {key for key in file.keys() & arguments.keys() - ELSEWHERE if not says_the_same(file[key], arguments[key])}
-    if told:
+def _warn_of_differences(name: str, file: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+    both = file.keys() & arguments.keys() - UNCOMPARED_FLAGS
+    different = {key for key in both if not same_value(file[key], arguments[key])}
+    if different:
         logger.warning(
             "%s has other values than the trainer noted itself, which are those that the card tells: %s",
             name,
-            ", ".join(sorted(told)),
+            ", ".join(sorted(different)),
         )
 
 
@@ -98,7 +99,7 @@ def _command(record: TrainingRecord, base_model: str, dataset: str) -> dict[str,
 
 
 def _head(dataset: str) -> str:
-    """The dataset's newest commit; empty where it cannot be seen."""
+    """The dataset's newest commit; empty where the Hub does not say."""
     from ..traces.sources import on_the_hub
 
     return on_the_hub(dataset)[0]
@@ -117,7 +118,7 @@ def _settings(path: Path) -> Mapping[str, Any]:
 
 
 def _state(folder: Path) -> Mapping[str, Any]:
-    """What the trainer noted beside the model or, if it was only saved at the end, in its last checkpoint."""
+    """The trainer's state next to the model or, if it was only saved at the end, in the last checkpoint."""
     checkpoints = sorted(folder.glob(f"checkpoint-*/{_STATE_FILE}"), key=lambda path: int(path.parent.name[11:]))
     found = [path for path in (*checkpoints[-1:], folder / _STATE_FILE) if path.exists()]
     return read_object(found[-1]) if found else {}

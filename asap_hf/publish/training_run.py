@@ -1,4 +1,4 @@
-"""What is on record of a checkpoint's training: the trainer's own arguments, and what `asap-hf train` noted."""
+"""Read and write the record of a training: the trainer's own arguments, and what `asap-hf train` recorded."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import RunError
+from ..runtime.files import disk_errors, write_whole
 
 logger = logging.getLogger(__name__)
 
 RECORD_FILE = "asap_training.json"
 ARGUMENTS_FILE = "training_args.bin"
-# Flags of TRL that say where something lies or is told, and nothing about what comes out.
-ELSEWHERE = {
+# Flags of TRL that say where something is stored or reported, and do not change the trained model.
+UNCOMPARED_FLAGS = {
     *("model_name_or_path", "dataset_name", "output_dir", "config", "resume_from_checkpoint", "run_name", "project"),
     *("hub_model_id", "hub_token", "hub_strategy", "hub_private_repo", "hub_always_push", "hub_revision"),
     *("push_to_hub", "report_to", "trackio_space_id", "trackio_bucket_id", "trackio_static_space_id"),
@@ -31,7 +31,7 @@ _DERIVED = {"use_cpu", "dataloader_pin_memory", "debug", "pad_to_multiple_of"}
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What `asap-hf train` notes in `output_dir` before the training begins."""
+    """What `asap-hf train` records in `output_dir` before the training begins."""
 
     model: str
     """What was trained: a Hub id, or the name of a folder."""
@@ -50,7 +50,7 @@ class TrainingRecord:
 
 
 def write_record(output_dir: Path, given: Mapping[str, Any], processes: int | None, revision: str = "") -> None:
-    """Note what is about to be trained. The same training again, to go on after a kill, leaves the note as it is.
+    """Record what is about to be trained. The same training started again after a kill leaves the record as it is.
 
     Args:
         output_dir (`Path`):
@@ -66,31 +66,25 @@ def write_record(output_dir: Path, given: Mapping[str, Any], processes: int | No
         [`RunError`]: if the folder cannot be written.
     """
     record = TrainingRecord(
-        _told(given.get("model_name_or_path", "")),
-        _told(given.get("dataset_name", "")),
+        _as_json(given.get("model_name_or_path", "")),
+        _as_json(given.get("dataset_name", "")),
         revision,
         processes,
-        {name: _told(value) for name, value in given.items() if name not in ELSEWHERE},
+        {name: _as_json(value) for name, value in given.items() if name not in UNCOMPARED_FLAGS},
     )
     former = _read(output_dir)
-    if former is not None and _what(former) == _what(record):
+    if former is not None and _compared(former) == _compared(record):
         return
     saved = [*output_dir.glob(ARGUMENTS_FILE), *output_dir.glob(f"checkpoint-*/{ARGUMENTS_FILE}")]
-    told = asdict(record) | {"before": sorted({_sha256(path) for path in saved})}
-    new = output_dir / f".{RECORD_FILE}.new"
-    try:
+    metadata = asdict(record) | {"before": sorted({_sha256(path) for path in saved})}
+    with disk_errors(repr(str(output_dir)), "choose another --output_dir"):
         output_dir.mkdir(parents=True, exist_ok=True)
-        new.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        new.replace(output_dir / RECORD_FILE)
-    except OSError as error:
-        raise RunError(
-            f"{str(output_dir)!r} cannot be written ({error.strerror}): choose another --output_dir"
-        ) from error
+        write_whole(output_dir / RECORD_FILE, json.dumps(metadata, indent=2, ensure_ascii=False) + "\n")
 
 
 def record_of(checkpoint: Path, arguments: Mapping[str, Any]) -> TrainingRecord | None:
-    """The record of the training that wrote a checkpoint; `None` where there is none that is certainly of this one:
-    the trainer's own arguments have to say the same.
+    """The record of the training that wrote a checkpoint; `None` where none is certainly of this one: the trainer's
+    own arguments must be the same.
 
     Args:
         checkpoint (`Path`):
@@ -104,17 +98,17 @@ def record_of(checkpoint: Path, arguments: Mapping[str, Any]) -> TrainingRecord 
     for name, default in _defaults().items():
         expected = record.values.get(name, default)
         if (
-            name not in ELSEWHERE | _DERIVED
+            name not in UNCOMPARED_FLAGS | _DERIVED
             and expected is not None
-            and not says_the_same(arguments.get(name), expected)
+            and not same_value(arguments.get(name), expected)
         ):
             return None
     return record
 
 
 def saved_arguments(checkpoint: Path) -> dict[str, Any]:
-    """What a trainer was told, read from its `training_args.bin`: names of TRL's flags to their values, `dtype` with
-    them. Empty where there is no such file, or it holds anything but such arguments: nothing of it is run.
+    """The arguments of a trainer, read from its `training_args.bin`: TRL's flags and their values, `dtype` with them.
+    Empty where there is no such file, or it holds anything but such arguments: nothing of it is run.
     """
     import torch
 
@@ -124,19 +118,19 @@ def saved_arguments(checkpoint: Path) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals(_classes()):
             saved = torch.load(path, map_location="cpu", weights_only=True)
-        told = saved.to_dict()
-    except Exception as error:  # a pickle may hold anything, and fail in any way; it is told and left aside
+        arguments = saved.to_dict()
+    except Exception as error:  # a pickle may hold anything, and fail in any way; it is reported and left aside
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         logger.warning(
             "%s cannot be read, so the card does not tell how the model was trained (%s)", path.name, reason
         )
         return {}
-    dtype = (told.get("model_init_kwargs") or {}).get("dtype")
-    return {**told, "dtype": dtype} if isinstance(dtype, str) else told
+    dtype = (arguments.get("model_init_kwargs") or {}).get("dtype")
+    return {**arguments, "dtype": dtype} if isinstance(dtype, str) else arguments
 
 
 def _classes() -> list[Any]:
-    """What a `training_args.bin` is made of: plain classes, and words out of fixed lists."""
+    """The classes that a `training_args.bin` may hold: plain classes and enums."""
     from accelerate.state import PartialState
     from accelerate.utils import dataclasses as accelerates
     from transformers import trainer_pt_utils, trainer_utils, training_args
@@ -155,8 +149,8 @@ def _defaults() -> dict[str, Any]:
     return {one.name: one.default for one in fields(SFTConfig) if isinstance(one.default, (bool, int, float, str))}
 
 
-def says_the_same(one: Any, other: Any) -> bool:
-    """Whether two values of a flag are one: `4e-5` is a text in YAML, and a word may be one of an enum."""
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two values of a flag are equal: `4e-5` is text in YAML, and a text may be the value of an enum."""
     try:
         return float(one) == float(other)
     except (TypeError, ValueError):
@@ -164,8 +158,8 @@ def says_the_same(one: Any, other: Any) -> bool:
     return str(getattr(one, "value", one)) == str(getattr(other, "value", other))
 
 
-def _told(value: Any) -> Any:
-    """A value as JSON has it; a file or folder of this machine by its name alone."""
+def _as_json(value: Any) -> Any:
+    """A value as JSON; a path of this machine by its name alone."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str) and value and Path(value).exists():
@@ -173,15 +167,15 @@ def _told(value: Any) -> Any:
     return value
 
 
-def _what(record: TrainingRecord) -> Any:
-    told = asdict(record) | {"before": None, "asap_hf": None, "dataset_revision": None}
-    return json.loads(json.dumps(told))
+def _compared(record: TrainingRecord) -> Any:
+    compared = asdict(record) | {"before": None, "asap_hf": None, "dataset_revision": None}
+    return json.loads(json.dumps(compared))
 
 
 def _read(folder: Path) -> TrainingRecord | None:
     try:
-        told = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-        return TrainingRecord(**{**told, "values": dict(told["values"]), "before": tuple(told["before"])})
+        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        return TrainingRecord(**{**record, "values": dict(record["values"]), "before": tuple(record["before"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

@@ -1,12 +1,14 @@
-"""Numbers as every table of a comparison writes them."""
+"""Format the numbers of tables and reports."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from .statistics import Interval
+from .statistics import CONFIDENCE, Interval
 
 NOTHING = "–"
+INTERVAL = f"{CONFIDENCE:.0%} interval"
+"""What stands above a column of intervals."""
 
 
 def percent(share: float) -> str:
@@ -36,6 +38,16 @@ def share(value: float) -> str:
     return f"{value:.1%}"
 
 
+def whole_share(value: float | None) -> str:
+    """0.012 → 1%, or a dash where there is none."""
+    return NOTHING if value is None else f"{value:.0%}"
+
+
+def money(amount: float) -> str:
+    """An amount with four digits; a smaller one as "under 0.0001"."""
+    return f"{amount:,.4f}" if not 0 < amount < 0.0001 else "under 0.0001"
+
+
 def points(difference: float) -> str:
     """A difference of shares in percentage points: 0.061 → +6.10"""
     return _signed(100 * difference, 2)
@@ -52,7 +64,7 @@ def correlation(r: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """Three digits; what is smaller says so."""
+    """Three digits; below 0.001 as "<0.001"."""
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
@@ -69,6 +81,11 @@ def shortened(name: str, limit: int) -> str:
     return f"{name[: limit - tail - 1]}…{name[-tail:]}"
 
 
+def signed(value: float, digits: int) -> str:
+    """-0.62 → −0.62, 0 → +0.00"""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
 def _signed(value: float, digits: int) -> str:
-    """With its sign; what rounds to nothing has none."""
-    return f"{value:+.{digits}f}".replace("-", "−") if round(value, digits) else f"{0:.{digits}f}"
+    """As `signed`, but what rounds to nothing has no sign."""
+    return signed(value, digits) if round(value, digits) else f"{0:.{digits}f}"

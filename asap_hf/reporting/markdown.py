@@ -1,4 +1,4 @@
-"""Markdown for the Hub out of a Jinja template, where nothing that comes from outside can become markup."""
+"""Render Markdown for the Hub from a Jinja template, with everything that comes from outside escaped."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def render(template: str, **values: Any) -> str:
 
 
 def text(value: Any) -> Markdown:
-    """Plain words: every sign that could mean something to Markdown or HTML becomes an entity."""
+    """Plain text: every character that could mean something to Markdown or HTML becomes an entity."""
     return Markdown(_MARKUP.sub(_entity, one_line(value)))
 
 
@@ -71,7 +71,7 @@ def code(value: Any) -> Markdown:
 
 
 def count(value: float) -> Markdown:
-    """A number with thousands set apart; a half, as medians have, stays."""
+    """A number with thousands separators; a half, as medians have, is kept."""
     return Markdown(f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}")
 
 
@@ -81,12 +81,12 @@ def share(part: float) -> Markdown:
 
 
 def python(value: str) -> Markdown:
-    """A text as it stands in Python code: on one line, so it cannot end the block around it."""
+    """A text as a Python string literal, on one line, so that it cannot end the block around it."""
     return Markdown(json.dumps(one_line(value), ensure_ascii=False))
 
 
 def shell(value: Any) -> Markdown:
-    """A value as one word of a bash command, on one line: to the letter, what cannot be printed as its bytes."""
+    """A value as one word of a bash command, on one line; characters that cannot be printed as their bytes."""
     word = str(value)
     if word.isprintable():
         return Markdown(shlex.quote(word))
@@ -95,7 +95,7 @@ def shell(value: Any) -> Markdown:
 
 
 def _escaped(sign: str) -> str:
-    """A letter as it stands between `$'` and `'` in bash."""
+    """A character as it is written between `$'` and `'` in bash."""
     if sign in "\\'":
         return f"\\{sign}"
     if sign.isprintable():
@@ -117,7 +117,8 @@ def is_hub_id(name: Any) -> bool:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequence[int] = ()) -> Markdown:
-    """A table; cells are escaped as in `render`, and the columns whose places are in `numbers` stand to the right."""
+    """A table; cells are escaped as in `render`, and the columns whose numbers are in `numbers` are aligned to the
+    right."""
     rule = ["---:" if place in numbers else "---" for place in range(len(header))]
     lines = [[_cell(cell) for cell in row] for row in (header, *rows)]
     return Markdown("\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:])))

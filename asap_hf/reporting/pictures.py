@@ -1,4 +1,4 @@
-"""What all pictures share: colours, panels without noise, and PNG that is the same wherever it is made."""
+"""Colours, axes and PNG output of all pictures; the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of a picture: on white, or on the ground of a dark page."""
+    """The colours of a picture, for a light or a dark page."""
 
     ground: str
     ink: str
     muted: str
     rule: str
     baseline: str
-    """Of what the rest is held against."""
+    """Colour of the baseline."""
     runs: tuple[str, ...]
 
 
@@ -42,8 +42,8 @@ DARK = Palette(
 )
 
 
-def make_quiet(panel: Axes, palette: Palette, size: float) -> None:
-    """No frame but the line below, faint lines across, and numbers in grey.
+def style_axes(panel: Axes, palette: Palette, size: float) -> None:
+    """Remove the frame but for the line below, and draw faint grid lines and grey numbers.
 
     Args:
         panel (`Axes`):
@@ -61,7 +61,7 @@ def make_quiet(panel: Axes, palette: Palette, size: float) -> None:
 
 
 def png_of(figure: Figure) -> bytes:
-    """Without the name of the program that made it."""
+    """The figure as PNG, without the name of the program that made it."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()

@@ -103,12 +103,12 @@ def wilcoxon_signed_rank(differences: Values) -> SignedRank:
     from scipy.stats import rankdata, wilcoxon
 
     rounded = np.round(differences, 6)
-    told = rounded[rounded != 0]
-    if not len(told):
+    nonzero = rounded[rounded != 0]
+    if not len(nonzero):
         return SignedRank(p=1.0, pairs=0, effect=0.0)
-    ranks = rankdata(np.abs(told))
-    effect = float(np.sum(ranks * np.sign(told)) / np.sum(ranks))
-    return SignedRank(p=float(wilcoxon(told).pvalue), pairs=len(told), effect=effect)
+    ranks = rankdata(np.abs(nonzero))
+    effect = float(np.sum(ranks * np.sign(nonzero)) / np.sum(ranks))
+    return SignedRank(p=float(wilcoxon(nonzero).pvalue), pairs=len(nonzero), effect=effect)
 
 
 def mcnemar(first: Values, second: Values) -> McNemar:

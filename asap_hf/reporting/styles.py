@@ -1,4 +1,4 @@
-"""Colours and markers: a run looks the same in every picture and in the report."""
+"""Colours and markers of the runs, the same in every picture and in the report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MARKERS = "osD^vP"
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """How one run is drawn."""
 
     colour: str
@@ -23,15 +23,15 @@ class Look:
     filled: bool = True
 
 
-def looks_of(names: Sequence[str], baseline: str | None, palette: Palette) -> dict[str, Look]:
+def run_styles(names: Sequence[str], baseline: str | None, palette: Palette) -> dict[str, Style]:
     """The baseline is grey, the others are coloured in their order."""
     coloured = [name for name in names if name != baseline]
-    looks = {name: Look(palette.baseline, "X") for name in names}
+    styles = {name: Style(palette.baseline, "X") for name in names}
     for place, name in enumerate(coloured):
-        looks[name] = Look(palette.runs[place % len(palette.runs)], _MARKERS[place % len(_MARKERS)])
-    return looks
+        styles[name] = Style(palette.runs[place % len(palette.runs)], _MARKERS[place % len(_MARKERS)])
+    return styles
 
 
-def looks_of_paper(methods: Iterable[str], palette: Palette) -> dict[str, Look]:
-    """Hollow, and without a colour: not measured here."""
-    return {method: Look(palette.muted, marker, filled=False) for method, marker in zip(methods, cycle(SIGNS))}
+def paper_styles(methods: Iterable[str], palette: Palette) -> dict[str, Style]:
+    """Hollow markers without a colour: the paper's numbers were not measured here."""
+    return {method: Style(palette.muted, marker, filled=False) for method, marker in zip(methods, cycle(SIGNS))}

@@ -1,4 +1,4 @@
-"""`Leash`: processes that a library started end with this one, however it ends."""
+"""`ChildGuard`: end child processes when this process ends, also when it is killed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import subprocess
 from collections.abc import Iterable
 
 
-class Leash:
-    """Kills processes once this one is gone, be it by SIGKILL: vLLM 0.32's engine would live on, with all of the GPU's
-    memory, and the next run could not start.
+class ChildGuard:
+    """Kills processes once this one is gone, also after SIGKILL. Without it vLLM 0.32's engine keeps running and holds
+    all of the GPU's memory, and the next run cannot start.
 
     Args:
         pids (`Iterable[int]`):
-            The processes.
+            The processes to kill.
     """
 
     def __init__(self, pids: Iterable[int]):
@@ -23,6 +23,6 @@ class Leash:
         )
 
     def release(self) -> None:
-        """Let them be."""
+        """Stop guarding; the processes keep running."""
         self._holder.kill()
         self._holder.communicate()

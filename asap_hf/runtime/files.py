@@ -1,4 +1,4 @@
-"""Files that are whole or absent, that several processes write, and the folder where finished work is kept."""
+"""Write files whole or not at all, share a file between processes, and report a disk that fails in one sentence."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import RunError
+
 # What the system says of a file that may be read but not written: a read-only file system, another user's folder.
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -20,7 +22,7 @@ def is_read_only(error: BaseException | None) -> bool:
 
 
 class SharedFile:
-    """A file at a path, opened when it is first needed and opened again when another one has its path.
+    """A file that several processes write, opened when it is first needed, and again when another file has its path.
 
     Args:
         path (`str`):
@@ -34,7 +36,7 @@ class SharedFile:
         self._start_over()
 
     def _start_over(self) -> None:
-        """Forget the file: it is another one, or its content changed under us."""
+        """Close the file and forget what was read: it was replaced, or its content changed."""
         self._end = 0  # bytes of it that are known
         if self._fd is not None:
             os.close(self._fd)
@@ -51,7 +53,7 @@ class SharedFile:
 
     @contextmanager
     def _locked(self, mode: int) -> Iterator[int]:
-        """The descriptor of the file that now has our path, under `flock`."""
+        """The descriptor of the file that has this path now, under `flock`."""
         while True:
             fd = self._descriptor(to_write=mode == fcntl.LOCK_EX)
             try:
@@ -64,8 +66,8 @@ class SharedFile:
             self._start_over()
 
     def _descriptor(self, to_write: bool) -> int:
-        """The open file. To be read it may be one that cannot be written; what is known of it is then kept when
-        writing fails, and void when it can be written again."""
+        """The open file. For reading it may be one that cannot be written; what was read of it is kept when opening it
+        for writing fails, and dropped when that succeeds."""
         if self._fd is None or (to_write and not self._writable):
             fd, writable = self._open(to_write)
             self._start_over()
@@ -96,8 +98,30 @@ class SharedFile:
             raise
 
 
+@contextmanager
+def disk_errors(
+    what: str, remedy: str = "make room, then run the same command again: what was finished is kept"
+) -> Iterator[None]:
+    """Report an `OSError` of the block as one sentence: "WHAT cannot be written (No space left on device): REMEDY".
+
+    Args:
+        what (`str`):
+            What is being written, to begin a sentence: "the comparison".
+        remedy (`str`, *optional*):
+            What the operator can do.
+
+    Raises:
+        [`RunError`]: for an `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise RunError(f"{what} cannot be written ({reason}): {remedy}") from error
+
+
 def write_whole(path: Path, content: str) -> None:
-    """Write a text file beside its place, under a name that nothing else has, and move it there. A link is followed.
+    """Write a text file under a name of its own in the same folder, then move it into place. A link is followed.
 
     Raises:
         `OSError`: if it cannot be written; what stood there stays.

@@ -1,4 +1,4 @@
-"""A file that one process at a time holds; the lock goes with the process, however it ends."""
+"""Lock a file so that one process at a time holds it; the lock ends with the process, also when it is killed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ death."""
 
 
 def hold_file(path: Path, lock: Lock = fcntl.flock) -> IO[str] | None:
-    """Make and hold a file; nothing is written to it.
+    """Create a file and lock it; nothing is written to it.
 
     Returns:
-        The locked file; `None` if it, or its folder, was taken away meanwhile: whoever held it has just ended.
+        The locked file; `None` if it, or its folder, was deleted meanwhile: the process that held it has just ended.
 
     Raises:
         `BlockingIOError`: if another process holds it.

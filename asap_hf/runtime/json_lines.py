@@ -1,20 +1,19 @@
-"""`Lines`: a file of JSON lines that survives a kill at any moment."""
+"""`Lines`: append records to a file of JSON lines; a kill at any moment loses no finished line."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError
+from .files import disk_errors
 
 
 class Lines:
-    """Records that are appended one by one, each on disk when `add` returns. A line that a kill cut short is passed
-    over. One process at a time.
+    """Records that are appended one by one, each on disk when `add` returns. A line that a kill cut short is skipped.
+    One process at a time.
 
     Args:
         path (`Path`):
@@ -25,7 +24,8 @@ class Lines:
     """
 
     def __init__(self, path: Path):
-        with disk_errors():
+        self._name = repr(str(path))
+        with disk_errors(self._name):
             self._file = path.open("a+b", buffering=0)
             self._file.seek(0)
             content = self._file.read()
@@ -37,7 +37,7 @@ class Lines:
         line = json.dumps(record).encode() + b"\n"
         rest = memoryview(b"\n" + line if self._torn else line)
         self._torn = True  # until all of it is there
-        with disk_errors():
+        with disk_errors(self._name):
             while rest:
                 rest = rest[self._file.write(rest) :]
             os.fsync(self._file.fileno())
@@ -49,22 +49,6 @@ class Lines:
         self._file.close()
 
 
-@contextmanager
-def disk_errors() -> Iterator[None]:
-    """Trouble with the disk, as one sentence.
-
-    Raises:
-        [`RunError`]: for an `OSError`.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise RunError(
-            f"the evaluation cannot be kept ({error.strerror or error}); make room, then run the same command again: "
-            "what was finished is there"
-        ) from error
-
-
 def _record(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
@@ -73,7 +57,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def told_apart(former: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
-    """The first settings that differ, as an operator reads them; empty where none does."""
+def first_differences(former: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """The first three settings that differ, with both values; empty where none does."""
     names = [name for name in {**former, **settings} if former.get(name) != settings.get(name)]
     return "; ".join(f"{name} {former.get(name)!r}, now {settings.get(name)!r}" for name in names[:3])

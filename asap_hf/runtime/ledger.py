@@ -1,5 +1,4 @@
-"""A durable store of finished work, so that nothing is paid for twice and a kill at any moment loses nothing
-finished."""
+"""Store finished work on disk by key, so that nothing is computed or paid for twice, also after a kill."""
 
 from __future__ import annotations
 
@@ -8,8 +7,6 @@ import hashlib
 import json
 import logging
 import os
-import re
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,16 +15,13 @@ from typing import Any
 
 from ..errors import RunError
 from .files import SharedFile, cache_folder, is_read_only
+from .ledger_lines import decode_line, encode_line
 
 logger = logging.getLogger(__name__)
 
-# Taken apart by hand because reading every value only to find the keys made opening a large ledger several times
-# slower.
-_LINE = re.compile(rb'([0-9a-f]{8}) (\{"key": ("[^"\\]*"), "value": (.*)\})\n?', re.DOTALL)
-
 
 def ledger_key(*parts: Any) -> str:
-    """Name a piece of work by what went into it.
+    """The key of a piece of work: a hash of everything that its result depends on.
 
     Args:
         parts (JSON values):
@@ -41,7 +35,7 @@ def ledger_key(*parts: Any) -> str:
 
 
 def open_ledger(kind: str) -> Ledger:
-    """The ledger of one kind of work. It lies in the folder that `ASAP_HF_LEDGER` names, else in `asap_hf/ledger`
+    """Open the ledger of one kind of work. It is in the folder that `ASAP_HF_LEDGER` names, else in `asap_hf/ledger`
     under `HF_HOME`, which is by default `~/.cache/huggingface`; with `ASAP_HF_LEDGER=off` nothing is stored or found.
 
     The variable is read at each call. Within a process every call for one file gives the same object.
@@ -53,16 +47,16 @@ def open_ledger(kind: str) -> Ledger:
     folder = ledger_folder()
     if folder is None:
         return _OFF
-    return _shared(os.path.abspath(folder / f"{kind}.jsonl"))
+    return _ledger_at(os.path.abspath(folder / f"{kind}.jsonl"))
 
 
 def ledger_is_kept() -> bool:
-    """Whether anything is stored and found: not with `ASAP_HF_LEDGER=off`."""
+    """Whether anything is stored and found; false with `ASAP_HF_LEDGER=off`."""
     return ledger_folder() is not None
 
 
 def ledger_folder() -> Path | None:
-    """Where the ledgers lie; `None` where nothing is to be stored."""
+    """The folder of the ledgers; `None` where nothing is to be stored."""
     named = os.environ.get("ASAP_HF_LEDGER", "")
     if named.lower() == "off":
         return None
@@ -118,12 +112,12 @@ class Ledger(SharedFile):
         self.put_all({key: value})
 
     def put_all(self, values: Mapping[str, Any]) -> None:
-        """Store values by their keys, as `put` does, with one write: work that was done at once is there at once.
+        """Store values by their keys, as `put` does, with one write.
 
         Raises:
             `ValueError`: as `put`.
         """
-        lines = {key: _line(key, value) for key, value in values.items()}
+        lines = {key: encode_line(key, value) for key, value in values.items()}
         with self._lock, self._explained("write"):
             with self._locked(fcntl.LOCK_EX) as fd:
                 self._index(fd)
@@ -136,7 +130,7 @@ class Ledger(SharedFile):
 
     def keep(self, values: Mapping[str, Any]) -> None:
         """Store values that can be computed again, as `put_all` does. Where the ledger can only be read they are not
-        kept, and one warning in a process says so.
+        stored, and one warning per process says so.
 
         Raises:
             `ValueError`: as `put`.
@@ -154,7 +148,7 @@ class Ledger(SharedFile):
                 )
 
     def check_writable(self) -> None:
-        """Make sure that what is about to be paid for can be stored.
+        """Check that the results of what is about to be paid for can be stored.
 
         Raises:
             [`RunError`]: if the ledger can only be read, or not be opened at all.
@@ -182,11 +176,11 @@ class Ledger(SharedFile):
         return f"{type(self).__name__}({self.path!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _shared, (self.path,)
+        return _ledger_at, (self.path,)
 
     def after_fork(self) -> None:
-        """Stop sharing with the parent process. A `flock` belongs to the descriptor, which a child inherits, and a
-        thread that held the lock does not live on in the child to give it back."""
+        """Open the file and the lock anew in a forked child. A `flock` belongs to the descriptor, which a child
+        inherits, and a thread that held the lock does not exist in the child to release it."""
         self._lock = Lock()
         self._start_over()
 
@@ -206,12 +200,12 @@ class Ledger(SharedFile):
                 self._start_over()
 
     def _index(self, fd: int) -> None:
-        """Note the places of the entries after `_end`. A last line without its newline counts if its checksum is
+        """Record the offsets of the entries after `_end`. A last line without its newline counts if its checksum is
         right."""
         with open(fd, "rb", closefd=False) as lines:
             lines.seek(self._end)
             for line in lines:
-                entry = _entry(line)
+                entry = decode_line(line)
                 if entry is not None:
                     self._places.setdefault(json.loads(entry[0]), (self._end, len(line)))
                 elif line.strip():
@@ -225,7 +219,7 @@ class Ledger(SharedFile):
         if self._fd is None or key not in self._places:
             return None
         offset, length = self._places[key]
-        entry = _entry(os.pread(self._fd, length, offset))
+        entry = decode_line(os.pread(self._fd, length, offset))
         return json.loads(entry[1]) if entry is not None and json.loads(entry[0]) == key else None
 
     @contextmanager
@@ -258,27 +252,11 @@ class _Off(Ledger):
         return _Off, (self.path,)
 
 
-def _line(key: str, value: Any) -> bytes:
-    body = json.dumps({"key": key, "value": value}).encode()
-    line = b"%08x %s\n" % (zlib.crc32(body), body)
-    if _entry(line) is None:
-        raise ValueError(f"not a ledger key: {key!r}")
-    return line
-
-
-def _entry(line: bytes) -> tuple[bytes, bytes] | None:
-    """Key and value of a line as JSON, or `None` if it is damaged."""
-    found = _LINE.fullmatch(line)
-    if found is None or int(found[1], 16) != zlib.crc32(found[2]):
-        return None
-    return found[3], found[4]
-
-
 _OFF = _Off("off")
 _ledgers: dict[str, Ledger] = {}
 
 
-def _shared(path: str) -> Ledger:
+def _ledger_at(path: str) -> Ledger:
     return _ledgers.setdefault(path, Ledger(path))
 
 

@@ -1,5 +1,5 @@
-"""An output folder: one process at a time writes it, beside its place; there it is whole or not at all, and what it
-replaces stays until then."""
+"""Write an output folder whole or not at all: one process at a time writes beside it, then moves the result into
+place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NEW, _OLD = "new", "old"
 
 
 class WorkingFolder:
-    """The hidden folder beside an output folder, `.NAME.partial`, held by this process. To be used in a `with` block.
+    """The hidden folder next to an output folder, `.NAME.partial`, held by this process. To be used in a `with` block.
 
     A folder of that name is taken for one of ours if it is empty or holds `asap-hf.lock`, and for nothing else's if
     all that lies in it bears a name which is known here. Any other one is the user's, and stays.
@@ -29,7 +29,7 @@ class WorkingFolder:
         output_dir (`Path`):
             The output folder; a link is followed.
         known (`Collection[str]`, *optional*):
-            Names of files that the command keeps in it beside what it writes. The first one tells that it is ours.
+            Names of files that the command keeps in it besides what it writes. The first one marks it as ours.
         lock (`Callable`, *optional*, defaults to `fcntl.flock`):
             How to lock, see [`asap_hf.runtime.folder_lock.Lock`].
 
@@ -50,7 +50,7 @@ class WorkingFolder:
         nothing."""
         if self._lock.closed:
             return
-        with suppress(OSError):  # somebody cleaned up, or the next process is there already
+        with suppress(OSError):  # the folder was deleted, or the next process holds it already
             if [path.name for path in self.working.iterdir()] == [LOCK_FILE]:
                 (self.working / LOCK_FILE).unlink()
                 self.working.rmdir()
@@ -67,7 +67,7 @@ class WorkingFolder:
             if not os.path.lexists(self.working):
                 with suppress(FileExistsError):
                     self.working.mkdir()
-            with suppress(FileNotFoundError):  # taken away by who held it before: once more
+            with suppress(FileNotFoundError):  # deleted by the process that held it before: try again
                 self._refuse_foreign()
                 try:
                     held = hold_file(self.working / LOCK_FILE, lock)
@@ -94,7 +94,7 @@ class WorkingFolder:
 
 
 class OutputFolder(WorkingFolder):
-    """An output folder on its way: it is written into `new`, which `put_in_place` moves to `place`.
+    """Write a folder into `new`, which `put_in_place` moves to `place`.
 
     Killed at any moment, the next one for the same place finds the former folder in `place` or puts it back there, and
     the new one in `place`, whole, or not at all.
@@ -139,7 +139,7 @@ class OutputFolder(WorkingFolder):
             raise
 
     def begin(self) -> Path:
-        """Make the empty folder to write into."""
+        """Create the empty folder to write into."""
         shutil.rmtree(self.new, ignore_errors=True)
         self.new.mkdir()
         return self.new
@@ -169,7 +169,7 @@ class OutputFolder(WorkingFolder):
         super().close()
 
     def _recover(self) -> None:
-        """Finish what a kill inside `put_in_place` left."""
+        """Finish what a kill during `put_in_place` left."""
         if not self._old.exists():
             return
         if not self.new.exists():  # killed after the new one was in place

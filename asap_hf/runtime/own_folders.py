@@ -1,4 +1,4 @@
-"""Which folders this tool wrote, to the last file, and may therefore replace; everything else is the user's."""
+"""Check which files in a folder this tool wrote and may replace; everything else is the user's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import RunError, UsageError
 
 @dataclass(frozen=True)
 class Kind:
-    """What one command writes.
+    """A kind of folder that one command writes.
 
     Args:
         name (`str`):
@@ -28,17 +28,17 @@ class Kind:
     known: Callable[[Path], Collection[str] | None]
 
 
-def read_mark(path: Path) -> dict[str, Any] | None:
-    """What a JSON file of this tool says, which names its version; `None` for any other file, or none."""
+def read_metadata(path: Path) -> dict[str, Any] | None:
+    """The content of a JSON file that this tool wrote, which names its version; `None` for any other file, or none."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError:
         return None
-    return told if isinstance(told, dict) and "asap_hf" in told else None
+    return record if isinstance(record, dict) and "asap_hf" in record else None
 
 
 def real_folder(output_dir: Path) -> Path:
-    """Where an output folder really is, links followed; it need not be there.
+    """The path of an output folder with links followed; it need not exist.
 
     Raises:
         `UsageError`: if its name is one that only a shell understands, or a link leads to nothing.
@@ -52,9 +52,9 @@ def real_folder(output_dir: Path) -> Path:
 
 
 def refuse_to_replace(output_dir: Path, kind: Kind, overwrite: bool, inputs: Collection[Path] = ()) -> None:
-    """See that nothing of the user's would be lost if a folder of this kind came into the place of `output_dir`. A
-    folder that is not there, or empty, may be filled; one of this kind, replaced if `overwrite` says so and no file
-    in it is anybody else's.
+    """Check that nothing of the user's is lost if a folder of this kind replaces `output_dir`. A folder that does not
+    exist, or is empty, may be filled; one of this kind is replaced if `overwrite` is set and every file in it is this
+    tool's.
 
     Args:
         output_dir (`Path`):
@@ -89,7 +89,7 @@ def refuse_to_replace(output_dir: Path, kind: Kind, overwrite: bool, inputs: Col
 
 
 def refuse_inputs(output_dir: Path, inputs: Collection[Path]) -> None:
-    """See that no file or folder that is read, or holds what was paid for, lies in an output folder or is it.
+    """Check that no file or folder that is read, or holds what was paid for, is in an output folder or is that folder.
 
     Raises:
         [`UsageError`]: if one does.
@@ -123,7 +123,7 @@ def _refuse_foreign(real: Path, shown: str, kind: Kind) -> None:
 
 
 def _others(folder: Path, known: Collection[str]) -> Iterator[str]:
-    """What lies in a folder beside the known files, at any depth: files, links, and folders with nothing in them."""
+    """The paths in a folder besides the known files, at any depth: files, links, and empty folders."""
     for where, folders, files in os.walk(folder, onerror=_raise):
         below = Path(where).relative_to(folder)
         folders.sort()

@@ -1,4 +1,4 @@
-"""One process of several, as `accelerate launch` or `torchrun` start them; one alone otherwise."""
+"""The rank of this process among those that `accelerate launch` or `torchrun` started; one process otherwise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Process:
-    """Which process this is.
+    """Rank, local rank and number of the processes of a run.
 
     Args:
         rank (`int`):
@@ -26,7 +26,7 @@ class Process:
     world_size: int = 1
 
     def wait_for_everyone(self) -> None:
-        """Return when every process has come here; at once where there is one."""
+        """Return when every process has called this; at once where there is one."""
         if self.world_size == 1:
             return
         from accelerate import PartialState
@@ -35,13 +35,13 @@ class Process:
 
 
 def is_first_process() -> bool:
-    """Whether this is the one that writes what all have made, as the launcher's environment has it."""
+    """Whether this is rank 0, which writes the result."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 @contextmanager
 def this_process() -> Iterator[Process]:
-    """The process as its launcher's environment describes it; the process group is left at the end."""
+    """The process as the launcher's environment describes it; the process group is destroyed at the end."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Process()
         return

@@ -1,4 +1,4 @@
-"""What a long run shows: a bar in a terminal, plain lines elsewhere. Whoever does work says so with `tick`."""
+"""Show the progress of a long run: a bar in a terminal, plain lines otherwise. Code that does work calls `tick`."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def tick(what: str, amount: float = 1) -> None:
 
 
 def show(what: str, amount: float) -> None:
-    """Say what something comes to by now that others add to as well: `"cost"`, of all processes of a run."""
+    """Set a total to which other processes add too: `"cost"`, of all processes of a run."""
     _counts[what] = amount  # type: ignore[assignment]
 
 
 class Progress:
-    """Rows done of a known total, with what `tick` counted and `show` said beside them, shown while the work goes on.
+    """Count rows of a known total and show them while the work goes on, with what `tick` counted and `show` set.
 
     Args:
         total (`int`, *optional*):
-            Rows to go; `None` where nobody knows.
+            Rows to go; `None` where that is not known.
         unit (`str`, *optional*, defaults to `"rows"`):
             What a row is called, in the plural.
         interval (`float`, *optional*, defaults to 15.0):
@@ -51,14 +51,14 @@ class Progress:
         self._thread.start()
 
     def advance(self, rows: int, failed: int) -> None:
-        """Rows are through, `failed` of them with a reason."""
+        """Count rows that are done, `failed` of them with a reason."""
         self.rows += rows
         self.failed += failed
         if self._bar is not None:
             self._bar.update(rows)
 
     def details(self) -> str:
-        """`1,234 tokens/s, 12 LLM calls, 3 failed, cost 0.02`, whatever of it there is."""
+        """`1,234 tokens/s, 12 LLM calls, 3 failed, cost 0.02`, as far as there is any."""
         seconds = max(time.monotonic() - self._started, 1e-6)
         parts = []
         if tokens := _counts["scored tokens"]:

@@ -53,6 +53,22 @@ def find_blocks(lines: Sequence[str]) -> list[Block]:
     return [_block(text, marks[opening], closing) for opening, closing in _least_contradicted(text, marks)]
 
 
+def ends_in_block(lines: Sequence[str]) -> bool:
+    """Whether the end of a text lies within a fenced block as CommonMark alone has it: a fence without an end reaches
+    to the end of the text, however little of what follows is code."""
+    if not any("```" in line or "~~~" in line for line in lines):
+        return False
+    open_mark: Mark | None = None
+    for mark in marks_in(Lines(lines)):
+        if mark.before:
+            continue
+        if open_mark is None:
+            open_mark = mark
+        elif mark.sign == open_mark.sign and mark.count >= open_mark.count and mark.closes is not None:
+            open_mark = open_mark if mark.info else None
+    return open_mark is not None
+
+
 def _least_contradicted(text: Lines, marks: list[Mark]) -> list[tuple[int, Mark | None]]:
     """The blocks of the cheapest reading: number of the opening mark, and the closing one or `None`."""
     closings = _Closings(text, marks)

@@ -1,1 +1,1 @@
-"""Fine-tuning on what pruning left (§3.4): what `trl sft` will train on, checked and counted before it starts."""
+"""Check and count what `trl sft` will train on before it starts, and train (§3.4)."""

@@ -1,4 +1,4 @@
-"""A command line of `trl sft`, read by TRL's own parser; nothing is trained, and no GPU is touched."""
+"""Parse a command line of `trl sft` with TRL's own parser, without training and without a GPU."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _HERE = {
 
 @dataclass(frozen=True)
 class SftArguments:
-    """What `trl sft` was told.
+    """The arguments of `trl sft`.
 
     Args:
         script (`ScriptArguments`), sft (`SFTConfig`), model (`ModelConfig`), mixture (`DatasetMixtureConfig`):
@@ -138,7 +138,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _processes(rest: list[str], parser: ArgumentParser) -> int | None:
-    """How many processes `accelerate launch` is told to start by what TRL's parser left over."""
+    """How many processes `accelerate launch` starts, from the arguments that TRL's parser left over."""
     from accelerate.commands.config.config_args import default_config_file, load_config_from_file
     from accelerate.commands.launch import launch_command_parser
     from trl.cli.accelerate_config import resolve_accelerate_config_argument

@@ -1,4 +1,4 @@
-"""Is a row trained on as the paper trains (Eq. 3): reasoning and answer in the loss, the question outside?"""
+"""Check that a row is trained on as in the paper (Eq. 3): reasoning and answer in the loss, the question outside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import UnusableTrace
 from ..traces.sft import render_prompt
 from ..traces.think_tags import CLOSING, OPENING, OPENING_TAG, canonical, without_open_end
 from .preparation import Preparation
-from .row_words import RowWords, answer_in, dense, last_words, reasoning_in
+from .row_texts import RowTexts, answer_in, dense, last_text, reasoning_in
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,12 +22,12 @@ _QUESTION = "7f3e9a"
 
 @dataclass(frozen=True)
 class Expectation:
-    """What every row must be like once TRL has prepared it.
+    """What every row must hold once TRL has prepared it.
 
     Args:
         tokenizer (`PreTrainedTokenizerBase`):
             The model's.
-        words (`RowWords`):
+        texts (`RowTexts`):
             Reads a row as TRL does.
         bos (`int`, *optional*):
             Token that the tokenizer puts in front of every text; `None` where it puts none.
@@ -36,21 +36,21 @@ class Expectation:
     """
 
     tokenizer: PreTrainedTokenizerBase
-    words: RowWords
+    texts: RowTexts
     bos: int | None
     prompt_end: str | None
 
     @classmethod
     def of(cls, preparation: Preparation, text_field: str) -> Expectation:
-        """What this tokenizer and this dataset ask for."""
+        """What this tokenizer and this dataset require."""
         tokenizer = preparation.tokenizer
         added = tokenizer("x").input_ids[0] == tokenizer.bos_token_id
         bos, prompt_end = str(tokenizer.bos_token) if added else "", _prompt_end(tokenizer)
-        words = RowWords(preparation.layout, text_field, partial(_decode, tokenizer), bos, prompt_end or "")
-        return cls(tokenizer, words, tokenizer.bos_token_id if added else None, prompt_end)
+        texts = RowTexts(preparation.layout, text_field, partial(_decode, tokenizer), bos, prompt_end or "")
+        return cls(tokenizer, texts, tokenizer.bos_token_id if added else None, prompt_end)
 
     def faults(self, row: Mapping[str, Any], inputs: Sequence[int], labels: Sequence[int]) -> list[str]:
-        """What is wrong with a row: keys of `asap_hf.train.remedies.REMEDIES`, none where all is well.
+        """The faults of a row: keys of `asap_hf.train.remedies.REMEDIES`; none where it is right.
 
         Args:
             row (`Mapping`):
@@ -68,8 +68,8 @@ class Expectation:
         return found + self._start_faults(row, inputs, asking)
 
     def _completion_faults(self, row: Mapping[str, Any], inputs: Sequence[int], trained: str) -> list[str]:
-        """What is wrong with reasoning and answer."""
-        completion = self.words.completion(row, inputs)
+        """The faults of reasoning and answer."""
+        completion = self.texts.completion(row, inputs)
         reasoning = reasoning_in(completion)
         if not reasoning:
             return ["no_reasoning"]
@@ -81,34 +81,34 @@ class Expectation:
         if not answer:
             return ["no_answer"]
         found = [] if self._holds(trained.partition(CLOSING)[2], answer) else ["answer_masked"]
-        if not all(self._holds(trained, earlier) for earlier in self.words.earlier_reasonings(row)):
+        if not all(self._holds(trained, earlier) for earlier in self.texts.earlier_reasonings(row)):
             found.append("reasoning_dropped")
         opened = dense(canonical(self._decode(inputs))).partition(dense(reasoning))[0]
         return found + (["two_openings"] if opened.endswith(OPENING * 2) else [])
 
     def _lost(self, row: Mapping[str, Any], inputs: Sequence[int], reasoning: str) -> str:
         """Why a reasoning that the row has is not in the loss."""
-        if not self.words.is_conversational(row) or self._holds(self._decode(inputs), reasoning):
+        if not self.texts.is_conversational(row) or self._holds(self._decode(inputs), reasoning):
             return "reasoning_masked"
-        said = last_words(row["messages" if self.words.layout == "messages" else "completion"])
+        said = last_text(row["messages" if self.texts.layout == "messages" else "completion"])
         return "reasoning_dropped" if reasoning_in(said) else "reasoning_key_dropped"
 
     def _asking_fault(
         self, row: Mapping[str, Any], inputs: Sequence[int], trained: Sequence[int], masked: Sequence[int]
     ) -> str | None:
         """What is wrong with the prompt: that there is none, that it is in the loss, or that it holds the answer."""
-        if self.words.layout == "text":  # TRL has nothing by which it could keep any of it out of the loss
+        if self.texts.layout == "text":  # TRL has nothing by which it could keep any of it out of the loss
             return "prompt_trained"
-        asked = self.words.asked(row, inputs)
-        if not asked and (self.words.layout != "tokens" or OPENING_TAG.search(self._decode(inputs))):
+        asked = self.texts.asked(row, inputs)
+        if not asked and (self.texts.layout != "tokens" or OPENING_TAG.search(self._decode(inputs))):
             return "no_prompt"
-        if self.words.layout == "tokens":
+        if self.texts.layout == "tokens":
             # A collator without padding masks the first token of every row.
             return "prompt_trained" if len(masked) < 2 or self._is_asked_in_loss(inputs, trained) else None
         inside, outside = self._decode(trained), self._decode(masked)
         if any(self._holds(inside, one) and not self._holds(outside, one) for one in asked):
             return "prompt_trained"
-        conversation = row["prompt"] if self.words.layout == "prompt" else ()
+        conversation = row["prompt"] if self.texts.layout == "prompt" else ()
         return "answered_prompt" if isinstance(conversation, list) and _ends_answered(conversation) else None
 
     def _is_asked_in_loss(self, inputs: Sequence[int], trained: Sequence[int]) -> bool:
@@ -119,7 +119,7 @@ class Expectation:
 
     def _end_faults(self, row: Mapping[str, Any], trained: list[int]) -> list[str]:
         answers = 1
-        if self.words.layout == "messages":
+        if self.texts.layout == "messages":
             answers = sum(turn["role"] == "assistant" for turn in row["messages"])
         end = len(trained)
         while end and not self._decode(trained[end - 1 : end]).strip():  # ChatML ends a turn with a line break
@@ -134,9 +134,9 @@ class Expectation:
             # Without one, a chat template decides, at inference too.
             if count:
                 found.append("two_bos" if inputs[1] == self.bos else "bos_inside")
-            elif not self.words.is_conversational(row):
+            elif not self.texts.is_conversational(row):
                 found.append("no_bos")
-        if self.words.layout == "prompt" and not self.words.is_conversational(row) and asking != "no_prompt":
+        if self.texts.layout == "prompt" and not self.texts.is_conversational(row) and asking != "no_prompt":
             ends = without_open_end(row["prompt"]).rstrip()
             if self.prompt_end is not None and not ends.endswith(self.prompt_end):
                 found.append("foreign_prompt")

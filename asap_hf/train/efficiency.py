@@ -1,4 +1,4 @@
-"""What a training cost per sample and per step (§4.5, Table 3), read from what it left in its folder."""
+"""Read what a training cost per sample and per step (§4.5, Table 3) from its folder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from .. import __version__
 from ..errors import UsageError
 from ..reporting.markdown import one_line
+from ..runtime.files import write_whole
 from .output import STATE_FILE, last_checkpoint
 from .trainer_logs import efficiency_of_logs, saved_numbers
 
@@ -19,7 +20,7 @@ _ARGUMENTS_FILE = "training_args.bin"
 
 @dataclass(frozen=True)
 class TrainingEfficiency:
-    """The two numbers of Table 3 for one training, and what they rest on."""
+    """The two numbers of Table 3 for one training, and the counts behind them."""
 
     name: str
     """Its folder's name, on one line."""
@@ -47,7 +48,7 @@ class TrainingEfficiency:
 
 
 def holds_training(folder: Path) -> bool:
-    """Whether [`read_efficiency`] finds something to read in a folder."""
+    """Whether [`read_efficiency`] can read a folder."""
     return (folder / EFFICIENCY_FILE).is_file() or _last_state(folder) is not None
 
 
@@ -80,14 +81,15 @@ def read_efficiency(folder: Path) -> TrainingEfficiency:
 
 def _logged(path: Path, name: str) -> TrainingEfficiency:
     state = _read_object(path)
-    told = saved_numbers(path.with_name(_ARGUMENTS_FILE), ("gradient_accumulation_steps", "num_processes", "packing"))
-    if told.get("packing"):
+    saved = saved_numbers(path.with_name(_ARGUMENTS_FILE), ("gradient_accumulation_steps", "num_processes", "packing"))
+    if saved.get("packing"):
         raise UsageError(
             f"the training of {name!r} packed its rows, and its logs do not say how many samples these hold: train"
             " with EfficiencyCallback"
         )
     try:
-        at_once, accumulation = state["train_batch_size"] * told["num_processes"], told["gradient_accumulation_steps"]
+        at_once = state["train_batch_size"] * saved["num_processes"]
+        accumulation = saved["gradient_accumulation_steps"]
         logged = efficiency_of_logs(state["log_history"], at_once, accumulation)
         steps = int(state["global_step"])
     except (KeyError, TypeError) as error:
@@ -109,19 +111,17 @@ def _logged(path: Path, name: str) -> TrainingEfficiency:
 
 def write_efficiency(efficiency: TrainingEfficiency, folder: Path) -> None:
     """Write `training_efficiency.json`, whole or not at all. The name is left out: it is the folder's."""
-    told = {"asap_hf": __version__, **asdict(efficiency)}
-    del told["name"]
-    partial = folder / f".{EFFICIENCY_FILE}.partial"
-    partial.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(folder / EFFICIENCY_FILE)
+    record = {"asap_hf": __version__, **asdict(efficiency)}
+    del record["name"]
+    write_whole(folder / EFFICIENCY_FILE, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
 def _recorded(path: Path, name: str) -> TrainingEfficiency:
-    told = _read_object(path)
+    record = _read_object(path)
     wanted = [one.name for one in fields(TrainingEfficiency) if one.name != "name"]
-    if missing := [one for one in wanted if one not in told]:
+    if missing := [one for one in wanted if one not in record]:
         raise UsageError(f"{str(path)!r} has no {missing[0]!r}: remove it, and the trainer's logs are read")
-    return TrainingEfficiency(name=name, **{one: told[one] for one in wanted})
+    return TrainingEfficiency(name=name, **{one: record[one] for one in wanted})
 
 
 def _last_state(folder: Path) -> Path | None:
@@ -131,9 +131,9 @@ def _last_state(folder: Path) -> Path | None:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UsageError(f"{str(path)!r} is not JSON ({error}): remove it") from error
-    if not isinstance(told, dict):
+    if not isinstance(content, dict):
         raise UsageError(f"{str(path)!r} holds no object: remove it")
-    return told
+    return content

@@ -1,4 +1,4 @@
-"""`EfficiencyCallback`: a training that writes down what it costs (§4.5, Table 3). Loads transformers."""
+"""`EfficiencyCallback`: measure what a training costs (§4.5, Table 3). Imports transformers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class EfficiencyCallback(TrainerCallback):
         self.warmup_steps = warmup_steps
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Forget an earlier training, its file too: it would stay if this one is killed."""
+        """Reset the measurement and delete the file of an earlier training, which would stay if this one is killed."""
         self._seconds: list[float] = []
         if state.is_world_process_zero:
             (Path(str(args.output_dir)) / EFFICIENCY_FILE).unlink(missing_ok=True)
@@ -61,7 +61,7 @@ class EfficiencyCallback(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **around: Any
     ) -> None:
-        """Write the file, in one of the processes. What cannot be counted is said and costs nobody the training."""
+        """Write the file, in rank 0. What cannot be counted is a warning and does not stop the training."""
         if not state.is_world_process_zero:
             return
         at_once = args.train_batch_size * args.world_size
@@ -119,6 +119,6 @@ def _hardware(args: TrainingArguments) -> str:
 
 
 def _wait_for_accelerator() -> None:
-    """Work is only queued there: without this, a step's time would go to whoever asks for a number next."""
+    """Wait for queued work: without this, a step's time would count for whatever reads a number next."""
     if torch.accelerator.is_available():
         torch.accelerator.synchronize()

@@ -1,4 +1,4 @@
-"""Where a training may write: into a folder of its own, or into one that a training has written."""
+"""Check where a training may write: into a folder of its own, or into one that a training has written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..publish.training_run import RECORD_FILE
-from ..runtime.own_folders import read_mark, real_folder, refuse_inputs
+from ..runtime.own_folders import read_metadata, real_folder, refuse_inputs
 
 # What a training writes beside its checkpoints, whatever stood there under that name.
 _WRITTEN = ("README.md", "config.json", "generation_config.json", "tokenizer*", "chat_template.jinja", "*.safetensors")
@@ -16,7 +16,7 @@ _OURS = ("run.json", "summary.json")
 
 
 def refuse_to_train_over(output_dir: Path, inputs: Collection[Path]) -> None:
-    """See that a training writes over nothing but an earlier training's files.
+    """Check that a training replaces nothing but an earlier training's files.
 
     Args:
         output_dir (`Path`):
@@ -31,7 +31,7 @@ def refuse_to_train_over(output_dir: Path, inputs: Collection[Path]) -> None:
     refuse_inputs(output_dir, inputs)
     if real.exists() and not real.is_dir():
         raise UsageError(f"{shown} is a file: choose another --output_dir")
-    if any(read_mark(real / name) for name in _OURS):
+    if any(read_metadata(real / name) for name in _OURS):
         raise UsageError(f"{shown} holds a result of asap-hf: choose another --output_dir")
     if any(next(real.glob(name), None) for name in _OF_A_TRAINING):
         return
@@ -46,7 +46,7 @@ STATE_FILE = "trainer_state.json"
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that is whole; `None` if there is none.
+    """The newest complete checkpoint; `None` if there is none.
 
     This is what `trl sft --resume_from_checkpoint` wants to be given: it takes a folder and no `true`, and the newest
     one of a training that was killed may lack half its files. `trainer_state.json` is what a trainer writes last.

@@ -1,4 +1,4 @@
-"""What a training would take: optimiser steps, tokens, floating-point operations, time."""
+"""Estimate a training: optimiser steps, tokens, floating-point operations, time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ print(torch.cuda.get_device_name(), matmul_speed("cuda", sys.argv[1]), sep="\\n"
 
 @dataclass(frozen=True)
 class Hardware:
-    """What one training process runs on.
+    """The device of one training process.
 
     Args:
         name (`str`):
@@ -51,7 +51,7 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Plan:
-    """What `trl sft` would do with a checked training set.
+    """Steps, tokens and operations of a training on a checked set.
 
     Args:
         steps (`int`), steps_per_epoch (`int`):

@@ -1,4 +1,4 @@
-"""What TRL makes of a dataset: its own preparation and collator, the real tokenizer, none of the model's weights."""
+"""Prepare a dataset as TRL does: its own preparation and collator, the real tokenizer, none of the model's weights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preparation:
-    """A dataset on its way into training.
+    """A dataset as TRL prepared it.
 
     Args:
         rows (`Dataset`):
@@ -51,11 +51,11 @@ class Preparation:
 
 
 def prepare(arguments: SftArguments, check_rows: int | None = None) -> Preparation:
-    """Send the training split through `SFTTrainer`, twice: to see its rows whole, and to see what is left of them.
+    """Send the training split through `SFTTrainer` twice: with whole rows, and as they are trained on.
 
     Args:
         arguments (`SftArguments`):
-            What `trl sft` was told.
+            The arguments of `trl sft`.
         check_rows (`int`, *optional*):
             Take this many rows, spread evenly over the split (of a stream, the first ones); all rows by default.
 
@@ -77,9 +77,9 @@ def prepare(arguments: SftArguments, check_rows: int | None = None) -> Preparati
         rows = trainer.train_dataset
         trained = _trainer(tokenizer, arguments.sft, rows).train_dataset
     except (ValueError, RuntimeError, TypeError, LookupError, AttributeError, TemplateError) as error:
-        told = str(error) if isinstance(error, (ValueError, RuntimeError, TemplateError)) else repr(error)
-        told = " ".join(told.split()).rstrip(".") + _without_answers_alone(arguments)
-        raise UsageError(f"TRL cannot prepare this dataset: {told}") from error
+        reason = str(error) if isinstance(error, (ValueError, RuntimeError, TemplateError)) else repr(error)
+        reason = " ".join(reason.split()).rstrip(".") + _without_answers_alone(arguments)
+        raise UsageError(f"TRL cannot prepare this dataset: {reason}") from error
     return Preparation(rows, trained, total, layout, tokenizer, trainer)
 
 

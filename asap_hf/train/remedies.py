@@ -1,4 +1,4 @@
-"""What to change, in one sentence for each thing that can be wrong."""
+"""The remedy for each fault of a training set, in one sentence."""
 
 from __future__ import annotations
 

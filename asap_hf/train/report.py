@@ -1,10 +1,11 @@
-"""A checked training set as a person reads it."""
+"""Print a checked training set as text."""
 
 from __future__ import annotations
 
 from statistics import mean, median
 
-from ..dataset.summary import histogram
+from ..reporting.histogram import histogram
+from ..reporting.terminal import labelled
 from .plan import UTILISATION, Hardware, Plan
 from .verdict import Verdict
 
@@ -48,7 +49,7 @@ def _training_lines(verdict: Verdict, plan: Plan) -> list[str]:
 
 
 def time_line(plan: Plan, hardware: Hardware) -> str:
-    """How long it takes on this machine; the GPU-hours where it has no GPU."""
+    """The time on this machine, or the GPU-hours where it has no GPU."""
     speed = f"{hardware.speed / 1e12:,.3g} TFLOP/s ({hardware.source})"
     assumed = f"assumed: {UTILISATION * 100:.0f} % of {hardware.name}'s {speed}"
     hours = plan.hours(hardware)
@@ -61,13 +62,13 @@ def time_line(plan: Plan, hardware: Hardware) -> str:
 
 
 def bars_of(lengths: list[int]) -> tuple[str, str]:
-    """How many rows have how many tokens: a bar a quarter octave, and what the first and the last one stand for."""
+    """A bar chart of the rows by tokens, a bar per quarter octave, and the bounds of its first and last bar."""
     bins = histogram({"rows": lengths})
     highest = max(bins["rows"])
-    # Whoever has a row has a bar, however low.
+    # A bin with a row has a bar, however low.
     bars = "".join(_BARS[-(-count * (len(_BARS) - 1) // highest)] for count in bins["rows"])
     return bars, f"rows from {bins['edges'][0]:,} to {bins['edges'][-1]:,} tokens"
 
 
-def _line(name: str, value: str, remark: str) -> str:
-    return f"{name:<22}{value:>16}   {remark}"
+def _line(label: str, value: str, remark: str) -> str:
+    return labelled(label, value, remark, width=16)

@@ -1,4 +1,4 @@
-"""What a trainer leaves of its course: the logs in `trainer_state.json`, the arguments that torch saved."""
+"""Read what a trainer wrote: the logs in `trainer_state.json`, and the arguments that torch saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KINDS = {"BININT", "BININT1", "BININT2", *_TRUTH}
 
 
 class LoggedEfficiency(NamedTuple):
-    """What a trainer's logs tell."""
+    """Rows, tokens and seconds out of a trainer's logs."""
 
     rows: int
     tokens_per_sample: float
@@ -75,7 +75,7 @@ def _evaluating(log: Sequence[_Log], one: _Log, two: _Log) -> float:
 
 def saved_numbers(path: Path, names: Sequence[str]) -> dict[str, int]:
     """Whole numbers and truth values (0, 1) among the attributes of an object that torch saved, read as data:
-    unpickling would run whatever somebody put into the file.
+    unpickling would run code from the file.
 
     Raises:
         `UsageError`: if there is no such file.

@@ -1,4 +1,4 @@
-"""All rows of a training set, checked: what is wrong with how many, what would be cut, and whether to refuse."""
+"""Check all rows of a training set: faults, what would be cut, and whether to refuse it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .remedies import REMEDIES
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the check of a training set found.
+    """The result of checking a training set.
 
     Args:
         arguments (`SftArguments`), preparation (`Preparation`):
@@ -57,7 +57,7 @@ class Verdict:
         return 0 if self.arguments.sft.packing else len(self.lengths) - len(self.preparation.trained)
 
     def reasons(self, allow_truncation: bool = False) -> list[str]:
-        """Why not to train on this; empty where nothing speaks against it."""
+        """The reasons not to train on this; empty where there is none."""
         rows = len(self.lengths)
         found = [
             f"{count:,} of {rows:,} rows (the first: row {self.first[fault]:,}): "
@@ -89,7 +89,7 @@ class Verdict:
 
 
 def check(arguments: SftArguments, preparation: Preparation) -> Verdict:
-    """Look at every row that TRL prepared."""
+    """Check every row that TRL prepared."""
     expectation = Expectation.of(preparation, arguments.sft.dataset_text_field)
     lengths, trained, faults, first = [], [], Counter[str](), dict[str, int]()
     count = len(preparation.rows)

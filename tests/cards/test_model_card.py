@@ -15,7 +15,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from asap_hf.benchmarks.results import BenchmarkResult
 from asap_hf.cards import model_card
-from asap_hf.cards.model_facts import ModelFacts
+from asap_hf.cards.model_metadata import ModelMetadata
 from asap_hf.cards.result_formats import eval_result_files
 from asap_hf.paper import LLAMA_8B, QWEN_7B
 from tests.benchmark_results import humaneval_result
@@ -24,7 +24,7 @@ from tests.card_runs import blocks, words
 RESULT = humaneval_result()
 LCB = replace(RESULT, benchmark="lcb_v4_v5", dataset="livecodebench/code_generation_lite", problems=268, budget=10240)
 OWN = [RESULT, LCB, replace(LCB, benchmark="lcb_v1_v3", problems=612, latency=None)]
-FACTS = ModelFacts(
+FACTS = ModelMetadata(
     repo_id="me/model",
     base_model=QWEN_7B,
     dataset="me/pruned",
@@ -128,7 +128,7 @@ def test_the_yaml_of_a_model_card_parses_and_holds_this_models_results_alone() -
 
 
 def test_a_model_of_which_nothing_is_known_has_a_card_too() -> None:
-    text_of = model_card(ModelFacts("me/model", "some folder"))
+    text_of = model_card(ModelMetadata("me/model", "some folder"))
     card = ModelCard(text_of)
     assert set(yaml.safe_load(str(card.data))) == {"library_name", "pipeline_tag", "tags"}
     assert re.findall(r"^## (.*)", text_of, re.MULTILINE) == ["Use", "Limits", "Citation"]
@@ -160,7 +160,7 @@ def test_settings_of_a_file_are_told_as_such() -> None:
 
 @pytest.mark.parametrize(("steps", "told"), [(-1, "10 epochs"), (40, "40 steps")])
 def test_of_epochs_and_steps_what_ended_the_training_is_told(steps: int, told: str) -> None:
-    settings = replace(FACTS, settings={"num_train_epochs": 10, "max_steps": steps}).told_settings
+    settings = replace(FACTS, settings={"num_train_epochs": 10, "max_steps": steps}).shown_settings
     assert settings == ({"num_train_epochs": 10} if told == "10 epochs" else {"max_steps": 40})
 
 

@@ -32,7 +32,7 @@ from asap_hf.commands.command_line import parse
 from asap_hf.commands.methods import flags_of, pruner_of, settings_of
 from asap_hf.commands.pruner_flags import refuse_unused_of_prune
 from asap_hf.commands.stages import filters_of
-from asap_hf.compare_pruners.drawing import Draw
+from asap_hf.compare_pruners.trace_sample import TraceSample
 from asap_hf.errors import UsageError
 from asap_hf.pruners.registry import BUILT_IN
 from asap_hf.recipes import recipe_path
@@ -140,7 +140,7 @@ def run_of_prune(arguments: Any) -> dict[str, Any]:
     refuse_unused_of_prune(arguments)
     source, columns = prune._open(arguments)
     with filters_of(arguments) as filters:
-        made = prune._production(arguments, filters)
+        made = prune._pruning_run(arguments, filters)
         return {
             "settings": settings_of(arguments),
             "pruner": repr(pruner_of(arguments)),
@@ -168,12 +168,12 @@ def run_of_compare_pruners(arguments: Any) -> dict[str, Any]:
         read.append((type(self.dataset).__name__, size))
         return batches(self, size)
 
-    def draw(self: Draw, drawn: Any, count: int | None) -> None:
+    def draw(self: TraceSample, drawn: Any, count: int | None) -> None:
         raise DrawnError(vars(self), list(drawn), count, read)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Source, "batches", seen)
-        patch.setattr(Draw, "draw", draw)
+        patch.setattr(TraceSample, "draw", draw)
         with pytest.raises(DrawnError) as drawn:
             compare_pruners._comparison(arguments, conditions)
     settings = [

@@ -20,7 +20,7 @@ from asap_hf.compare.plots import Picture, budget_curves, pictures_of, trade_off
 from asap_hf.compare.report import report
 from asap_hf.compare.runs import EvaluationRun
 from asap_hf.reporting.pictures import DARK, LIGHT, Palette
-from asap_hf.reporting.styles import SIGNS, looks_of
+from asap_hf.reporting.styles import SIGNS, run_styles
 from tests.compare.browser import CHROMIUM, measured
 from tests.compare.folders import Model, Sample, write_evaluation
 from tests.render_card import card_html
@@ -166,7 +166,7 @@ def test_pictures_are_the_same_bytes_whatever_the_machine_prefers(plain: Compari
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK])
 def test_every_run_is_in_every_picture_in_its_colour(plain: Comparison, palette: Palette) -> None:
-    looks = looks_of(plain.names, plain.baseline, palette)
+    looks = run_styles(plain.names, plain.baseline, palette)
     assert looks["original"].colour == palette.baseline
     for picture in pictures_of(plain, plain.benchmarks[0], palette):
         assert {look.colour for look in looks.values()} | {palette.ground} <= colours(picture)
@@ -217,7 +217,7 @@ def test_the_papers_curves_go_as_far_as_the_budgets_of_the_runs(plain: Compariso
 @pytest.mark.parametrize("count", [1, 2, 16])
 def test_any_number_of_runs_can_be_drawn_and_told_apart(count: int, tmp_path: Path) -> None:
     names: Sequence[str] = [f"run {number}" for number in range(count)]
-    looks = looks_of(names, None, LIGHT)
+    looks = run_styles(names, None, LIGHT)
     assert len({(look.colour, look.marker) for look in looks.values()}) == count
     assert {look.marker for look in looks.values()} <= SIGNS.keys()
     runs = [

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from asap_hf.compare_pruners.comparing import Comparison, write_tables
-from asap_hf.compare_pruners.conditions import ENDS, Condition
-from asap_hf.compare_pruners.drawing import trace_key
+from asap_hf.compare_pruners.conditions import UNBUDGETED, Condition
 from asap_hf.compare_pruners.measuring import Meter
 from asap_hf.compare_pruners.results import Result
 from asap_hf.compare_pruners.retention import Judge
 from asap_hf.compare_pruners.table import tables_of
+from asap_hf.compare_pruners.trace_sample import trace_key
 from asap_hf.compare_pruners.workers import _collected, measure_all
 from asap_hf.errors import RunError, UsageError
 from asap_hf.models.tokens import count_tokens
@@ -146,7 +146,7 @@ def test_an_error_of_a_process_is_the_runs_error() -> None:
 
 
 def test_equal_texts_are_judged_once(comparison: Comparison, tmp_path: Path) -> None:
-    same = [Condition("one", None, Stubborn()), Condition("two", None, Stubborn()), *ENDS]
+    same = [Condition("one", None, Stubborn()), Condition("two", None, Stubborn()), *UNBUDGETED]
     meter = Meter(comparison.judge, comparison.tokenizer, tmp_path)
     results = list(measure_all(meter, [(trace(), same)]))
     assert [bool(result["read"]) for result in results] == [True, False, False, True]
@@ -206,7 +206,7 @@ def test_tables_are_written_whole_or_not_at_all(
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert sorted(before) == ["results.jsonl", "run.json", "table.md"]
     monkeypatch.setattr("os.replace", _full_disk)
-    with pytest.raises(RunError, match="cannot be kept"):
+    with pytest.raises(RunError, match="the comparison cannot be written"):
         write_tables(tmp_path, tables[:1], {"seed": 2})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name in before} == before
 

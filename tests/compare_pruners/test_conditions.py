@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from asap_hf.compare_pruners.conditions import ENDS, Condition, conditions_of
+from asap_hf.compare_pruners.conditions import UNBUDGETED, Condition, conditions_of
 from asap_hf.llm import EndpointGenerator
 from asap_hf.pruners.anchor import AnchorPruner
 from asap_hf.pruners.answer_anchor import AnswerAnchorPruner
@@ -40,7 +40,7 @@ def test_every_method_stands_at_every_ratio_once_and_the_ends_at_none() -> None:
         *(("a", 0.5), ("a", 0.25)),
     ]
     assert made == [("b", 0.5), ("b", 0.25), ("a", 0.5), ("a", 0.25)]
-    assert found[2] is ENDS[1]
+    assert found[2] is UNBUDGETED[1]
 
 
 OTHERS = [
@@ -98,7 +98,7 @@ def test_one_pass_serves_all_that_score_the_whole_trace_alike() -> None:
     assert Condition("raw", 0.5, OTHERS[1]).scoring != alone
     assert Condition("asap", 0.5, OTHERS[3]).scoring == "asap"
     assert Condition("wo_fine", 0.5, AnswerAnchorPruner(0.5)).scoring == "wo_fine"
-    assert ENDS[1].scoring == "nothing"
+    assert UNBUDGETED[1].scoring == "nothing"
 
 
 @pytest.mark.parametrize(

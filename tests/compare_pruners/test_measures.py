@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from asap_hf.compare_pruners.measures import code_kept_whole, ends_in_fence, opens_a_fence, programs
+from asap_hf.compare_pruners.measures import code_kept_whole, opens_a_fence, programs
+from asap_hf.traces.fences import ends_in_block
 from asap_hf.traces.trace import Trace
 
 TRACES = Path(__file__).resolve().parents[3] / "shared" / "data" / "traces" / "codeforces_cots_py.jsonl.gz"
@@ -34,7 +35,7 @@ FENCES = [
 
 @pytest.mark.parametrize(("text", "inside"), FENCES)
 def test_a_fence_is_open_until_a_bare_line_of_its_signs(text: str, inside: bool) -> None:
-    assert ends_in_fence(text) is inside
+    assert ends_in_block(text.split("\n")) is inside
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asap_hf.compare_pruners.conditions import ENDS, Condition, conditions_of
+from asap_hf.compare_pruners.conditions import UNBUDGETED, Condition, conditions_of
 from asap_hf.pruners.keep_last import keep_last
 from asap_hf.pruners.random_steps import random_steps
 from asap_hf.traces.trace import Trace
@@ -29,5 +29,5 @@ def small_model(folder: Path) -> str:
 
 def conditions(tokenizer: str, ratios: tuple[float, ...] = (0.5, 0.25)) -> list[Condition]:
     makers = {"random": random_steps, "keep_last": keep_last}
-    names = (*makers, *(one.name for one in ENDS))
+    names = (*makers, *(one.name for one in UNBUDGETED))
     return conditions_of(names, ratios, lambda name, ratio: makers[name](tokenizer, ratio=ratio))

@@ -26,7 +26,7 @@ from datasets import (
 
 from asap_hf.cli import main
 from asap_hf.dataset.carried_columns import CarriedColumns
-from asap_hf.dataset.run import Production
+from asap_hf.dataset.run import PruningRun
 from asap_hf.dataset.writer import DatasetWriter, table_rows
 from asap_hf.errors import UsageError
 from asap_hf.pruners.base import Sequential
@@ -76,7 +76,7 @@ def rows_with(values: list[Any], feature: Any) -> Dataset:
 
 def carry(dataset: Any, folder: Path, tokenizer: str) -> list[Any]:
     source = Source("rows", dataset, None)
-    production = Production(source, Columns("prompt", "completion"), Sequential((keep_last(tokenizer, 5),)), tokenizer)
+    production = PruningRun(source, Columns("prompt", "completion"), Sequential((keep_last(tokenizer, 5),)), tokenizer)
     settings = {"pruner": "keep_last", "tokenizer": "embedded", "score": "position", "max_tokens": 5}
     production.write(folder / "out", settings)
     return [row["some_id"] for row in table_rows(folder / "out", "default", "train")]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from datasets import load_dataset
 
-from asap_hf.dataset.run import Finished, Production
+from asap_hf.dataset.run import Finished, PruningRun
 from asap_hf.pruners.base import Pruner, Pruning, Sequential
 from asap_hf.runtime.processes import Process
 from asap_hf.traces.rows import Columns
@@ -31,7 +31,7 @@ def test_the_prompt_that_is_trained_on_says_what_the_pruner_wants(tmp_path: Path
     rows.write_text(json.dumps({"prompt": "Add 2 and 3.", "completion": "<think>\na\n\nb\n</think>\n\n5"}))
     source = open_source(str(rows))
     columns = Columns.recognise(source.columns)
-    production = Production(source, columns, Sequential((Conditioned(),)), embedded_model)
+    production = PruningRun(source, columns, Sequential((Conditioned(),)), embedded_model)
     production.write(tmp_path / "out", {"pruner": "short", "splitter": "code", "tokenizer": "embedded"})
     (row,) = load_dataset(str(tmp_path / "out"), split="train")
     assert "<|im_start|>user\n[short] Add 2 and 3. 0.5<|im_end|>" in row["prompt"]
@@ -67,8 +67,8 @@ def test_a_process_that_helps_leaves_finished_rows_alone_and_does_nothing_that_i
     seen: list[list[str]] = [[], []]
     for rank in range(2):
         pruner = Sequential((Noting(seen[rank]),))
-        production = Production(
+        production = PruningRun(
             source, Columns.recognise(source.columns), pruner, embedded_model, batch_size=2, finished=finished
         )
-        production.work_through(Process(rank, rank, 2))
+        production.prune_into_ledger(Process(rank, rank, 2))
     assert seen == ([["1"], ["2", "3", "6", "7"]] if ledger == "on" else [[], []])

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from asap_hf.errors import UsageError
-from asap_hf.hub.loadable import data_files, refuse_unloadable
+from asap_hf.hub.loadable import data_files, require_loadable
 from tests.publish_driver import dataset_files, edited
 
 FILES = dataset_files(1)
@@ -40,7 +40,7 @@ FILES = dataset_files(1)
 )
 def test_a_dataset_that_could_not_be_loaded(files: dict[str, bytes], message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        refuse_unloadable(files)
+        require_loadable(files)
     assert re.fullmatch(message, str(caught.value))
 
 
@@ -58,11 +58,11 @@ def test_a_table_without_rows(groups: int, message: str) -> None:
         for _ in range(groups):
             writer.write_table(empty)
     with pytest.raises(UsageError, match=message):
-        refuse_unloadable({**FILES, path: sink.getvalue()})
+        require_loadable({**FILES, path: sink.getvalue()})
 
 
 def test_a_card_that_says_nothing_of_the_data() -> None:
-    refuse_unloadable({"README.md": b"---\nlicense: mit\n---\n# Hello\n", "data.csv": b"a\n1\n"})
+    require_loadable({"README.md": b"---\nlicense: mit\n---\n# Hello\n", "data.csv": b"a\n1\n"})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from asap_hf.cli import main
 from asap_hf.errors import UsageError
-from asap_hf.hub import refuse_no_hub_id, refuse_no_ref, refuse_no_repo_id
+from asap_hf.hub import require_hub_id, require_ref, require_repo_id
 from tests.publishing import ROOT
 
 INVALID = [
@@ -41,18 +41,18 @@ KINDS = ["dataset", "model", "metric", "page"]
 @pytest.mark.parametrize("name", INVALID)
 def test_a_name_that_the_hub_would_not_take_is_one_sentence(name: str) -> None:
     with pytest.raises(UsageError, match="is no valid name of a repository on the Hub: write namespace/name") as told:
-        refuse_no_repo_id(name, "repo_id")
+        require_repo_id(name, "repo_id")
     assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize("name", ["me/x", "a-b/c_d.e", f"{'a' * 96}/{'b' * 96}", "0/1"])
 def test_a_name_that_it_takes_passes(name: str) -> None:
-    refuse_no_repo_id(name, "repo_id")
+    require_repo_id(name, "repo_id")
 
 
 def test_a_name_without_a_namespace_is_refused_as_the_card_could_not_say_how_to_load_it() -> None:
     with pytest.raises(UsageError, match="--repo_id 'traces' names no namespace: write yours .* me/traces"):
-        refuse_no_repo_id("traces", "repo_id")
+        require_repo_id("traces", "repo_id")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -86,7 +86,7 @@ def test_what_a_model_card_names_has_to_be_on_the_hub(
     ):
         assert main(["publish", "model", "nowhere", "--repo_id", "me/x", flag, name]) == 2
         assert f"{flag} {name!r} {said}" in capsys.readouterr().err
-    refuse_no_hub_id("gpt2", "base_model")
+    require_hub_id("gpt2", "base_model")
 
 
 @pytest.mark.parametrize("name", ["v 1", "a..b", "v~1", "v:1", "-v", "v.lock", "v/", ".v", "@", "v?", "a//b", ""])
@@ -99,7 +99,7 @@ def test_tags_and_branches_that_git_would_not_take_are_refused(name: str, capsys
 @pytest.mark.parametrize("name", ["v1", "v1.0-rc1", "feature/x", "refs/pr/1", "v1@2"])
 def test_others_pass(name: str) -> None:
     assert subprocess.run(["git", "check-ref-format", f"refs/tags/{name}"], check=False).returncode == 0
-    refuse_no_ref(name, "tag")
+    require_ref(name, "tag")
 
 
 def test_without_a_network_it_ends_soon_in_one_sentence(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from tests.waiting import until
 
 PARENT = """
 import os, signal, subprocess, sys
-from asap_hf.runtime.child_guard import Leash
+from asap_hf.runtime.child_guard import ChildGuard
 child = subprocess.Popen(["sleep", "300"], stdout=subprocess.DEVNULL, start_new_session=True)
-leash = Leash([child.pid])
-print(child.pid, leash._holder.pid, flush=True)
+guard = ChildGuard([child.pid])
+print(child.pid, guard._holder.pid, flush=True)
 {then}
 """
 
@@ -32,15 +32,15 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.parametrize(
     ("then", "left"),
-    [("os.kill(os.getpid(), signal.SIGKILL)", False), ("sys.exit()", False), ("leash.release()", True)],
+    [("os.kill(os.getpid(), signal.SIGKILL)", False), ("sys.exit()", False), ("guard.release()", True)],
     ids=["killed", "ended", "released"],
 )
-def test_what_is_on_the_leash_ends_with_its_holder(then: str, left: bool) -> None:
+def test_guarded_processes_end_with_their_holder(then: str, left: bool) -> None:
     parent = subprocess.run(
         [sys.executable, "-c", PARENT.format(then=then)], stdout=subprocess.PIPE, text=True, check=False
     )
     child, holder = map(int, parent.stdout.split())
-    until(lambda: not alive(holder), "the holder of the leash has done what it does")
+    until(lambda: not alive(holder), "the process with the guard has done what it does")
     if left:
         assert alive(child)
         os.kill(child, signal.SIGKILL)

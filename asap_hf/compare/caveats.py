@@ -1,4 +1,4 @@
-"""What to know before believing a comparison: where runs differ beside their models, and what was left out."""
+"""List what limits a comparison: settings in which the runs differ, and samples that were left out."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .paired import BenchmarkComparison
 from .runs import EvaluationRun
 
 
-def notes_on(runs: Sequence[EvaluationRun], benchmarks: Sequence[BenchmarkComparison]) -> list[str]:
-    """One sentence or two per note, in the order of their weight; plain text on one line."""
+def caveats_of(runs: Sequence[EvaluationRun], benchmarks: Sequence[BenchmarkComparison]) -> list[str]:
+    """One or two sentences per caveat, the most important first; plain text on one line."""
     found: list[str] = []
     for one in benchmarks:
         found += _differences(runs, one)
@@ -28,17 +28,17 @@ def _differences(runs: Sequence[EvaluationRun], one: BenchmarkComparison) -> Ite
     """Where the runs were not asked the same thing."""
     condition = (one.benchmark, one.budget)
     revisions = {run.name: run.results[condition].dataset_revision for run in runs}
-    if told := _differing(revisions):
-        yield f"{one.title}: the runs read different revisions of the benchmark ({told})."
+    if listed := _differing(revisions):
+        yield f"{one.title}: the runs read different revisions of the benchmark ({listed})."
     asked = {run.name: run.scores[condition].problems for run in runs}
     if len(set(asked.values())) > 1:
-        told = ", ".join(f"{name}: {len(problems):,}" for name, problems in asked.items())
+        listed = ", ".join(f"{name}: {len(problems):,}" for name, problems in asked.items())
         yield (
-            f"{one.title}: compared on the {one.problems:,} problems that all runs were asked (asked in all: {told});"
-            " whether their prompts were the same is not known."
+            f"{one.title}: compared on the {one.problems:,} problems that all runs were asked (asked in all:"
+            f" {listed}); whether their prompts were the same is not known."
         )
-    elif told := _differing({run.name: _of_benchmark(run, "prompts_hash", one.benchmark) for run in runs}):
-        yield f"{one.title}: the runs were given different prompts ({told}, by hash)."
+    elif listed := _differing({run.name: _of_benchmark(run, "prompts_hash", one.benchmark) for run in runs}):
+        yield f"{one.title}: the runs were given different prompts ({listed}, by hash)."
 
 
 def _left_out(runs: Sequence[EvaluationRun], one: BenchmarkComparison) -> Iterator[str]:
@@ -47,57 +47,57 @@ def _left_out(runs: Sequence[EvaluationRun], one: BenchmarkComparison) -> Iterat
             scores = run.scores[one.benchmark, budget]
             lost = len(scores.problems) - len(scores.judged)
             if scores.infra:
-                told = (
+                sentence = (
                     f"{run.name} has {_count(scores.infra, 'sample')} that nothing graded (infra), left out of Pass@1"
                 )
-                told += f"; so is, in every run, {_count(lost, 'problem')} with no other sample" if lost else ""
-                yield f"{one.title}, {budget:,} tokens: {told}."
+                sentence += f"; so is, in every run, {_count(lost, 'problem')} with no other sample" if lost else ""
+                yield f"{one.title}, {budget:,} tokens: {sentence}."
 
 
 def _graders(runs: Sequence[EvaluationRun]) -> Iterator[str]:
-    """Whose verdicts this version of the grader may not give."""
+    """Runs whose verdicts another version of the grader gave."""
     for run in runs:
-        if told := older_verdicts(run.results.values()):
+        if versions := older_verdicts(run.results.values()):
             yield (
-                f"{run.name} was {told}: its verdicts may be others now. `asap-hf grade FOLDER --output_dir NEW`"
+                f"{run.name} was {versions}: its verdicts may be others now. `asap-hf grade FOLDER --output_dir NEW`"
                 " grades its answers again, without generating any."
             )
 
 
 def _settings(runs: Sequence[EvaluationRun]) -> Iterator[str]:
-    """What may make a difference that is not the models'."""
-    if told := _differing({run.name: run.about.get("temperature", "") for run in runs}):
-        yield f"The runs sampled at different temperatures ({told})."
+    """Settings that may explain a difference instead of the models."""
+    if listed := _differing({run.name: run.about.get("temperature", "") for run in runs}):
+        yield f"The runs sampled at different temperatures ({listed})."
     engines = {run.name: ", ".join(dict.fromkeys(one.engine for one in run.results.values())) for run in runs}
     hardware = {run.name: run.about.get("hardware", "") for run in runs}
-    if told := _differing(engines):
-        yield f"Latencies cannot be compared, as the engines differ ({told})."
-    if told := _differing(hardware):
-        yield f"Latencies cannot be compared, as the hardware differs ({told})."
+    if listed := _differing(engines):
+        yield f"Latencies cannot be compared, as the engines differ ({listed})."
+    if listed := _differing(hardware):
+        yield f"Latencies cannot be compared, as the hardware differs ({listed})."
 
 
 def _several_samples(runs: Sequence[EvaluationRun]) -> Iterator[str]:
     counts = {run.name: max(scores.samples for scores in run.scores.values()) for run in runs}
     if max(counts.values()) > 1:
-        told = ", ".join(f"{name} {count}" for name, count in counts.items())
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
         yield (
-            f"Samples per problem: {told}. Every number is a mean over problems of means over samples; McNemar's test"
-            " becomes the sign test of which run solves a problem more often."
+            f"Samples per problem: {listed}. Every number is a mean over problems of means over samples; McNemar's"
+            " test becomes the sign test of which run solves a problem more often."
         )
 
 
 def _differing(values: Mapping[str, Any]) -> str:
     """The values by run, where not all are the same; a long one cut short."""
-    told = {
+    texts = {
         name: value if isinstance(value, str) else json.dumps(value, sort_keys=True) for name, value in values.items()
     }
-    if len(set(told.values())) == 1:
+    if len(set(texts.values())) == 1:
         return ""
-    return ", ".join(f"{name}: {_short(value)}" for name, value in told.items())
+    return ", ".join(f"{name}: {_short(value)}" for name, value in texts.items())
 
 
 def _short(value: str) -> str:
-    """Hashes are told apart by their beginning, other words need more."""
+    """A hash is cut to 12 characters, any other text to 60."""
     if not value:
         return "unknown"
     limit = 12 if len(value) >= 40 and value.isalnum() else 60
@@ -105,9 +105,9 @@ def _short(value: str) -> str:
 
 
 def _of_benchmark(run: EvaluationRun, fact: str, benchmark: str) -> str:
-    """A fact that a run records for each benchmark; empty where it is not recorded."""
-    told = run.about.get(fact)
-    return str(told.get(benchmark, "")) if isinstance(told, dict) else ""
+    """A value that a run records for each benchmark; empty where it is not recorded."""
+    values = run.about.get(fact)
+    return str(values.get(benchmark, "")) if isinstance(values, dict) else ""
 
 
 def _count(number: int, thing: str) -> str:

@@ -1,4 +1,4 @@
-"""Which traces a comparison rests on."""
+"""Draw the traces that pruners are compared on."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ from .retention import Judge
 
 
 def trace_key(trace: Trace) -> str:
-    """What tells a trace from any other, however it is cut into steps: 16 hex digits."""
+    """A hash of question, reasoning and answer, the same for every splitter: 16 hex digits."""
     return ledger_key(trace.question, trace.source.reasoning, trace.answer)[:16]
 
 
 @dataclass
-class Draw:
-    """A random draw among the usable, short enough traces. With the same seed a larger one holds every smaller one.
+class TraceSample:
+    """A random sample of the usable traces that are short enough. With the same seed a larger one holds every smaller
+    one.
 
     Args:
         columns ([`Columns`]):
-            Where in a row prompt and completion are.
+            The columns of prompt and completion.
         judge ([`Judge`]):
-            Which must be able to read a whole trace.
+            The judge, whose context must hold the whole trace.
         tokenizer (`str`):
-            Whose tokens count.
+            The model whose tokens are counted.
         max_tokens (`int`, *optional*):
             Longest reasoning.
         seed (`int`, *optional*, defaults to 0):
-            Of the draw.
+            Seed of the draw.
     """
 
     columns: Columns
@@ -57,11 +58,11 @@ class Draw:
         ranked = ((ledger_key(self.seed, key), key, trace) for key, trace in self._usable(rows))
         drawn = nsmallest(count, ranked) if count is not None else sorted(ranked)
         if not drawn:
-            raise UsageError(f"there is no trace to compare pruners on: {self.told}")
+            raise UsageError(f"there is no trace to compare pruners on: {self.summary}")
         return {key: trace for _, key, trace in drawn}
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """`1,011 traces fit; left out: 5 loop, 320 too_long`"""
         reasons = [f"{count:,} {reason}" for reason, count in self.left_out.most_common()]
         return f"{self.fitting:,} traces fit" + (f"; left out: {', '.join(reasons)}" if reasons else "")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from asap_hf.compare_pruners.drawing import Draw, trace_key
 from asap_hf.compare_pruners.retention import Judge
+from asap_hf.compare_pruners.trace_sample import TraceSample, trace_key
 from asap_hf.errors import UsageError
 from asap_hf.traces.rows import Columns
 from asap_hf.traces.trace import Trace
@@ -22,8 +22,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return small_model(tmp_path_factory.mktemp("draw"))
 
 
-def draw(model: str, **more: int) -> Draw:
-    return Draw(Columns("prompt", "completion"), Judge(model, device="cpu"), model, **more)
+def draw(model: str, **more: int) -> TraceSample:
+    return TraceSample(Columns("prompt", "completion"), Judge(model, device="cpu"), model, **more)
 
 
 def test_every_row_is_drawn_or_counted_with_its_reason(model: str) -> None:
@@ -32,7 +32,7 @@ def test_every_row_is_drawn_or_counted_with_its_reason(model: str) -> None:
     drawing = draw(model, max_tokens=900)
     drawn = drawing.draw([*rows(3), *BROKEN, *rows(2), long, beyond])
     assert sorted(one.question for one in drawn.values()) == [f"Print {number} squares." for number in range(3)]
-    assert drawing.told == "3 traces fit; left out: 2 twice, 2 too_long, 1 unclosed_think, 1 no_question"
+    assert drawing.summary == "3 traces fit; left out: 2 twice, 2 too_long, 1 unclosed_think, 1 no_question"
     without = draw(model)
     assert len(without.draw([*rows(1), long, beyond])) == 2
     assert without.left_out == {"too_long": 1}  # more than the judge can read at once

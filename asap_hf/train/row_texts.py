@@ -1,4 +1,4 @@
-"""What a row says (its question, its reasoning, its answer), read where TRL reads it."""
+"""Read question, reasoning and answer of a row in the layout in which TRL reads it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _COLUMNS = {"prompt": Columns(prompt="prompt", completion="completion"), "messag
 
 
 @dataclass(frozen=True)
-class RowWords:
-    """The words of rows in one layout.
+class RowTexts:
+    """Question, reasoning and answer of rows in one layout.
 
     Args:
         layout (`str`):
@@ -47,13 +47,13 @@ class RowWords:
         return str(row[self.text_field]) if self.layout == "text" else _COLUMNS[self.layout].completion_text(row)
 
     def earlier_reasonings(self, row: Mapping[str, Any]) -> list[str]:
-        """What the assistant thought before its last turn, where those turns are to be trained on too."""
+        """The assistant's reasonings before its last turn, where those turns are trained on too."""
         turns = row["messages"][:-1] if self.layout == "messages" else []
-        said = [_words_of(turn) for turn in turns if turn["role"] == "assistant"]
+        said = [_content_of(turn) for turn in turns if turn["role"] == "assistant"]
         return [reasoning for one in said if (reasoning := reasoning_in(one))]
 
     def asked(self, row: Mapping[str, Any], inputs: Sequence[int]) -> list[str]:
-        """What the user said, turn by turn; empty where nothing is asked."""
+        """The user's messages, turn by turn; empty where there is none."""
         if self.layout in ("text", "tokens"):
             text = self.completion(row, inputs)
             opening = OPENING_TAG.search(text)
@@ -62,7 +62,7 @@ class RowWords:
             found = [self._question(row["prompt"])]
         else:
             turns = row["prompt"] if self.layout == "prompt" else row["messages"]
-            found = [_words_of(turn) for turn in turns if turn["role"] == "user"]
+            found = [_content_of(turn) for turn in turns if turn["role"] == "user"]
         return [one for one in found if one.strip()]
 
     def _question(self, prompt: str) -> str:
@@ -84,9 +84,9 @@ def answer_in(completion: str, eos: str) -> str:
     return at_first_closing(completion)[2].partition(eos)[0].strip()
 
 
-def last_words(turns: Any) -> str:
-    """What the last of some chat messages says, or a text as it is."""
-    return turns if isinstance(turns, str) else _words_of(turns[-1])
+def last_text(turns: Any) -> str:
+    """The text of the last of some chat messages; a text is returned as it is."""
+    return turns if isinstance(turns, str) else _content_of(turns[-1])
 
 
 def dense(text: str) -> str:
@@ -94,7 +94,7 @@ def dense(text: str) -> str:
     return "".join(text.split())
 
 
-def _words_of(turn: Mapping[str, Any]) -> str:
+def _content_of(turn: Mapping[str, Any]) -> str:
     """A message's content: a text, or the texts among its parts."""
     content = turn.get("content")
     if isinstance(content, list):

@@ -1,4 +1,4 @@
-"""What is known of a fine-tuned model, for its card."""
+"""What is on record about a fine-tuned model, for its card."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _TRAINED_WITH = (
 
 
 @dataclass(frozen=True)
-class ModelFacts:
-    """A fine-tuned model, as far as it is known."""
+class ModelMetadata:
+    """A fine-tuned model, as far as it is on record."""
 
     repo_id: str
     """Where it will be."""
@@ -44,7 +44,7 @@ class ModelFacts:
     dataset_revision: str = ""
     """Commit of that dataset."""
     revision_is_newest: bool = False
-    """Whether that is only the newest one, since nobody noted which was trained on."""
+    """Whether that is only the newest one, since none is on record."""
     license: str = ""
     """An identifier of the Hub."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -66,9 +66,9 @@ class ModelFacts:
     are none."""
 
     @property
-    def told_settings(self) -> dict[str, Any]:
-        """The settings that a card tells, numbers as numbers: YAML takes `4e-5` for text. Of epochs and steps only
-        what ended the training."""
+    def shown_settings(self) -> dict[str, Any]:
+        """The settings that a card shows, numbers as numbers: YAML reads `4e-5` as text. Of epochs and steps only the
+        one that ended the training."""
         found = {name: _number(self.settings[name]) for name in _TRAINED_WITH if self.settings.get(name) is not None}
         steps = found.get("max_steps", -1)
         idle = "num_train_epochs" if isinstance(steps, (int, float)) and steps > 0 else "max_steps"
@@ -78,10 +78,10 @@ class ModelFacts:
     def training_numbers(self) -> str:
         """How long it was trained and the loss at both ends, as far as `trainer_state.json` tells."""
         losses = [entry["loss"] for entry in self.state.get("log_history", ()) if "loss" in entry]
-        told = [f"{self.state['global_step']:,} steps"] if "global_step" in self.state else []
-        told += [f"{self.state['epoch']:g} epochs"] if self.state.get("epoch") else []
-        told += [f"loss {losses[0]:g} at the first report and {losses[-1]:g} at the last"] if losses else []
-        return ", ".join(told)
+        numbers = [f"{self.state['global_step']:,} steps"] if "global_step" in self.state else []
+        numbers += [f"{self.state['epoch']:g} epochs"] if self.state.get("epoch") else []
+        numbers += [f"loss {losses[0]:g} at the first report and {losses[-1]:g} at the last"] if losses else []
+        return ", ".join(numbers)
 
 
 def _number(value: Any) -> Any:
