@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from asap_hf.compare_pruners.comparing import Comparison
+from asap_hf.compare_pruners.comparing import PrunerComparison
 from asap_hf.compare_pruners.conditions import UNBUDGETED, Condition
 from asap_hf.compare_pruners.layout import on_terminal
-from asap_hf.compare_pruners.results import Result
+from asap_hf.compare_pruners.results import Measurement
 from asap_hf.compare_pruners.retention import Judge
 from asap_hf.compare_pruners.table import tables_of
 from asap_hf.compare_pruners.trace_sample import TraceSample
@@ -59,7 +59,7 @@ def main() -> None:
             draw = TraceSample(columns, judge, arguments.model, arguments.max_tokens_trace, arguments.seed)
             traces = draw.draw(read_rows(), arguments.traces)
             print(f"splitter {splitter}: {len(traces)} traces; {draw.summary}")
-            comparison = Comparison(traces, conditions(arguments), judge, arguments.model, splitter)
+            comparison = PrunerComparison(traces, conditions(arguments), judge, arguments.model, splitter)
             results[splitter] = comparison.run(Path(arguments.output_dir or scratch) / splitter)
             print(f"\n{on_terminal(tables_of(results[splitter]))}\n")
     for place, one in enumerate(arguments.splitters):
@@ -123,7 +123,7 @@ def conditions(arguments: argparse.Namespace) -> list[Condition]:
     return [*every, *(one for same in by_name.values() for one in same)]
 
 
-def print_differences(one: str, ours: Sequence[Result], other: str, theirs: Sequence[Result]) -> None:
+def print_differences(one: str, ours: Sequence[Measurement], other: str, theirs: Sequence[Measurement]) -> None:
     """Every condition cut by one splitter less the same condition cut by the other, trace by trace."""
     pairs: dict[tuple[float, str], list[float]] = {}
     of_other = {(result["trace"], result["pruner"], result["ratio"]): result["nats"] for result in theirs}

@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterable
 from itertools import accumulate
 from pathlib import Path
 
-from asap_hf.traces.code_lines import Kind, classify
+from asap_hf.traces.code_lines import LineKind, classify
 from asap_hf.traces.splitting import SPLITTERS, split_paper
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -132,7 +132,7 @@ share of its trace the longest step has, 99th percentile of the traces."""
 
 
 def is_code_line(step: str) -> bool:
-    return "\n" not in step.strip() and bool(step.strip()) and classify(step.strip("\r\n")) is Kind.CODE
+    return "\n" not in step.strip() and bool(step.strip()) and classify(step.strip("\r\n")) is LineKind.CODE
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 from typing import Any, Literal
 
-from ..traces.code_lines import Kind, classify
+from ..traces.code_lines import LineKind, classify
 from ..traces.fence_marks import SPECIAL, is_fence
 from ..traces.fences import find_blocks
 
@@ -110,7 +110,7 @@ def _within_words(text: str) -> Iterator[str]:
             if place is None:
                 yield "\n".join(lines).rstrip() + "\n"
                 break
-            if not 0 < place < len(lines) or lines[place][:1].isspace() or classify(lines[place]) is Kind.CODE:
+            if not 0 < place < len(lines) or lines[place][:1].isspace() or classify(lines[place]) is LineKind.CODE:
                 break  # a mistake in the program, not text after it
             del lines[place:]
 
@@ -118,7 +118,7 @@ def _within_words(text: str) -> Iterator[str]:
 def _goes_on(before: str) -> bool:
     """Whether a text ends in a line of code, to which an indented line after it would belong."""
     last = before.rstrip().rpartition("\n")[2]
-    return bool(last) and classify(last) is not Kind.PROSE
+    return bool(last) and classify(last) is not LineKind.PROSE
 
 
 def _as_deep(lines: list[str], depth: int) -> list[str]:

@@ -20,7 +20,7 @@ from .stages import tokenizer_of
 from .unused_flags import Rule, refuse_unused
 
 if TYPE_CHECKING:
-    from ..compare_pruners.comparing import Comparison
+    from ..compare_pruners.comparing import PrunerComparison
     from ..compare_pruners.conditions import Condition
 
 # Flags of `asap-hf prune` that mean nothing where many pruners meet many budgets and no dataset comes out.
@@ -161,9 +161,11 @@ def _as_prune(arguments: ComparePrunersArguments, name: str, ratio: float) -> Pr
     return replace(arguments, pruner=name, ratio=ratio)
 
 
-def _comparison(arguments: ComparePrunersArguments, conditions: list[Condition]) -> tuple[Comparison, dict[str, Any]]:
+def _comparison(
+    arguments: ComparePrunersArguments, conditions: list[Condition]
+) -> tuple[PrunerComparison, dict[str, Any]]:
     """The comparison on the traces that are asked for, and how it comes about, for `run.json`."""
-    from ..compare_pruners.comparing import Comparison
+    from ..compare_pruners.comparing import PrunerComparison
     from ..compare_pruners.retention import Judge
     from ..compare_pruners.trace_sample import TraceSample
     from ..traces.rows import Columns
@@ -177,7 +179,7 @@ def _comparison(arguments: ComparePrunersArguments, conditions: list[Condition])
     draw = TraceSample(columns, judge, tokenizer_of(given), given.max_tokens_trace, given.seed)
     traces = draw.draw(chain.from_iterable(source.batches(given.batch_size)), given.traces)
     print(f"{len(traces):,} traces; {draw.summary}")
-    comparison = Comparison(traces, conditions, judge, tokenizer_of(given), given.splitter)
+    comparison = PrunerComparison(traces, conditions, judge, tokenizer_of(given), given.splitter)
     drawn = {"traces": len(traces), "seed": given.seed, "max_tokens_trace": given.max_tokens_trace}
     pruners = [settings_of(_as_prune(given, one.name, one.ratio)) for one in conditions if one.ratio is not None]
     libraries = {name: version(name) for name in ("torch", "transformers")}

@@ -30,7 +30,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Row:
+class RunRow:
     """One run on one benchmark under one budget, on the problems that all runs share."""
 
     run: str
@@ -75,7 +75,7 @@ class BenchmarkComparison:
     """The budget of the tables and tests."""
     problems: int
     """How many problems the tables and tests rest on."""
-    by_budget: Mapping[int, tuple[Row, ...]]
+    by_budget: Mapping[int, tuple[RunRow, ...]]
     """For every budget the runs that have it."""
     contrasts: tuple[Contrast, ...]
 
@@ -85,7 +85,7 @@ class BenchmarkComparison:
         return BENCHMARKS[self.benchmark].title
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[RunRow, ...]:
         """All runs under the budget of the tables."""
         return self.by_budget[self.budget]
 
@@ -130,13 +130,13 @@ def compare_runs(
     return _with_holm(found)
 
 
-def _rows(runs: Sequence[EvaluationRun], condition: Condition, problems: Sequence[str]) -> tuple[Row, ...]:
+def _rows(runs: Sequence[EvaluationRun], condition: Condition, problems: Sequence[str]) -> tuple[RunRow, ...]:
     rows = []
     for run in runs:
         values = run.scores[condition].of(problems)
         means, resampled = values.mean(axis=0), bootstrap_means(values)
         rows.append(
-            Row(
+            RunRow(
                 run=run.name,
                 accuracy=_estimate(means[0], resampled[:, 0]),
                 tokens=_estimate(means[1], resampled[:, 1]),

@@ -21,14 +21,14 @@ from ..traces.trace import Trace
 from .conditions import Condition
 from .layout import as_markdown
 from .measuring import Meter
-from .results import TABLE_FILE, Result, Results, refuse_foreign
+from .results import TABLE_FILE, Measurement, Results, refuse_foreign
 from .retention import Judge
 from .table import Table
 from .workers import Job, measure_all
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PrunerComparison:
     """Traces, conditions and judge of a comparison.
 
     Args:
@@ -57,11 +57,11 @@ class Comparison:
         splitting = {"splitter": self.splitter, "splitting_version": SPLITTING_VERSION}
         return {**self.judge.settings, "tokenizer": tokenizer, **splitting}
 
-    def run(self, folder: Path, processes: int = 1, overwrite: bool = False) -> list[Result]:
+    def run(self, folder: Path, processes: int = 1, overwrite: bool = False) -> list[Measurement]:
         """Measure what `folder` does not hold yet.
 
         Returns:
-            `list[Result]`: all that is there about these traces, also of pruners that an earlier run measured.
+            `list[Measurement]`: all that is there about these traces, also of pruners that an earlier run measured.
 
         Raises:
             [`UsageError`]: if the folder holds results of other settings, or another process writes it.

@@ -9,7 +9,7 @@ from ..reporting.markdown import Markdown, code, text
 from ..reporting.markdown import table as markdown_table
 from ..reporting.terminal import table_lines, wrapped, wrapped_note
 from .conditions import CONTROL
-from .table import Row, Table
+from .table import PrunerRow, Table
 
 _HEADER = ("", "nats", f"− {CONTROL}", INTERVAL, "Holm p", "tokens", "used", "s", "CPU s", "torn", "code")
 LEGEND = (
@@ -67,7 +67,7 @@ def _notes(one: Table) -> Iterator[str]:
             yield f"{where} failed on {row.failed - row.over:,} of {row.traces:,} traces, and left them as they were."
 
 
-def _cells(row: Row, mark: Callable[[str], str] = str) -> list[str]:
+def _cells(row: PrunerRow, mark: Callable[[str], str] = str) -> list[str]:
     contrast = row.contrast
     return [
         mark(f"{row.nats.value:.3f}"),

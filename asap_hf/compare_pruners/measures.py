@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from ..traces.code_lines import Kind, classify
+from ..traces.code_lines import LineKind, classify
 from ..traces.fences import ends_in_block
 
 Program = tuple[str, ...]
@@ -47,8 +47,8 @@ def programs(text: str) -> list[Program]:
     only in a run with one that is."""
     lines = [line.rstrip() for line in text.split("\n") if line.strip()]
     runs = []
-    for is_prose, group in groupby(lines, key=lambda line: classify(line) is Kind.PROSE):
+    for is_prose, group in groupby(lines, key=lambda line: classify(line) is LineKind.PROSE):
         run = tuple(group)
-        if not is_prose and Kind.CODE in map(classify, run):
+        if not is_prose and LineKind.CODE in map(classify, run):
             runs.append(run)
     return runs

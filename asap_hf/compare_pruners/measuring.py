@@ -15,7 +15,7 @@ from ..pruners.budget import budget_in_tokens
 from ..traces.trace import Trace
 from .conditions import Condition
 from .measures import code_kept_whole, opens_a_fence
-from .results import Result
+from .results import Measurement
 from .retention import Judge, Judgement
 from .trace_sample import trace_key
 
@@ -43,7 +43,7 @@ class Meter:
         shares = [(one.ratio or 1.0) if one.pruner else 0.0 for one in conditions]
         return sum(rest + int(share * reasoning) for share in shares)
 
-    def measure(self, trace: Trace, conditions: Sequence[Condition]) -> Iterator[Result]:
+    def measure(self, trace: Trace, conditions: Sequence[Condition]) -> Iterator[Measurement]:
         """One result per condition, in order, as soon as it is measured; equal texts are judged once."""
         judged: dict[str, Judgement] = {}
         spent: dict[str, tuple[float, float]] = {}
@@ -65,7 +65,7 @@ class Meter:
 
     def _prune(
         self, trace: Trace, budgets: Sequence[Condition], spent: dict[str, tuple[float, float]]
-    ) -> list[tuple[Condition, str, Result]]:
+    ) -> list[tuple[Condition, str, Measurement]]:
         """What is left under each budget of one method, why no valid pruning was found, and how long it took.
 
         The ledger of the operator is not read, so that the first budget takes the time that the method takes; the
@@ -73,7 +73,7 @@ class Meter:
         has `spent`, in seconds by the clock and of the processor, is added to its own. An LLM's answers are looked for
         in the operator's ledger all the same.
         """
-        found: list[tuple[Condition, str, Result]] = []
+        found: list[tuple[Condition, str, Measurement]] = []
         scoring = budgets[0].scoring
         before = spent.get(scoring, (0.0, 0.0))
         with nullcontext() if budgets[0].asks_an_llm else _ledger(self.scratch / f"{os.getpid()}-{scoring}"):
@@ -86,7 +86,7 @@ class Meter:
                 found.append((condition, left, {"reason": reason, "seconds": seconds, "cpu_seconds": cpu_seconds}))
         return found
 
-    def _sizes(self, trace: Trace, left: str, condition: Condition) -> Result:
+    def _sizes(self, trace: Trace, left: str, condition: Condition) -> Measurement:
         before, tokens = count_tokens(self.tokenizer, [trace.reasoning, left])
         lines, whole = code_kept_whole(trace.reasoning, left)
         return {

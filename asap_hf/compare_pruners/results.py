@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 RESULT_LINES_FILE, TABLE_FILE = "results.jsonl", "table.md"
 
-Result = dict[str, Any]
+Measurement = dict[str, Any]
 Key = tuple[str, str, float | None]
 
 
@@ -84,7 +84,7 @@ class Results:
             )
         if not self._lines.records:
             self._lines.add({"settings": dict(settings)})
-        self._of: dict[Key, Result] = {key_of(result): result for result in self._lines.records[1:]}
+        self._of: dict[Key, Measurement] = {key_of(result): result for result in self._lines.records[1:]}
 
     def refuse_others(self, identities: Mapping[tuple[str, float | None], str], traces: Collection[str]) -> None:
         """Check that the results about these traces come from the pruners that are asked for; with `overwrite`, drop
@@ -110,12 +110,12 @@ class Results:
                 )
             del self._of[key_of(result)]
 
-    def add(self, result: Result) -> None:
+    def add(self, result: Measurement) -> None:
         """Store a result; it is on disk when this returns."""
         self._lines.add(result)
         self._of[key_of(result)] = result
 
-    def about(self, traces: Iterable[str]) -> list[Result]:
+    def about(self, traces: Iterable[str]) -> list[Measurement]:
         """The results about these traces, whichever pruners made them."""
         wanted = set(traces)
         return [result for result in self._of.values() if result["trace"] in wanted]

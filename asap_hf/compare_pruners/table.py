@@ -12,11 +12,11 @@ import numpy as np
 from ..compare.paired import Estimate
 from ..reporting.statistics import SignedRank, Values, bootstrap_means, holm, percentile_interval, wilcoxon_signed_rank
 from .conditions import CONTROL
-from .results import Result
+from .results import Measurement
 
 
 @dataclass(frozen=True)
-class Contrast:
+class LossContrast:
     """A pruner's loss less that of random removal, on the traces that both pruned."""
 
     nats: Estimate
@@ -26,14 +26,14 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class Row:
+class PrunerRow:
     """One pruner at one budget; all means over traces."""
 
     pruner: str
     traces: int
     nats: Estimate
     """Negative log-likelihood of the answer, nats per token."""
-    contrast: Contrast | None
+    contrast: LossContrast | None
     """`None` for the control itself, for what no budget binds, and where the control was not measured."""
     tokens: float
     used: float | None
@@ -58,13 +58,13 @@ class Table:
     """All pruners at one budget, the lowest loss first."""
 
     ratio: float
-    rows: tuple[Row, ...]
+    rows: tuple[PrunerRow, ...]
 
 
-def tables_of(results: Iterable[Result]) -> list[Table]:
+def tables_of(results: Iterable[Measurement]) -> list[Table]:
     """One table per ratio, the largest first; what no budget binds stands in each of them."""
-    grouped: dict[float | None, dict[str, list[Result]]] = {}
-    timed: dict[str, list[Result]] = {}
+    grouped: dict[float | None, dict[str, list[Measurement]]] = {}
+    timed: dict[str, list[Measurement]] = {}
     for result in results:
         grouped.setdefault(result["ratio"], {}).setdefault(result["pruner"], []).append(result)
         timed.setdefault(result["pruner"], []).append(result)
@@ -82,11 +82,11 @@ def tables_of(results: Iterable[Result]) -> list[Table]:
     return _with_holm(tables)
 
 
-def _row(results: Sequence[Result], control: Sequence[Result], timed: Sequence[Result]) -> Row:
+def _row(results: Sequence[Measurement], control: Sequence[Measurement], timed: Sequence[Measurement]) -> PrunerRow:
     nats = np.array([result["nats"] for result in results])
     lines = sum(result["code_lines"] for result in results)
     budgets = [result["budget"] for result in results if result["budget"] is not None]
-    return Row(
+    return PrunerRow(
         pruner=results[0]["pruner"],
         traces=len(results),
         nats=_estimate(nats),
@@ -102,18 +102,18 @@ def _row(results: Sequence[Result], control: Sequence[Result], timed: Sequence[R
     )
 
 
-def _median(results: Iterable[Result], name: str) -> float | None:
+def _median(results: Iterable[Measurement], name: str) -> float | None:
     """Over the results with a time: the first of each method on each trace."""
     return median(values) if (values := [result[name] for result in results if result[name] is not None]) else None
 
 
-def _contrast(results: Sequence[Result], control: Sequence[Result]) -> Contrast | None:
+def _contrast(results: Sequence[Measurement], control: Sequence[Measurement]) -> LossContrast | None:
     of_control = {result["trace"]: result["nats"] for result in control}
     pairs = [(result["nats"], of_control[result["trace"]]) for result in results if result["trace"] in of_control]
     if not pairs or results[0]["pruner"] == CONTROL:
         return None
     differences = np.array([ours - theirs for ours, theirs in pairs])
-    return Contrast(_estimate(differences), wilcoxon_signed_rank(differences))
+    return LossContrast(_estimate(differences), wilcoxon_signed_rank(differences))
 
 
 def _estimate(values: Values) -> Estimate:

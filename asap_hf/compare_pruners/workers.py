@@ -15,14 +15,14 @@ from ..runtime.child_guard import ChildGuard
 from ..traces.trace import Trace
 from .conditions import Condition
 from .measuring import Meter
-from .results import Result
+from .results import Measurement
 
 Job = tuple[Trace, Sequence[Condition]]
 
 _POLL = 2.0  # seconds between two checks of whether every process is alive
 
 
-def measure_all(meter: Meter, jobs: Sequence[Job], processes: int = 1) -> Iterator[Result]:
+def measure_all(meter: Meter, jobs: Sequence[Job], processes: int = 1) -> Iterator[Measurement]:
     """Every result of every job as soon as it is there; in order where there is one process.
 
     Several processes share the machine's cores, or take one GPU after the other. They end with this generator,
@@ -54,7 +54,7 @@ def measure_all(meter: Meter, jobs: Sequence[Job], processes: int = 1) -> Iterat
         guard.release()
 
 
-def _collected(workers: Sequence[Any], results: Any) -> Iterator[Result]:
+def _collected(workers: Sequence[Any], results: Any) -> Iterator[Measurement]:
     working = len(workers)
     while working:
         try:

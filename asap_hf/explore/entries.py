@@ -10,7 +10,7 @@ from typing import Any
 
 from ..dataset.records import RESERVED, SCORES
 from ..pruners.selection import joined
-from ..traces.code_lines import Kind, classify
+from ..traces.code_lines import LineKind, classify
 from ..traces.fence_marks import is_fence
 
 # Columns of a record and of a row to train on that do not name the row.
@@ -87,7 +87,7 @@ def is_code(step: str) -> bool:
     if lines and is_fence(lines[0]):
         return True
     kinds = [classify(line) for line in lines]
-    return kinds.count(Kind.CODE) > kinds.count(Kind.PROSE)
+    return kinds.count(LineKind.CODE) > kinds.count(LineKind.PROSE)
 
 
 def left_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from typing import Any
 from ..benchmarks.files import KINDS, downloaded, kind_of, rows_of
 from ..benchmarks.registry import FAMILIES
 from ..errors import UsageError
-from .decontamination import Problem
+from .decontamination import BenchmarkText
 
 # First match wins. LeetCodeDataset's `prompt` holds nothing but imports, its `query` a fixed frame around the problem.
 _TEXTS = ("question_content", "problem_description", "description", "query", "prompt")
 _IDS = ("task_id", "question_id", "slug", "id", "idx")
 
 
-def open_benchmark_texts(names_or_paths: Sequence[str]) -> list[Problem]:
+def open_benchmark_texts(names_or_paths: Sequence[str]) -> list[BenchmarkText]:
     """The problems of benchmarks, in order.
 
     Files are read as data and nothing of a dataset is run: LiveCodeBench's loading script, which `datasets` no longer
@@ -39,10 +39,10 @@ def open_benchmark_texts(names_or_paths: Sequence[str]) -> list[Problem]:
     return [problem for name in names_or_paths for problem in _problems(name)]
 
 
-def _problems(name: str) -> list[Problem]:
+def _problems(name: str) -> list[BenchmarkText]:
     benchmark, paths = (name, downloaded(FAMILIES[name])[0]) if name in FAMILIES else _local(name)
     problems = [
-        Problem(benchmark, str(_first(row, _IDS, default=number)), text)
+        BenchmarkText(benchmark, str(_first(row, _IDS, default=number)), text)
         for path in paths
         for number, row in enumerate(rows_of(path, columns=(*_IDS, *_TEXTS)))
         if isinstance(text := _first(row, _TEXTS), str)

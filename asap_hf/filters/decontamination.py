@@ -20,7 +20,7 @@ _Run = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Problem:
+class BenchmarkText:
     """A problem of a benchmark: the text that a model is shown."""
 
     benchmark: str
@@ -70,7 +70,7 @@ class NgramIndex:
     one benchmark are its boilerplate and do not count.
 
     Args:
-        problems (`Iterable[Problem]`):
+        problems (`Iterable[BenchmarkText]`):
             What to look for.
         n (`int`, *optional*, defaults to 13):
             Words of a run, 8 or more (GPT-3: 13; open-r1 and s1: 8).
@@ -81,7 +81,7 @@ class NgramIndex:
         `ValueError`: if `n` or `min_share` is out of bounds.
     """
 
-    def __init__(self, problems: Iterable[Problem], n: int = 13, min_share: float = 0.1):
+    def __init__(self, problems: Iterable[BenchmarkText], n: int = 13, min_share: float = 0.1):
         if n < SHORTEST or not 0 <= min_share <= 1:
             raise ValueError(f"n is {SHORTEST} or more and min_share 0 to 1; got {n} and {min_share}")
         self.min_share = min_share

@@ -24,7 +24,7 @@ from .word_pruner import WordPruner
 from .words import Spelling
 
 if TYPE_CHECKING:
-    from ..scoring.word_pieces import Window, Word, WordReader
+    from ..scoring.word_pieces import ClassifierWindow, Word, WordReader
 
 RELEASED = "microsoft/llmlingua-2-xlm-roberta-large-meetingbank"
 LLAMA_3: Mapping[str, Any] = {
@@ -161,7 +161,7 @@ class LLMLingua2Pruner(WordPruner):
             first += len(window)
         return kept
 
-    def _probabilities(self, windows: Sequence[Window]) -> list[list[float]]:
+    def _probabilities(self, windows: Sequence[ClassifierWindow]) -> list[list[float]]:
         """P(keep) of each token of each window, from the ledger where these windows were classified before."""
         key = ledger_key("keep_probabilities", self.stored_under, [window.ids for window in windows])
         ledger = open_ledger("scores")
@@ -173,7 +173,7 @@ class LLMLingua2Pruner(WordPruner):
             ledger.keep({key: probabilities})
         return probabilities
 
-    def _classify(self, windows: Sequence[Window]) -> list[list[float]]:
+    def _classify(self, windows: Sequence[ClassifierWindow]) -> list[list[float]]:
         """Nine digits, which is what float32 holds.
 
         The windows of one trace share their batches with no other trace's, whose lengths would show in the last digit.

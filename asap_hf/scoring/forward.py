@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import RunError, UsageError
 from ..models.devices import is_out_of_memory
-from .head import Head
+from .head import OutputLayer
 from .windows import Window, context_limit, next_batch, rope_parameters
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class ScoringModel:
 
     def __init__(self, model: Any, device: torch.device):
         self.model, self.body, self.device = model, model.base_model, device
-        self.head = Head(model)
+        self.head = OutputLayer(model)
         self.config = model.config
         # These two scale the rotary embeddings by the longest sequence of a batch, so that neighbours would matter.
         scaling = rope_parameters(model.config.get_text_config()).get("rope_type")

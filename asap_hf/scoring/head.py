@@ -21,7 +21,7 @@ _CPU_SLICE = 2**18
 _PRECISION = Lock()
 
 
-class Head:
+class OutputLayer:
     """The output layer of a causal language model, in float32 from the product on, whatever the weights are in.
 
     The vocabulary goes by in tiles. Of each, the target's log-probability, the log-normaliser and the entropy within

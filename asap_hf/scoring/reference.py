@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .forward import ScoringModel
-    from .head import Head
+    from .head import OutputLayer
     from .token_scores import TokenScores
     from .tokenization import TokenisedTrace, TraceTokenizer
     from .windows import Indexes
@@ -118,11 +118,11 @@ def _answer(of_tokens: TokenScores) -> dict[str, Any]:
 class _RoundingHead:
     """The output layer as the model itself has it: logits and log-probabilities in the numbers of its weights."""
 
-    def __init__(self, head: Head):
+    def __init__(self, head: OutputLayer):
         self._head = head
 
     def __call__(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """As [`Head`] has it, without the entropy, which is zero here."""
+        """As [`OutputLayer`] has it, without the entropy, which is zero here."""
         import torch
 
         at_once = max(1, _TILE // len(self._head.weight))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-class Tokens(NamedTuple):
+class SentenceTokens(NamedTuple):
     """The tokens of a sentence."""
 
     ids: list[int]
@@ -26,14 +26,14 @@ class Tokens(NamedTuple):
     """Begin and end of each token's characters in the sentence."""
 
 
-def tokenise(tokenizer: PreTrainedTokenizerBase, sentences: Sequence[str]) -> list[Tokens]:
+def tokenise(tokenizer: PreTrainedTokenizerBase, sentences: Sequence[str]) -> list[SentenceTokens]:
     """The tokens of each sentence, special tokens not counted."""
     backend = tokenizer.backend_tokenizer
     # Either may be set in tokenizer.json, or by other code that used this tokenizer.
     backend.no_truncation()
     backend.no_padding()
     encodings = backend.encode_batch(list(sentences), add_special_tokens=False)
-    return [Tokens(list(encoding.ids), list(encoding.offsets)) for encoding in encodings]
+    return [SentenceTokens(list(encoding.ids), list(encoding.offsets)) for encoding in encodings]
 
 
 def start_token(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -24,7 +24,7 @@ _ENDS_A_WINDOW = (".", "\n")
 _FIRST_STAND_IN = 0x10F000
 
 
-class Window(NamedTuple):
+class ClassifierWindow(NamedTuple):
     """What the classifier sees at once."""
 
     ids: list[int]
@@ -90,7 +90,7 @@ class WordReader:
         ends = [stand_in for stand_in, text in self._forced_by.items() if text in _ENDS_A_WINDOW]
         self._ends_a_window = {*_ENDS_A_WINDOW, *ends}
 
-    def windows(self, text: str) -> list[Window]:
+    def windows(self, text: str) -> list[ClassifierWindow]:
         """The text in windows: as many tokens as fit, back to the last one that ends a sentence."""
         with_stand_ins, places = self._replaced(text)
         encoding = self._backend.encode(with_stand_ins, add_special_tokens=False)
@@ -101,11 +101,11 @@ class WordReader:
             for begin, end in _window_bounds(tokens, self._max_length - 2, self._ends_a_window)
         ]
 
-    def words(self, window: Window, probabilities: Sequence[float], force_digits: bool) -> list[Word]:
+    def words(self, window: ClassifierWindow, probabilities: Sequence[float], force_digits: bool) -> list[Word]:
         """The words of a window; special and unknown tokens are none.
 
         Args:
-            window (`Window`):
+            window (`ClassifierWindow`):
                 From `windows`.
             probabilities (`Sequence[float]`):
                 Of each token to be kept.
@@ -160,7 +160,7 @@ class WordReader:
             characters, places = stand_in.join(parts), left
         return characters, places or [0]
 
-    def _window(self, tokens: Sequence[str], starts: Sequence[int]) -> Window:
+    def _window(self, tokens: Sequence[str], starts: Sequence[int]) -> ClassifierWindow:
         """A stretch of the first reading, written out and read again: the frame's ends and what fits between them."""
         text = self.spelled(tokens)
         encoding = self._backend.encode(text, add_special_tokens=False)
@@ -174,7 +174,7 @@ class WordReader:
         ids = [first, *encoding.ids, last][: self._max_length]
         pieces = [self._backend.id_to_token(one) for one in encoding.ids]
         kept = len(ids) - 1
-        return Window(ids, pieces[:kept], places[:kept])
+        return ClassifierWindow(ids, pieces[:kept], places[:kept])
 
     def _written(self, token: str, at: int) -> str:
         return token.removeprefix(_CONTINUATION) if self._continuation and at else token

@@ -1,7 +1,7 @@
 """Tell a line of a draft program from a line of prose, in any programming language and without a model.
 
 A line is code if it has the form of a statement and no two words of it stand side by side as they do in prose
-(`asap_hf.traces.code_tokens`). What could be either, such as `n = 5`, is `Kind.DOUBTFUL`: the lines around it decide
+(`asap_hf.traces.code_tokens`). What could be either, such as `n = 5`, is `LineKind.DOUBTFUL`: its neighbours decide
 (`asap_hf.traces.splitting`).
 """
 
@@ -30,7 +30,7 @@ from .code_tokens import (
 )
 
 
-class Kind(Enum):
+class LineKind(Enum):
     """What a line is, judged alone."""
 
     PROSE = "prose"
@@ -68,7 +68,7 @@ def announces_block(line: str) -> bool:
     return line.rstrip().endswith(":") and _BLOCK_IN_WORDS.match(line) is not None
 
 
-def classify(line: str) -> Kind:
+def classify(line: str) -> LineKind:
     """What one non-blank line is, judged alone.
 
     Args:
@@ -77,57 +77,57 @@ def classify(line: str) -> Kind:
     """
     text = line.strip()
     if CODE_FORMS.match(text):
-        return Kind.CODE
+        return LineKind.CODE
     if _LIST_ITEM.match(text):
-        return Kind.PROSE
+        return LineKind.PROSE
     if DOUBTFUL_FORMS.match(text):
-        return Kind.CODE if text[-1] == "{" else Kind.DOUBTFUL
+        return LineKind.CODE if text[-1] == "{" else LineKind.DOUBTFUL
     if _SENTENCE.match(line):
         may_declare = text[0].isupper() and (";" in text or "{" in text)
-        return _declaration(tokenize(text)) if may_declare else Kind.PROSE
+        return _declaration(tokenize(text)) if may_declare else LineKind.PROSE
     tokens = tokenize(text)
     if not tokens or text.startswith(('"""', "'''")):
-        return Kind.DOUBTFUL  # nothing but a comment, or a docstring
+        return LineKind.DOUBTFUL  # nothing but a comment, or a docstring
     last = tokens[-1]
     if last.text == "!" and len(tokens) > 1 and tokens[-2].text == ")":
         tokens, last = tokens[:-1], tokens[-2]  # Swift's sign for a value that is there
     if last.text != "..." and last.text[-1] in ".?!":
-        kind = Kind.PROSE  # a sentence, however much it looks like code: "cnt_leq = split."
-        in_words = tokens[0].text in HEADERS and _line(tokens[:-1]) is not Kind.PROSE
+        kind = LineKind.PROSE  # a sentence, however much it looks like code: "cnt_leq = split."
+        in_words = tokens[0].text in HEADERS and _line(tokens[:-1]) is not LineKind.PROSE
     else:
         kind = _line(tokens)
         in_words = _ASSIGNED_WORDS.fullmatch(text) is not None
-    if kind is not Kind.PROSE:
+    if kind is not LineKind.PROSE:
         return kind
     speaks = any(token.kind not in ("operator", "number") for token in tokens)  # more than a row of an example
-    return Kind.DOUBTFUL if speaks and (in_words or indentation(line) >= 2) else Kind.PROSE
+    return LineKind.DOUBTFUL if speaks and (in_words or indentation(line) >= 2) else LineKind.PROSE
 
 
-def _line(tokens: list[Token]) -> Kind:
-    """The kind of a line by its form; `Kind.PROSE` where it has no statement's form."""
+def _line(tokens: list[Token]) -> LineKind:
+    """The kind of a line by its form; `LineKind.PROSE` where it has no statement's form."""
     if all(token.text in (")", "]", "}", ",", ";", ":", "{") for token in tokens):
-        return Kind.DOUBTFUL
+        return LineKind.DOUBTFUL
     if tokens[-1].text == "{":
-        return Kind.CODE
+        return LineKind.CODE
     statements = [statement for statement in split(tokens, {";"}) if statement]
     ended = tokens[-1].text == ";"
     kinds = {_statement(statement, ended) for statement in statements}
-    if Kind.PROSE in kinds:
-        return Kind.PROSE
-    return Kind.CODE if Kind.CODE in kinds else Kind.DOUBTFUL
+    if LineKind.PROSE in kinds:
+        return LineKind.PROSE
+    return LineKind.CODE if LineKind.CODE in kinds else LineKind.DOUBTFUL
 
 
-def _declaration(tokens: list[Token]) -> Kind:
+def _declaration(tokens: list[Token]) -> LineKind:
     """The kind of a line that begins as a sentence does: `Scanner in = …;` and `Node build(int low) {` are code,
     `Node next;` could be either."""
     name = after_type(tokens)
     rest = tokens[name:-1]
     if not name or tokens[-1].text not in (";", "{") or not read_as_code(rest):
-        return Kind.PROSE
+        return LineKind.PROSE
     if any(after.text in JOINING and before.text != "." for before, after in pairwise(rest)):
-        return Kind.PROSE  # "Int n is given;", but System.in is a name
+        return LineKind.PROSE  # "Int n is given;", but System.in is a name
     applied = name + 1 < len(tokens) and tokens[name + 1].text in ("=", "(", "[", ",")
-    return Kind.CODE if applied else Kind.DOUBTFUL if tokens[-1].text == ";" else Kind.PROSE
+    return LineKind.CODE if applied else LineKind.DOUBTFUL if tokens[-1].text == ";" else LineKind.PROSE
 
 
 def _declares(tokens: list[Token]) -> bool:
@@ -139,7 +139,7 @@ def _declares(tokens: list[Token]) -> bool:
     return len(tokens) > 1 and read_as_code(tokens[1:]) and not any(token.text in JOINING for token in tokens)
 
 
-def _statement(tokens: list[Token], ended: bool = False) -> Kind:
+def _statement(tokens: list[Token], ended: bool = False) -> LineKind:
     """The kind of one statement; `ended`: a semicolon follows it somewhere in the line."""
     first = tokens[0].text
     if first in HEADERS and not (ended and first in MODIFIERS):
@@ -147,26 +147,26 @@ def _statement(tokens: list[Token], ended: bool = False) -> Kind:
     if first in _COMPLETE_ALONE or (first in _IMPORTS and _imports(tokens)):
         return _simple_statement(tokens, ended)
     if ended and _declares(tokens):
-        return Kind.CODE
+        return LineKind.CODE
     if (first in TYPES or first == "val") and (name := after_type(tokens)) and read_as_code(tokens[name:]):
         return _typed(tokens, name)
     if not read_as_code(tokens):
-        return Kind.PROSE
+        return LineKind.PROSE
     if first in SIMPLE_STATEMENTS and first not in _IMPORTS:
-        return Kind.CODE if len(tokens) > 1 or first in ("return", "yield") else Kind.PROSE
+        return LineKind.CODE if len(tokens) > 1 or first in ("return", "yield") else LineKind.PROSE
     if first in ("@", "++", "--") or tokens[-1].text in ("++", "--"):
-        return Kind.CODE
+        return LineKind.CODE
     return _call(tokens) if find(tokens, ASSIGNMENTS) is None else _assignment(tokens)
 
 
-def _typed(tokens: list[Token], name: int) -> Kind:
+def _typed(tokens: list[Token], name: int) -> LineKind:
     """`int main()`, `var n int`, `let best = 0`: code where it says a type or a function, else as an assignment is."""
     if tokens[-1].text == ")" or find(tokens, ASSIGNMENTS) is None:
-        return Kind.CODE if len(tokens) > name + 1 else Kind.DOUBTFUL
+        return LineKind.CODE if len(tokens) > name + 1 else LineKind.DOUBTFUL
     return _assignment(tokens[name:])
 
 
-def _header(tokens: list[Token], ended: bool = False) -> Kind:
+def _header(tokens: list[Token], ended: bool = False) -> LineKind:
     """`if …:`, `for … in …:`, `else:`, also with a statement or words after the colon; `if (…)`, `if (…) x = 1;`."""
     if tokens[0].text == "else" and ended and len(tokens) > 1:
         return _statement(tokens[1:], ended)
@@ -175,12 +175,12 @@ def _header(tokens: list[Token], ended: bool = False) -> Kind:
     if closed and tokens[1].text == "(" and (ended or colon is None):
         body = tokens[closed + 1 :]
         if not read_as_code(tokens[: closed + 1]) or closed < 3:
-            return Kind.PROSE
+            return LineKind.PROSE
         if body and body[0].kind in ("word", "keyword") and body[0].text not in JOINING:
             return _statement(body, ended)
-        return Kind.CODE if tokens[-1].text == ")" and read_as_code(tokens) else Kind.PROSE
+        return LineKind.CODE if tokens[-1].text == ")" and read_as_code(tokens) else LineKind.PROSE
     if colon is None:
-        return Kind.PROSE
+        return LineKind.PROSE
     head, tail = tokens[1:colon], tokens[colon + 1 :]
     words = [token.text for token in head]
     well_formed = {
@@ -193,9 +193,9 @@ def _header(tokens: list[Token], ended: bool = False) -> Kind:
         "with": "(" in words,
     }.get(tokens[0].text, any(token.kind not in ("operator", "keyword") for token in head))
     if not well_formed or not read_as_code(head):
-        return Kind.PROSE
-    complete = not tail or (tail[0].text not in HEADERS and _statement(tail) is Kind.CODE)
-    return Kind.CODE if complete else Kind.DOUBTFUL
+        return LineKind.PROSE
+    complete = not tail or (tail[0].text not in HEADERS and _statement(tail) is LineKind.CODE)
+    return LineKind.CODE if complete else LineKind.DOUBTFUL
 
 
 def _imports(tokens: list[Token]) -> bool:
@@ -204,12 +204,12 @@ def _imports(tokens: list[Token]) -> bool:
     return len(tokens) > 1 and (tokens[1].kind != "operator" or tokens[1].text in brackets)
 
 
-def _simple_statement(tokens: list[Token], ended: bool) -> Kind:
+def _simple_statement(tokens: list[Token], ended: bool) -> LineKind:
     """`break`, `import x`, `from x import y`, `import java.util.*;`, `using System;`."""
     first = tokens[0].text
     star = tokens[-1].text == "*" and len(tokens) > 2 and tokens[-2].text in (".", "::", "import")
     if not read_as_code(tokens[: -2 if tokens[-2:-1] and tokens[-2].text != "import" else -1] if star else tokens):
-        return Kind.PROSE
+        return LineKind.PROSE
     if first in _COMPLETE_ALONE:
         complete = len(tokens) == 1
     elif first == "from":
@@ -218,19 +218,19 @@ def _simple_statement(tokens: list[Token], ended: bool) -> Kind:
         complete = len(tokens) > 1 and (ended or (first == "package" and len(tokens) == 2))
     else:
         complete = len(tokens) > 1
-    return Kind.CODE if complete else Kind.PROSE
+    return LineKind.CODE if complete else LineKind.PROSE
 
 
-def _assignment(tokens: list[Token]) -> Kind:
+def _assignment(tokens: list[Token]) -> LineKind:
     """`target = expression`; doubtful where the right side is what an example gives too: numbers, one name, a list."""
     *targets, value = split(tokens, ASSIGNMENTS)
     # a = b = 0 is code; "a = 3, b = 4" and "s = 3 + 4 = 7" are not.
     chained = all(find(target, {","}) is None for target in targets[1:])
     explained = find(value, {":"}) is not None and not any(token.text in ("lambda", "?") for token in value)
     if not value or not chained or explained or not all(map(_is_target, targets)):
-        return Kind.PROSE
+        return LineKind.PROSE
     updates = tokens[len(targets[0])].text != "="
-    return Kind.CODE if updates or goes_on(value) or _computes(value) else Kind.DOUBTFUL
+    return LineKind.CODE if updates or goes_on(value) or _computes(value) else LineKind.DOUBTFUL
 
 
 def _computes(tokens: list[Token]) -> bool:
@@ -256,13 +256,13 @@ def _is_target(tokens: list[Token]) -> bool:
     return bool(tokens) and named and not called
 
 
-def _call(tokens: list[Token]) -> Kind:
+def _call(tokens: list[Token]) -> LineKind:
     """`print(…)`, `queue.append(…)`, or the start of one that goes on; doubtful where mathematics writes it too."""
     opened = find(tokens, {"("})
     chained = all(
         token.depth > 0 or token.kind == "word" or token.text in ("(", ")", "[", "]", ".") for token in tokens
     )
     if not opened or not chained:
-        return Kind.PROSE
+        return LineKind.PROSE
     certain = opened > 1 or tokens[0].text in _OUTPUT_CALLS or len(tokens) == 3
-    return Kind.CODE if certain else Kind.DOUBTFUL
+    return LineKind.CODE if certain else LineKind.DOUBTFUL

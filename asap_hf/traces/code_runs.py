@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from .code_lines import Kind, announces_block, classify, indentation
+from .code_lines import LineKind, announces_block, classify, indentation
 from .fence_marks import is_fence
 
 _LONGEST = 100  # lines of a comment or a docstring; one that does not end by then is none
 _TRIPLE = ('"""', "'''")
 
 
-def kinds_in_context(lines: Sequence[str]) -> list[Kind]:
+def kinds_in_context(lines: Sequence[str]) -> list[LineKind]:
     """What each of these lines is, none of them blank. Prose is doubtful
 
     - where it opens a block in words and the next line is indented deeper;
@@ -24,20 +24,20 @@ def kinds_in_context(lines: Sequence[str]) -> list[Kind]:
     """
     kinds = [classify(line) for line in lines]
     doubtful = _opening(lines, kinds) | _in_braces(lines, kinds) | _quoted(lines)
-    return [Kind.DOUBTFUL if kind is Kind.PROSE and at in doubtful else kind for at, kind in enumerate(kinds)]
+    return [LineKind.DOUBTFUL if kind is LineKind.PROSE and at in doubtful else kind for at, kind in enumerate(kinds)]
 
 
-def _opening(lines: Sequence[str], kinds: list[Kind]) -> set[int]:
+def _opening(lines: Sequence[str], kinds: list[LineKind]) -> set[int]:
     """Lines that open a block in words or without its brace, and fences."""
     found = {at for at, line in enumerate(lines) if is_fence(line)}
     for at, (line, following) in enumerate(pairwise(lines)):
         deeper = indentation(following) > indentation(line)
-        if kinds[at] is Kind.PROSE and ((deeper and announces_block(line)) or following.strip() == "{"):
+        if kinds[at] is LineKind.PROSE and ((deeper and announces_block(line)) or following.strip() == "{"):
             found.add(at)
     return found
 
 
-def _in_braces(lines: Sequence[str], kinds: list[Kind]) -> set[int]:
+def _in_braces(lines: Sequence[str], kinds: list[LineKind]) -> set[int]:
     """Lines within a block in braces, by their indentation."""
     found: set[int] = set()
     open_blocks: list[int] = []
@@ -47,7 +47,7 @@ def _in_braces(lines: Sequence[str], kinds: list[Kind]) -> set[int]:
             open_blocks.pop()
         if open_blocks:
             found.add(at)
-        if line.rstrip().endswith("{") and (kinds[at] is not Kind.PROSE or at in found):
+        if line.rstrip().endswith("{") and (kinds[at] is not LineKind.PROSE or at in found):
             open_blocks.append(depth)
     return found
 

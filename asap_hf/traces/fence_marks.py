@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from .code_lines import Kind, classify, indentation
+from .code_lines import LineKind, classify, indentation
 
 # A fence may stand in a list item or a quotation; the words after backticks hold no backtick ("```x```" is no fence).
 _CONTAINER = r"(?:>|[-*+]|\d{1,9}[.)]|[a-zA-Z][.)])"
@@ -49,7 +49,7 @@ def is_fence(line: str) -> bool:
     return fence is not None and len(fence[3].split()) < 2
 
 
-class Lines:
+class MarkdownLines:
     """The lines of a text, and what kinds they are of."""
 
     def __init__(self, lines: Sequence[str]):
@@ -57,7 +57,7 @@ class Lines:
         self.lines = [line.rstrip() for line in lines]
         self.kinds = [classify(line) if line else None for line in self.lines]
         self._filled = [0, *accumulate(map(bool, self.lines))]
-        self._code = [0, *accumulate(kind is Kind.CODE for kind in self.kinds)]
+        self._code = [0, *accumulate(kind is LineKind.CODE for kind in self.kinds)]
         self._said = [0, *accumulate(map(_is_sentence, self.lines, self.kinds))]
         self._quotes = [0, *accumulate(len(_TRIPLE.findall(line)) for line in self.lines)]
 
@@ -76,7 +76,7 @@ class Lines:
 
     def is_code(self, line: int) -> bool:
         """Whether there is such a line and it may be code."""
-        return 0 <= line < len(self.kinds) and self.kinds[line] in (Kind.CODE, Kind.DOUBTFUL)
+        return 0 <= line < len(self.kinds) and self.kinds[line] in (LineKind.CODE, LineKind.DOUBTFUL)
 
     def is_said(self, start: int, end: int) -> bool:
         """Whether these lines are prose: sentences, and no code at both ends."""
@@ -85,12 +85,12 @@ class Lines:
         return said > 2 * self.code(start, end) and not framed
 
 
-def _is_sentence(line: str, kind: Kind | None) -> bool:
-    words = _WORD.findall(line) if kind is Kind.PROSE else ()
+def _is_sentence(line: str, kind: LineKind | None) -> bool:
+    words = _WORD.findall(line) if kind is LineKind.PROSE else ()
     return len(words) > 3 or any(not word.isascii() and len(word) > 5 for word in words)
 
 
-def marks_in(text: Lines) -> list[Mark]:
+def marks_in(text: MarkdownLines) -> list[Mark]:
     """The lines that could be fences."""
     marks: list[Mark] = []
     bases: list[int] = []  # where the content of each open list item begins
@@ -109,7 +109,7 @@ def marks_in(text: Lines) -> list[Mark]:
     return marks
 
 
-def _mark(text: Lines, number: int, indent: int, base: int) -> Mark | None:
+def _mark(text: MarkdownLines, number: int, indent: int, base: int) -> Mark | None:
     """What a line could be, `indent` columns in where the list items around it begin at `base`."""
     line = text.lines[number]
     fence = _FENCE.match(line)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from .fence_marks import BY_RULE, QUOTE, Lines, Mark, marks_in
+from .fence_marks import BY_RULE, QUOTE, Mark, MarkdownLines, marks_in
 
 _TEXTS = frozenset(
     ("text", "txt", "plain", "plaintext", "markdown", "md", "output", "input", "console", "latex", "tex")
@@ -48,7 +48,7 @@ def find_blocks(lines: Sequence[str]) -> list[Block]:
     """
     if not any("```" in line or "~~~" in line for line in lines):
         return []
-    text = Lines(lines)
+    text = MarkdownLines(lines)
     marks = marks_in(text)
     return [_block(text, marks[opening], closing) for opening, closing in _least_contradicted(text, marks)]
 
@@ -59,7 +59,7 @@ def ends_in_block(lines: Sequence[str]) -> bool:
     if not any("```" in line or "~~~" in line for line in lines):
         return False
     open_mark: Mark | None = None
-    for mark in marks_in(Lines(lines)):
+    for mark in marks_in(MarkdownLines(lines)):
         if mark.before:
             continue
         if open_mark is None:
@@ -69,7 +69,7 @@ def ends_in_block(lines: Sequence[str]) -> bool:
     return open_mark is not None
 
 
-def _least_contradicted(text: Lines, marks: list[Mark]) -> list[tuple[int, Mark | None]]:
+def _least_contradicted(text: MarkdownLines, marks: list[Mark]) -> list[tuple[int, Mark | None]]:
     """The blocks of the cheapest reading: number of the opening mark, and the closing one or `None`."""
     closings = _Closings(text, marks)
     best = [0.0] * (len(marks) + 1)  # of a reading from this mark on, outside of any block before it
@@ -98,7 +98,7 @@ def _least_contradicted(text: Lines, marks: list[Mark]) -> list[tuple[int, Mark 
     return blocks
 
 
-def _between(text: Lines, marks: list[Mark], at: int) -> float:
+def _between(text: MarkdownLines, marks: list[Mark], at: int) -> float:
     """What it costs that the lines after a mark, up to the next one, are in no block."""
     if at + 1 >= len(marks):
         return 0.0
@@ -106,7 +106,7 @@ def _between(text: Lines, marks: list[Mark], at: int) -> float:
     return 0.5 if text.code(start, end) > text.sentences(start, end) else 0.0
 
 
-def _inside(text: Lines, marks: list[Mark], at: int, end: int, closings: _Closings) -> float:
+def _inside(text: MarkdownLines, marks: list[Mark], at: int, end: int, closings: _Closings) -> float:
     """What it costs that the lines between two marks are a block."""
     opening, closing = marks[at], marks[end]
     cost = closing.closes or 0.0
@@ -118,7 +118,7 @@ def _inside(text: Lines, marks: list[Mark], at: int, end: int, closings: _Closin
     return cost
 
 
-def _unclosed(text: Lines, mark: Mark) -> float:
+def _unclosed(text: MarkdownLines, mark: Mark) -> float:
     """What it costs that a block is never closed: nothing much where what follows may be the rest of a program."""
     start, end = mark.line + 1, len(text.lines)
     filled = text.filled(start, end)
@@ -128,7 +128,7 @@ def _unclosed(text: Lines, mark: Mark) -> float:
 class _Closings:
     """Which marks can close which."""
 
-    def __init__(self, text: Lines, marks: list[Mark]):
+    def __init__(self, text: MarkdownLines, marks: list[Mark]):
         self._text, self._marks = text, marks
         self._strict: dict[tuple[str, int], list[int]] = {}
         self._loose: list[int] = []
@@ -165,7 +165,7 @@ class _Closings:
         return self._openings[end] - self._openings[at + 1] if self._marks[at].count == 3 else 0
 
 
-def _block(text: Lines, opening: Mark, closing: Mark | None) -> Block:
+def _block(text: MarkdownLines, opening: Mark, closing: Mark | None) -> Block:
     end = closing.line if closing else len(text.lines)
     content = [_without(line, opening) for line in text.given[opening.line + 1 : end]]
     if closing and closing.before:

@@ -6,7 +6,7 @@ import re
 from itertools import groupby, pairwise
 from typing import Protocol
 
-from .code_lines import Kind
+from .code_lines import LineKind
 from .code_runs import kinds_in_context
 from .fences import find_blocks
 
@@ -94,10 +94,10 @@ def _blocks(lines: list[str], filled: list[int]) -> dict[int, int | None]:
         blocks.update(dict.fromkeys(range(block.start, block.end), block.start))
     bare = [number for number in filled if blocks[number] is None]
     kinds = dict(zip(bare, kinds_in_context([lines[number] for number in bare]), strict=True))
-    for is_prose, group in groupby(filled, key=lambda number: kinds.get(number, Kind.PROSE) is Kind.PROSE):
+    for is_prose, group in groupby(filled, key=lambda number: kinds.get(number, LineKind.PROSE) is LineKind.PROSE):
         run = list(group)
         # Doubtful lines alone, such as the values of an example, are prose.
-        if not is_prose and Kind.CODE in map(kinds.get, run):
+        if not is_prose and LineKind.CODE in map(kinds.get, run):
             blocks.update(dict.fromkeys(run, run[0]))
     return blocks
 

@@ -12,7 +12,7 @@ from ..errors import RunError
 from ..models.devices import matmul_speed, pick_dtype
 from ..scoring.flops import flops_per_trace, model_config
 from .arguments import SftArguments
-from .verdict import Verdict
+from .verdict import CheckResult
 
 # Share of a device's matrix speed that training reaches: an assumption, named wherever a time is printed.
 UTILISATION = 0.4
@@ -88,7 +88,7 @@ class Plan:
         return self.steps / self.steps_per_epoch
 
 
-def plan_of(verdict: Verdict) -> Plan:
+def plan_of(verdict: CheckResult) -> Plan:
     """Count what was checked, scaled to the whole split where only some rows were.
 
     Raises:
@@ -114,7 +114,7 @@ def plan_of(verdict: Verdict) -> Plan:
     )
 
 
-def _flops(verdict: Verdict, config: Any) -> float:
+def _flops(verdict: CheckResult, config: Any) -> float:
     """Forward and backward over every checked row, once."""
     sft = verdict.arguments.sft
     splits = sft.packing and sft.packing_strategy != "bfd"

@@ -7,17 +7,17 @@ from statistics import mean, median
 from ..reporting.histogram import histogram
 from ..reporting.terminal import labelled
 from .plan import UTILISATION, Hardware, Plan
-from .verdict import Verdict
+from .verdict import CheckResult
 
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
-def report(verdict: Verdict, plan: Plan, hardware: Hardware) -> str:
+def report(verdict: CheckResult, plan: Plan, hardware: Hardware) -> str:
     """Rows, tokens, what would be cut, steps, operations and time; one line each."""
     return "\n".join([*_data_lines(verdict), *_training_lines(verdict, plan), time_line(plan, hardware)])
 
 
-def _data_lines(verdict: Verdict) -> list[str]:
+def _data_lines(verdict: CheckResult) -> list[str]:
     lengths, total = verdict.lengths, verdict.preparation.total
     checked = f"{len(lengths):,} of them checked" if len(lengths) < total else "all checked"
     bars, span = bars_of(lengths)
@@ -35,7 +35,7 @@ def _data_lines(verdict: Verdict) -> list[str]:
     return lines
 
 
-def _training_lines(verdict: Verdict, plan: Plan) -> list[str]:
+def _training_lines(verdict: CheckResult, plan: Plan) -> list[str]:
     sequences = f"{plan.epochs:,.3g} epochs of {plan.steps_per_epoch:,}, {plan.batch:,} sequences each"
     each = "4 × parameters × tokens (LoRA)" if verdict.arguments.model.use_peft else "6 × parameters × tokens"
     lines = [

@@ -13,7 +13,7 @@ from .remedies import REMEDIES
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """The result of checking a training set.
 
     Args:
@@ -88,7 +88,7 @@ class Verdict:
         )
 
 
-def check(arguments: SftArguments, preparation: Preparation) -> Verdict:
+def check(arguments: SftArguments, preparation: Preparation) -> CheckResult:
     """Check every row that TRL prepared."""
     expectation = Expectation.of(preparation, arguments.sft.dataset_text_field)
     lengths, trained, faults, first = [], [], Counter[str](), dict[str, int]()
@@ -102,7 +102,7 @@ def check(arguments: SftArguments, preparation: Preparation) -> Verdict:
             for fault in found:
                 first.setdefault(fault, place * max(preparation.total, count) // count)
             progress.advance(1, bool(found))
-    return Verdict(arguments, preparation, lengths, trained, faults, first, *_left(preparation))
+    return CheckResult(arguments, preparation, lengths, trained, faults, first, *_left(preparation))
 
 
 def _left(preparation: Preparation) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asap_hf.compare.comparison import Comparison, comparison_of
-from asap_hf.compare.paired import BenchmarkComparison, Contrast, Estimate, Row
+from asap_hf.compare.paired import BenchmarkComparison, Contrast, Estimate, RunRow
 from asap_hf.compare.paper_numbers import PaperNumbers
 from asap_hf.compare.runs import EvaluationRun
 from asap_hf.compare.terminal import on_terminal
@@ -51,10 +51,10 @@ note: They differ.
 
 
 def benchmark(name: str, latency: float | None) -> BenchmarkComparison:
-    ours = Row(
+    ours = RunRow(
         "ours", Estimate(0.8415, Interval(0.7805, 0.8963)), Estimate(2464, Interval(2261, 2671)), latency, 0.012
     )
-    theirs = Row("theirs", Estimate(0.7805, None), Estimate(2973, Interval(2700, 3250)), 1.12, 0.104)
+    theirs = RunRow("theirs", Estimate(0.7805, None), Estimate(2973, Interval(2700, 3250)), 1.12, 0.104)
     contrast = Contrast(
         run="ours",
         against="theirs",

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from asap_hf.compare_pruners.comparing import Comparison, write_tables
+from asap_hf.compare_pruners.comparing import PrunerComparison, write_tables
 from asap_hf.compare_pruners.conditions import UNBUDGETED, Condition
 from asap_hf.compare_pruners.measuring import Meter
-from asap_hf.compare_pruners.results import Result
+from asap_hf.compare_pruners.results import Measurement
 from asap_hf.compare_pruners.retention import Judge
 from asap_hf.compare_pruners.table import tables_of
 from asap_hf.compare_pruners.trace_sample import trace_key
@@ -45,9 +45,9 @@ def _own_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def comparison(model: str) -> Comparison:
+def comparison(model: str) -> PrunerComparison:
     traces = {trace_key(one): one for one in map(trace, range(3))}
-    return Comparison(traces, conditions(model), Judge(model, dtype="float32", device="cpu"), model, "code")
+    return PrunerComparison(traces, conditions(model), Judge(model, dtype="float32", device="cpu"), model, "code")
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,15 @@ class Stubborn(Pruner):
         return [Pruning(one, "no_way: none found") for one in traces]
 
 
-def told(results: Sequence[Result]) -> list[Result]:
+def told(results: Sequence[Measurement]) -> list[Measurement]:
     """What does not depend on the moment, in one order."""
     bare = [{name: value for name, value in one.items() if name not in (*TIMES, "read")} for one in results]
     return sorted(bare, key=lambda one: (one["trace"], one["pruner"], -(one["ratio"] or 0)))
 
 
-def test_a_result_says_what_is_left_and_what_that_tells(comparison: Comparison, model: str, tmp_path: Path) -> None:
+def test_a_result_says_what_is_left_and_what_that_tells(
+    comparison: PrunerComparison, model: str, tmp_path: Path
+) -> None:
     results = comparison.run(tmp_path / "out")
     assert len(results) == 3 * 6
     for result in results:
@@ -92,7 +94,7 @@ def _condition(result: Mapping[str, Any]) -> tuple[str, float | None]:
 
 
 def test_a_run_goes_on_from_any_line_and_measures_nothing_twice(
-    comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    comparison: PrunerComparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = comparison.run(tmp_path / "whole")
     lines = (tmp_path / "whole" / "results.jsonl").read_bytes().splitlines(keepends=True)
@@ -111,7 +113,7 @@ def test_a_run_goes_on_from_any_line_and_measures_nothing_twice(
 
 
 def test_methods_can_be_added_later_and_their_table_holds_the_earlier_ones(
-    comparison: Comparison, tmp_path: Path
+    comparison: PrunerComparison, tmp_path: Path
 ) -> None:
     whole = comparison.run(tmp_path / "whole")
     half = len(comparison.conditions) // 2
@@ -121,7 +123,7 @@ def test_methods_can_be_added_later_and_their_table_holds_the_earlier_ones(
 
 
 def test_several_processes_find_the_same_and_lose_nothing_when_one_is_killed(
-    comparison: Comparison, tmp_path: Path
+    comparison: PrunerComparison, tmp_path: Path
 ) -> None:
     deadly = Condition("deadly", 0.5, Stubborn(deadly_question=trace(2).question))
     with pytest.raises(RunError, match=r"was killed \(exit code 9\)"):
@@ -145,7 +147,7 @@ def test_an_error_of_a_process_is_the_runs_error() -> None:
         next(collected)
 
 
-def test_equal_texts_are_judged_once(comparison: Comparison, tmp_path: Path) -> None:
+def test_equal_texts_are_judged_once(comparison: PrunerComparison, tmp_path: Path) -> None:
     same = [Condition("one", None, Stubborn()), Condition("two", None, Stubborn()), *UNBUDGETED]
     meter = Meter(comparison.judge, comparison.tokenizer, tmp_path)
     results = list(measure_all(meter, [(trace(), same)]))
@@ -156,7 +158,7 @@ def test_equal_texts_are_judged_once(comparison: Comparison, tmp_path: Path) -> 
 
 
 def test_scores_are_made_once_a_trace_and_their_time_is_told_for_all_who_need_them(
-    comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    comparison: PrunerComparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the ledger of the operator is neither read, which would make a method look quick, nor written."""
     scorer = SurprisalScorer(comparison.tokenizer, dtype="float32", device="cpu")
@@ -186,7 +188,7 @@ def test_scores_are_made_once_a_trace_and_their_time_is_told_for_all_who_need_th
         assert (later["seconds"], last["cpu_seconds"]) == (None, None)
 
 
-def test_only_one_process_writes_a_folder(comparison: Comparison, tmp_path: Path) -> None:
+def test_only_one_process_writes_a_folder(comparison: PrunerComparison, tmp_path: Path) -> None:
     with (
         WorkingFolder(tmp_path / "out"),
         pytest.raises(UsageError, match="another process is writing"),
@@ -196,7 +198,7 @@ def test_only_one_process_writes_a_folder(comparison: Comparison, tmp_path: Path
 
 
 def test_tables_are_written_whole_or_not_at_all(
-    comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    comparison: PrunerComparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables = tables_of(comparison.run(tmp_path))
     write_tables(tmp_path, tables, {"seed": 1})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from asap_hf.compare.paired import Estimate
 from asap_hf.compare_pruners.layout import as_markdown, on_terminal
-from asap_hf.compare_pruners.table import Contrast, Row, Table
+from asap_hf.compare_pruners.table import LossContrast, PrunerRow, Table
 from asap_hf.reporting.statistics import Interval, SignedRank
 
-BEST = Row(
+BEST = PrunerRow(
     pruner="selective_context",
     traces=104,
     nats=Estimate(0.4391, Interval(0.4, 0.5)),
-    contrast=Contrast(Estimate(-0.3337, Interval(-0.391, -0.288)), SignedRank(1e-9, 104, -0.9), 3e-9),
+    contrast=LossContrast(Estimate(-0.3337, Interval(-0.391, -0.288)), SignedRank(1e-9, 104, -0.9), 3e-9),
     tokens=1234.4,
     used=0.987,
     over=2,
@@ -22,12 +22,12 @@ BEST = Row(
     code=0.284,
     best=True,
 )
-RANDOM = Row("random", 104, Estimate(0.7728, None), None, 1200.0, 1.0, 0, 0, 0.004, 0.004, 0, 0.25)
-LATE = Row(
+RANDOM = PrunerRow("random", 104, Estimate(0.7728, None), None, 1200.0, 1.0, 0, 0, 0.004, 0.004, 0, 0.25)
+LATE = PrunerRow(
     pruner="late",
     traces=3,
     nats=Estimate(0.8, None),
-    contrast=Contrast(Estimate(0.0272, None), SignedRank(0.5, 3, 0.3), 1.0),
+    contrast=LossContrast(Estimate(0.0272, None), SignedRank(0.5, 3, 0.3), 1.0),
     tokens=99.0,
     used=0.9,
     over=0,
@@ -37,7 +37,7 @@ LATE = Row(
     fences_opened=0,
     code=None,
 )
-NOTHING = Row("nothing", 104, Estimate(1.096, None), None, 0.0, None, 0, 0, None, None, 0, 0.0)
+NOTHING = PrunerRow("nothing", 104, Estimate(1.096, None), None, 0.0, None, 0, 0, None, None, 0, 0.0)
 TABLE = Table(0.25, (BEST, RANDOM, LATE, NOTHING))
 PRINTED = """\
 0.25 of the original's tokens, 104 traces
@@ -68,7 +68,7 @@ def test_a_table_is_aligned_and_within_100_columns() -> None:
 
 
 def test_markdown_has_the_same_cells_and_escapes_names() -> None:
-    odd = Table(0.5, (Row("a|b<c", 1, Estimate(1.0, None), None, 0.0, None, 0, 0, None, None, 0, None),))
+    odd = Table(0.5, (PrunerRow("a|b<c", 1, Estimate(1.0, None), None, 0.0, None, 0, 0, None, None, 0, None),))
     text = as_markdown([TABLE, odd])
     assert "**0.25 of the original's tokens, 104 traces**" in text
     assert "| `selective_context` | **0.439** | −0.334 | −0.39 to −0.29 | &lt;0.001 | 1,234 | 99% | 131 |" in text

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import wilcoxon
 
-from asap_hf.compare_pruners.table import Row, Table, tables_of
+from asap_hf.compare_pruners.table import PrunerRow, Table, tables_of
 from asap_hf.reporting.statistics import holm
 
 NATS = {
@@ -40,7 +40,7 @@ def results(ratio: float = 0.5) -> list[dict[str, Any]]:
     return [result(at, name, one, ratio) for name, nats in NATS.items() for at, one in enumerate(nats)]
 
 
-def row_of(table: Table, name: str) -> Row:
+def row_of(table: Table, name: str) -> PrunerRow:
     return next(row for row in table.rows if row.pruner == name)
 
 

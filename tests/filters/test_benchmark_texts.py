@@ -12,7 +12,7 @@ import pytest
 
 from asap_hf.errors import UsageError
 from asap_hf.filters.benchmark_texts import open_benchmark_texts
-from asap_hf.filters.decontamination import Problem
+from asap_hf.filters.decontamination import BenchmarkText
 from tests.benchmarks.serving import as_lines, as_parquet, served
 from tests.hub_server import Hub
 
@@ -33,22 +33,30 @@ LIVECODEBENCH = {"question_id": "1873_A", "question_content": "Cards.", "private
 @pytest.mark.parametrize(
     ("file", "content", "problem"),
     [
-        ("he.jsonl", as_lines(HUMANEVAL), Problem("he", "HumanEval/0", "def f(): ...")),
-        ("he.jsonl.gz", gzip.compress(as_lines(HUMANEVAL), mtime=0), Problem("he", "HumanEval/0", "def f(): ...")),
-        ("he.v1.parquet", as_parquet(HUMANEVAL), Problem("he.v1", "HumanEval/0", "def f(): ...")),
-        ("lc.jsonl", as_lines(LEETCODE), Problem("lc", "two-sum", "Add.")),
-        ("lc.parquet", as_parquet(LEETCODE), Problem("lc", "two-sum", "Add.")),
-        ("lcb.jsonl", as_lines(LIVECODEBENCH), Problem("lcb", "1873_A", "Cards.")),
+        ("he.jsonl", as_lines(HUMANEVAL), BenchmarkText("he", "HumanEval/0", "def f(): ...")),
+        (
+            "he.jsonl.gz",
+            gzip.compress(as_lines(HUMANEVAL), mtime=0),
+            BenchmarkText("he", "HumanEval/0", "def f(): ..."),
+        ),
+        ("he.v1.parquet", as_parquet(HUMANEVAL), BenchmarkText("he.v1", "HumanEval/0", "def f(): ...")),
+        ("lc.jsonl", as_lines(LEETCODE), BenchmarkText("lc", "two-sum", "Add.")),
+        ("lc.parquet", as_parquet(LEETCODE), BenchmarkText("lc", "two-sum", "Add.")),
+        ("lcb.jsonl", as_lines(LIVECODEBENCH), BenchmarkText("lcb", "1873_A", "Cards.")),
         (
             "own.jsonl",
             as_lines({"description": "A.", "prompt": "You will get a problem. A."}),
-            Problem("own", "0", "A."),
+            BenchmarkText("own", "0", "A."),
         ),
-        ("own.jsonl", as_lines({"query": "A.", "prompt": None, "slug": "a", "id": 7}), Problem("own", "a", "A.")),
-        ("large.jsonl", as_lines({"task_id": 0, "prompt": "A.", "input": 1 << 80}), Problem("large", "0", "A.")),
+        (
+            "own.jsonl",
+            as_lines({"query": "A.", "prompt": None, "slug": "a", "id": 7}),
+            BenchmarkText("own", "a", "A."),
+        ),
+        ("large.jsonl", as_lines({"task_id": 0, "prompt": "A.", "input": 1 << 80}), BenchmarkText("large", "0", "A.")),
     ],
 )
-def test_every_kind_of_file(tmp_path: Path, file: str, content: bytes, problem: Problem) -> None:
+def test_every_kind_of_file(tmp_path: Path, file: str, content: bytes, problem: BenchmarkText) -> None:
     (tmp_path / file).write_bytes(content)
     assert open_benchmark_texts([str(tmp_path / file)]) == [problem]
 
@@ -58,9 +66,9 @@ def test_files_are_read_one_after_the_other(tmp_path: Path) -> None:
     first.write_bytes(as_lines({"prompt": "one"}, {"prompt": None}, {"prompt": "three"}) + b"\n")
     second.write_bytes(as_lines({"prompt": "four"}))
     assert open_benchmark_texts([str(first), str(second)]) == [
-        Problem("a", "0", "one"),
-        Problem("a", "2", "three"),
-        Problem("b", "0", "four"),
+        BenchmarkText("a", "0", "one"),
+        BenchmarkText("a", "2", "three"),
+        BenchmarkText("b", "0", "four"),
     ]
 
 

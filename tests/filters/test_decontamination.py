@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from asap_hf.filters.decontamination import Hit, NgramIndex, Problem, words_of
+from asap_hf.filters.decontamination import BenchmarkText, Hit, NgramIndex, words_of
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="needs the shared data")
 
-BELOW_ZERO = Problem(
+BELOW_ZERO = BenchmarkText(
     "humaneval",
     "HumanEval/3",
     "You're given a list of deposit and withdrawal operations on a bank account that starts with zero balance. "
     "Your task is to detect if at any point the balance of account falls below zero.",
 )
-CARDS = Problem(
+CARDS = BenchmarkText(
     "livecodebench",
     "1873_A",
     "There are three cards with letters $\\texttt{a}$, $\\texttt{b}$, $\\texttt{c}$ placed in a row in some order. "
@@ -70,7 +70,7 @@ def test_the_share_is_that_of_the_problem_and_the_largest_comes_first() -> None:
 def test_one_shared_run_is_a_hit_only_if_that_is_asked_for() -> None:
     """The evidence is the first run; 13 words of 150 are 1 run of 138."""
     words = [f"word{number}" for number in range(150)]
-    problem, text = Problem("own", "1", " ".join(words)), f"now {' '.join(words[40:53])} then"
+    problem, text = BenchmarkText("own", "1", " ".join(words)), f"now {' '.join(words[40:53])} then"
     assert NgramIndex([problem]).hits(text) == []
     assert NgramIndex([problem], min_share=0.0).hits(text) == [Hit("own", "1", " ".join(words[40:53]), 1 / 138)]
     assert NgramIndex([problem], min_share=0.0).hits(f"now {' '.join(words[40:52])} then") == []
@@ -92,7 +92,7 @@ def test_one_shared_run_is_a_hit_only_if_that_is_asked_for() -> None:
     ],
 )
 def test_a_short_problem_is_matched_whole_or_not_at_all(problem: str, text: str, found: bool) -> None:
-    assert bool(NgramIndex([Problem("own", "1", problem)]).hits(text)) is found
+    assert bool(NgramIndex([BenchmarkText("own", "1", problem)]).hits(text)) is found
 
 
 def test_what_the_problems_of_a_benchmark_have_in_common_is_no_problem() -> None:
@@ -103,13 +103,13 @@ def test_what_the_problems_of_a_benchmark_have_in_common_is_no_problem() -> None
     tasks = [f"{frame} Count the {one} in the list." for one in "abcdefghijk"]
 
     def found(count: int) -> int:
-        problems = [Problem("own", str(number), text) for number, text in enumerate(tasks[:count])]
+        problems = [BenchmarkText("own", str(number), text) for number, text in enumerate(tasks[:count])]
         return len(NgramIndex(problems).hits(f"{frame} Sort the numbers."))
 
     assert found(10) == 10
     assert found(11) == 0
-    other = [Problem("other", "1", frame)]
-    eleven = [Problem("own", str(number), text) for number, text in enumerate(tasks)]
+    other = [BenchmarkText("other", "1", frame)]
+    eleven = [BenchmarkText("own", str(number), text) for number, text in enumerate(tasks)]
     assert [hit.benchmark for hit in NgramIndex(eleven + other).hits(frame)] == ["other"]
 
 
@@ -122,7 +122,7 @@ def test_numbers_out_of_bounds_are_refused(n: int, min_share: float) -> None:
 def test_every_process_finds_the_same() -> None:
     code = (
         "from asap_hf.filters.decontamination import *\n"
-        f"problems = [{BELOW_ZERO!r}, {CARDS!r}, *(Problem(name, '1', {CARDS.text!r}) for name in 'ab')]\n"
+        f"problems = [{BELOW_ZERO!r}, {CARDS!r}, *(BenchmarkText(name, '1', {CARDS.text!r}) for name in 'ab')]\n"
         f"print(NgramIndex(problems).hits({(CARDS.text + BELOW_ZERO.text)!r}))"
     )
     runs = [
@@ -139,16 +139,18 @@ def rows(name: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def benchmarks() -> dict[str, list[Problem]]:
+def benchmarks() -> dict[str, list[BenchmarkText]]:
     leetcode = rows("leetcode/LeetCodeDataset-v0.3.1-test.jsonl.gz")
     livecodebench = rows("livecodebench/lcb_release_v6_public.jsonl.gz")
     return {
         "humaneval": [
-            Problem("humaneval", row["task_id"], row["prompt"]) for row in rows("humaneval/HumanEval.jsonl.gz")
+            BenchmarkText("humaneval", row["task_id"], row["prompt"]) for row in rows("humaneval/HumanEval.jsonl.gz")
         ],
-        "leetcode": [Problem("leetcode", row["task_id"], row["problem_description"]) for row in leetcode],
+        "leetcode": [BenchmarkText("leetcode", row["task_id"], row["problem_description"]) for row in leetcode],
         "livecodebench": [
-            Problem("livecodebench", re.sub("[^a-z0-9]+", "-", row["question_title"].lower()), row["question_content"])
+            BenchmarkText(
+                "livecodebench", re.sub("[^a-z0-9]+", "-", row["question_title"].lower()), row["question_content"]
+            )
             for row in livecodebench
         ],
     }
@@ -164,7 +166,7 @@ def codeforces() -> list[str]:
 @needs_data
 @pytest.mark.parametrize(("n", "sharing", "most"), [(13, 18, 0.032), (8, 132, 0.087)])
 def test_no_real_question_is_taken_for_a_problem(
-    benchmarks: dict[str, list[Problem]], codeforces: list[str], n: int, sharing: int, most: float
+    benchmarks: dict[str, list[BenchmarkText]], codeforces: list[str], n: int, sharing: int, most: float
 ) -> None:
     """By the rule of one shared run 18 of the 433 would leave, all of them wrongly; 132 with runs of 8 words."""
     index = NgramIndex([problem for problems in benchmarks.values() for problem in problems], n, min_share=0.0)
@@ -176,7 +178,7 @@ def test_no_real_question_is_taken_for_a_problem(
 @needs_data
 @pytest.mark.parametrize(("n", "least"), [(13, 0.48), (8, 0.59)])
 def test_every_real_problem_is_found_in_the_wording_of_another_benchmark(
-    benchmarks: dict[str, list[Problem]], n: int, least: float
+    benchmarks: dict[str, list[BenchmarkText]], n: int, least: float
 ) -> None:
     """LiveCodeBench took 158 of LeetCodeDataset's test problems from the same site, with its own mark-up."""
     index = NgramIndex(benchmarks["livecodebench"], n)
@@ -190,14 +192,14 @@ def test_every_real_problem_is_found_in_the_wording_of_another_benchmark(
 
 
 @needs_data
-def test_real_prompts_around_humaneval_problems_are_found(benchmarks: dict[str, list[Problem]]) -> None:
+def test_real_prompts_around_humaneval_problems_are_found(benchmarks: dict[str, list[BenchmarkText]]) -> None:
     index = NgramIndex(benchmarks["humaneval"])
     for row in rows("traces/qwen3_thinking_humaneval.jsonl.gz"):
         assert row["task_id"] in [hit.task_id for hit in index.hits(row["prompt"]) if hit.share == 1.0]
 
 
 @needs_data
-def test_a_description_without_its_examples_is_found(benchmarks: dict[str, list[Problem]]) -> None:
+def test_a_description_without_its_examples_is_found(benchmarks: dict[str, list[BenchmarkText]]) -> None:
     """What is missed are descriptions of a line or two."""
     ends = re.compile(r"\n\s*(?:Input\b|Example 1|Constraints|Sample Input)")
     docstring = re.compile(r"(\"\"\"|''')(?P<text>.*?)\1", re.DOTALL)
@@ -218,7 +220,7 @@ def test_a_description_without_its_examples_is_found(benchmarks: dict[str, list[
 def test_the_frame_of_a_real_benchmark_is_no_problem(codeforces: list[str]) -> None:
     """LeetCodeDataset puts each problem into a frame, which its training split and others share."""
     problems = rows("leetcode/LeetCodeDataset-v0.3.1-test.jsonl.gz")
-    index = NgramIndex([Problem("leetcode", row["task_id"], row["query"]) for row in problems])
+    index = NgramIndex([BenchmarkText("leetcode", row["task_id"], row["query"]) for row in problems])
     framed = problems[0]["query"].replace(problems[0]["problem_description"].strip(), codeforces[0])
     assert codeforces[0] in framed
     assert index.hits(framed) == []

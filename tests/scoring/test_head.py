@@ -10,15 +10,15 @@ from transformers import LlamaConfig
 
 from asap_hf.errors import RunError
 from asap_hf.scoring import head as heads
-from asap_hf.scoring.head import Head
+from asap_hf.scoring.head import OutputLayer
 
 
-def head_of(weight: torch.Tensor, bias: torch.Tensor | None = None, **config: object) -> Head:
+def head_of(weight: torch.Tensor, bias: torch.Tensor | None = None, **config: object) -> OutputLayer:
     layer = SimpleNamespace(weight=weight, bias=bias)
     settings = LlamaConfig()
     for name, value in config.items():
         setattr(settings, name, value)
-    return Head(SimpleNamespace(get_output_embeddings=lambda: layer, config=settings))
+    return OutputLayer(SimpleNamespace(get_output_embeddings=lambda: layer, config=settings))
 
 
 def expected(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,14 +103,14 @@ def test_the_precision_of_others_products_is_left_as_it_was(hidden: torch.Tensor
 def test_logits_in_memory_do_not_grow_with_the_text(weight: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heads, "_TILE", 2**14)
     monkeypatch.setattr(heads, "_TILE_ROWS", 64)
-    sizes, logits = [], Head.logits
+    sizes, logits = [], OutputLayer.logits
 
-    def measured(self: Head, hidden: torch.Tensor, begin: int, end: int) -> torch.Tensor:
+    def measured(self: OutputLayer, hidden: torch.Tensor, begin: int, end: int) -> torch.Tensor:
         tile = logits(self, hidden, begin, end)
         sizes.append(tile.numel())
         return tile
 
-    monkeypatch.setattr(Head, "logits", measured)
+    monkeypatch.setattr(OutputLayer, "logits", measured)
     for rows in (10, 100, 3000):
         head_of(weight)(torch.randn(rows, 24), torch.zeros(rows, dtype=torch.int64))
     assert max(sizes) <= 2**14
@@ -119,4 +119,4 @@ def test_logits_in_memory_do_not_grow_with_the_text(weight: torch.Tensor, monkey
 @pytest.mark.parametrize("layer", [None, SimpleNamespace(weight=torch.zeros(4, 4, dtype=torch.int8))])
 def test_a_model_without_a_plain_output_layer_is_refused(layer: object) -> None:
     with pytest.raises(RunError, match="no plain output layer"):
-        Head(SimpleNamespace(get_output_embeddings=lambda: layer, config=LlamaConfig()))
+        OutputLayer(SimpleNamespace(get_output_embeddings=lambda: layer, config=LlamaConfig()))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asap_hf.traces.code_lines import Kind, announces_block, classify, indentation
+from asap_hf.traces.code_lines import LineKind, announces_block, classify, indentation
 
 CODE = """
 import sys
@@ -173,17 +173,17 @@ $n$ is odd;
 
 @pytest.mark.parametrize("line", CODE)
 def test_statements_of_any_language_are_code(line: str) -> None:
-    assert classify(line) is Kind.CODE
+    assert classify(line) is LineKind.CODE
 
 
 @pytest.mark.parametrize("line", DOUBTFUL)
 def test_what_could_be_either_is_doubtful(line: str) -> None:
-    assert classify(line) is Kind.DOUBTFUL
+    assert classify(line) is LineKind.DOUBTFUL
 
 
 @pytest.mark.parametrize("line", PROSE)
 def test_sentences_lists_and_examples_are_prose(line: str) -> None:
-    assert classify(line) is Kind.PROSE
+    assert classify(line) is LineKind.PROSE
 
 
 @pytest.mark.parametrize("line", CODE + DOUBTFUL + PROSE)
@@ -215,4 +215,4 @@ def test_indentation_counts_a_tab_to_the_next_stop(line: str, columns: int) -> N
 @settings(deadline=None)
 @given(st.text(alphabet="ab1 '\"#/\\.,:;=+-*<>(){}[]→?!\t\r", min_size=1).filter(str.strip))
 def test_no_line_fails(line: str) -> None:
-    assert classify(line) in Kind
+    assert classify(line) in LineKind

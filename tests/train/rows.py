@@ -14,7 +14,7 @@ from asap_hf.traces.sft import render_prompt
 from asap_hf.train.arguments import read_arguments
 from asap_hf.train.plan import Plan, plan_of
 from asap_hf.train.preparation import prepare
-from asap_hf.train.verdict import Verdict, check
+from asap_hf.train.verdict import CheckResult, check
 from tests.tiny_models import tiny_llama
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "tokenizers"
@@ -87,7 +87,7 @@ def write(folder: Path, rows: list[dict[str, Any]]) -> str:
     return str(folder)
 
 
-def checked(model: str, dataset: str, *flags: str, check_rows: int | None = None) -> Verdict:
+def checked(model: str, dataset: str, *flags: str, check_rows: int | None = None) -> CheckResult:
     argv = ["--model_name_or_path", model, "--dataset_name", dataset, *flags]
     arguments = read_arguments(argv, str(Path(dataset) / "scratch"))
     return check(arguments, prepare(arguments, check_rows))

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from asap_hf.errors import UsageError
 from asap_hf.models.tokens import load_tokenizer
-from asap_hf.train.verdict import Verdict
+from asap_hf.train.verdict import CheckResult
 
 from .rows import ANSWER, QUESTIONS, REASONINGS, checked, model_folder, plain, tokens, turns, write
 
@@ -25,7 +25,7 @@ def reasons(model: str, folder: Path, rows: Rows, *flags: str) -> list[str]:
     return checked(model, write(folder, rows), *flags).reasons()
 
 
-def in_the_loss(found: Verdict) -> list[str]:
+def in_the_loss(found: CheckResult) -> list[str]:
     tokenizer = found.preparation.tokenizer
     labels = [[label for label in one if label != -100] for _, _, one in found.preparation.examples()]
     return [str(tokenizer.decode(one, skip_special_tokens=False)) for one in labels]
