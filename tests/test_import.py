@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from collections import Counter
 from importlib import metadata
 from pathlib import Path
 
@@ -51,3 +53,12 @@ def test_the_command_answers_without_loading_anything() -> None:
     done = run("-X", "importtime", "-m", "asap_hf.cli", "--version")
     assert done.stdout.strip() == asap_hf.__version__
     assert not [line for line in done.stderr.splitlines() if line.split("|")[-1].strip() in HEAVY]
+
+
+def test_no_two_classes_have_one_name() -> None:
+    root = Path(asap_hf.__file__).parents[1]
+    files = [path for folder in ("asap_hf", "evaluation") for path in (root / folder).rglob("*.py")]
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    counts = Counter(node.name for node in nodes if isinstance(node, ast.ClassDef))
+    assert len(counts) > 100
+    assert [name for name, count in counts.items() if count > 1] == []
