@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
-from ..scoring.flops import CountedTrace, Reading, model_config
+from ..scoring.flops import CountedTrace, ForwardPass, model_config
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,20 @@ class Cost:
 
 
 def scoring_cost(scorer: Any, counted: CountedTrace) -> Cost | None:
-    """What a scorer takes, by its `readings`; `None` where it does not say."""
-    readings = getattr(scorer, "readings", None)
-    return None if readings is None else cost_of_readings(scorer, readings(counted))
+    """What a scorer takes, by its `forward_passes`; `None` where it does not say."""
+    forward_passes = getattr(scorer, "forward_passes", None)
+    return None if forward_passes is None else cost_of_forward_passes(scorer, forward_passes(counted))
 
 
-def cost_of_readings(placed: Any, readings: Sequence[Reading]) -> Cost:
+def cost_of_forward_passes(placed: Any, forward_passes: Sequence[ForwardPass]) -> Cost:
     """What these forward passes take with the model of a [`PlacedModel`]; only its configuration is loaded."""
-    if not readings:
+    if not forward_passes:
         return Cost()
     config = _config(placed.model_name_or_path, placed.revision)
     return Cost(
-        passes=len(readings),
-        tokens_read=sum(one.end - one.start for one in readings),
-        flops=sum(one.flops(config) for one in readings),
+        passes=len(forward_passes),
+        tokens_read=sum(one.end - one.start for one in forward_passes),
+        flops=sum(one.flops(config) for one in forward_passes),
     )
 
 

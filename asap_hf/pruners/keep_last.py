@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..scoring.flops import CountedTrace, Reading
+from ..scoring.flops import CountedTrace, ForwardPass
 from ..traces.trace import Trace
 from .base import Pruner
 from .iterative import IterativePruner
@@ -17,7 +17,7 @@ from .method import HALF, Method, Options
 class PositionScorer:
     """Scores every step with its position, the score `position`: 0.0 for the first one."""
 
-    def readings(self, counted: CountedTrace) -> Sequence[Reading]:
+    def forward_passes(self, counted: CountedTrace) -> Sequence[ForwardPass]:
         """None: no model is asked."""
         return []
 

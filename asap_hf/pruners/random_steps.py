@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..scoring.flops import CountedTrace, Reading
+from ..scoring.flops import CountedTrace, ForwardPass
 from ..traces.trace import Trace
 from .base import Pruner
 from .iterative import IterativePruner
@@ -26,7 +26,7 @@ class RandomScorer:
 
     seed: int = 42
 
-    def readings(self, counted: CountedTrace) -> Sequence[Reading]:
+    def forward_passes(self, counted: CountedTrace) -> Sequence[ForwardPass]:
         """None: no model is asked."""
         return []
 

@@ -19,7 +19,7 @@ from .cost import Cost, scoring_cost
 
 class Scorer(Protocol):
     r"""Anything that gives every step of a trace one or several named scores. To be part of a pruner's identity it is
-    a frozen dataclass or the like. It may have `to_rank(rank)`, as [`Pruner`] has, and `readings(counted)`: its
+    a frozen dataclass or the like. It may have `to_rank(rank)`, as [`Pruner`] has, and `forward_passes(counted)`: its
     forward passes over a trace (none: an empty list), from which `--dry_run` estimates what it costs.
 
     Returns one mapping per trace, in order: `{"scores": {name: one number per step}, …anything for the record}`, or

@@ -15,10 +15,10 @@ from ..errors import UsageError
 from ..models.tokens import load_tokenizer
 from ..runtime.ledger import ledger_key, open_ledger
 from ..scoring.base import BATCH_TOKENS
-from ..scoring.flops import CountedTrace, Reading
+from ..scoring.flops import CountedTrace, ForwardPass
 from ..traces.trace import Trace
 from .base import Pruner
-from .cost import Cost, cost_of_readings
+from .cost import Cost, cost_of_forward_passes
 from .method import Method, Options
 from .word_pruner import WordPruner
 from .words import Spelling, steps_of_letters
@@ -100,7 +100,7 @@ class SelectiveContextPruner(WordPruner):
 
     def cost(self, counted: CountedTrace) -> Cost:
         sizes = counted.shares(sentences(" ".join(counted.trace.reasoning.split())))
-        return cost_of_readings(self, [Reading(0, size, head_rows=size) for size in sizes])
+        return cost_of_forward_passes(self, [ForwardPass(0, size, head_rows=size) for size in sizes])
 
     def words_of(self, trace: Trace) -> _Phrases | str:
         from ..scoring.self_information import tokenise

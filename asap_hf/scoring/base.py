@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..models.placement import PlacedModel
 from ..runtime.ledger import ledger_key, open_ledger
 from ..traces.trace import Trace
-from .flops import CountedTrace, Reading
+from .flops import CountedTrace, ForwardPass
 from .outcome import ScoringFailure
 
 if TYPE_CHECKING:
@@ -131,9 +131,9 @@ class ModelScorer(PlacedModel, ABC):
                 outcomes |= found
         return [outcomes[index] for index in range(len(traces))]
 
-    def readings(self, counted: CountedTrace) -> Sequence[Reading]:
+    def forward_passes(self, counted: CountedTrace) -> Sequence[ForwardPass]:
         """The forward passes over one trace that nothing is stored of: one, with a distribution at every token."""
-        return [Reading(0, counted.question + counted.reasoning, head_rows=counted.reasoning)]
+        return [ForwardPass(0, counted.question + counted.reasoning, head_rows=counted.reasoning)]
 
     def load(self) -> tuple[TraceTokenizer, ScoringModel]:
         """Tokenizer and model in this process."""

@@ -39,7 +39,7 @@ class CountedTrace:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ForwardPass:
     """One forward pass of a causal language model over a part of a text.
 
     Args:

@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ..traces.think_tags import canonical
 from ..traces.trace import Trace
 from .base import BATCH_TOKENS, ModelScorer
-from .flops import CountedTrace, Reading
+from .flops import CountedTrace, ForwardPass
 from .outcome import ScoringFailure
 
 if TYPE_CHECKING:
@@ -77,15 +77,15 @@ class LeaveOneOutScorer(ModelScorer):
         if self.window is not None and self.window < 1:
             raise UsageError(f"window is a number of tokens, 1 or more, not {self.window}")
 
-    def readings(self, counted: CountedTrace) -> Sequence[Reading]:
+    def forward_passes(self, counted: CountedTrace) -> Sequence[ForwardPass]:
         """The whole text, and for each step what follows it, after what stands before it in the KV cache."""
         answer = counted.answer if self.include_answer else 0
         place, left = counted.question, sum(counted.steps)
-        found = [Reading(0, place + left + answer, head_rows=left + answer)]
+        found = [ForwardPass(0, place + left + answer, head_rows=left + answer)]
         for step in counted.steps:
             left -= step
             read = (left if self.window is None else min(left, self.window)) + answer
-            found.append(Reading(place, place + read, head_rows=read))
+            found.append(ForwardPass(place, place + read, head_rows=read))
             place += step
         return found
 

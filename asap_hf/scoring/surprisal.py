@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..runtime.ledger import ledger_key
 from ..traces.trace import Trace
 from .base import ModelScorer
-from .flops import CountedTrace, Reading, flops_per_trace, model_config
+from .flops import CountedTrace, ForwardPass, flops_per_trace, model_config
 from .outcome import MEAN_SCORES, SCORES, ScoringFailure, StepScores
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ class SurprisalScorer(ModelScorer):
         if self.max_context is not None and self.max_context < _LEAST_CONTEXT:
             raise UsageError(f"max_context is {_LEAST_CONTEXT} or more, not {self.max_context}")
 
-    def readings(self, counted: CountedTrace) -> Sequence[Reading]:
+    def forward_passes(self, counted: CountedTrace) -> Sequence[ForwardPass]:
         rows = counted.reasoning if self.all_scores else len(counted.trace.steps)
-        return [Reading(0, counted.question + counted.reasoning, head_rows=rows)]
+        return [ForwardPass(0, counted.question + counted.reasoning, head_rows=rows)]
 
     def score(self, traces: Sequence[Trace]) -> list[StepScores | ScoringFailure]:
         """Score every trace, in order: what `__call__` does, as objects with one tuple per score.
