@@ -173,7 +173,8 @@ class TransformersGenerator(LocalGenerator):
         revision (`str`, *optional*):
             Branch, tag or commit on the Hub, of the weights and the tokenizer alike.
         dtype (`str`, *optional*, defaults to `"auto"`):
-            Of weights and activations; `auto` is what the weights are stored in.
+            Of weights and activations; `auto` is what the weights are stored in, or float32 on a CPU without
+            instructions for bfloat16.
         device (`str`, *optional*):
             Such as `cuda:1`; by default the accelerator if there is one, else the CPU.
         batch_size (`int`, *optional*, defaults to 8):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import UsageError
+from .devices import pick_device, pick_dtype
 from .embedded import resolve_model
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+logger = logging.getLogger(__name__)
 
 
 class CausalLM(NamedTuple):
@@ -38,21 +43,26 @@ def load_tokenizer_of(name: str, revision: str | None) -> PreTrainedTokenizerBas
 def load_causal_lm(
     name: str, revision: str | None, dtype: str, device: str | None, tokenizer: PreTrainedTokenizerBase
 ) -> CausalLM:
-    """Load a model for `generate`; onto the accelerator if there is one and no other `device` is named.
+    """Load a model for `generate`; onto the accelerator if there is one and no other `device` is named. `dtype="auto"`
+    is what the weights are stored in, or float32 on a CPU without instructions for bfloat16, which would take many
+    times as long in it.
 
     Raises:
-        [`UsageError`]: if the model cannot be loaded.
+        [`UsageError`]: if the model cannot be loaded, or there is no such device.
     """
     import torch
     from transformers import AutoModelForCausalLM, GenerationConfig
 
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    place = torch.device(pick_device(device, None)) if device or accelerator is None else accelerator
+    slow = "bfloat16" if place.type == "cpu" and pick_dtype("auto", "cpu") == "float32" else None
+    dtype = "float32" if dtype == "auto" and slow else dtype
+    if dtype == slow:
+        logger.warning("this CPU has no instructions for bfloat16: float32 would be many times as fast (dtype)")
     try:
         model = AutoModelForCausalLM.from_pretrained(resolve_model(name), revision=revision, dtype=dtype)
     except (OSError, ValueError, AttributeError) as error:  # of torch, which has no such dtype
         raise UsageError(f"transformers cannot load {name}: {error}") from error
-    place: torch.device | str | None = device
-    if place is None:
-        place = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
     named = model.generation_config.eos_token_id
     ends = {tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])} - {None}
     # A fresh one: what the model's own says of temperature, top-k or repetition would come on top of the request.

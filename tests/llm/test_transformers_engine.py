@@ -13,6 +13,7 @@ from asap_hf.llm.engine import NO_ROOM, Generation, Prompt, Sampling
 from asap_hf.llm.outcomes import Failure
 from asap_hf.llm.prompts import render
 from asap_hf.llm.transformers import TransformersEngine
+from asap_hf.models.causal_lm import load_causal_lm, load_tokenizer_of
 
 from ..tiny_models import save_model, tiny_llama
 
@@ -102,3 +103,26 @@ def test_the_real_model_answers_and_ends_its_answer(embedded_model: str) -> None
 def test_what_cannot_be_loaded_is_a_usage_error(engine: TransformersEngine, embedded_model: str) -> None:
     with pytest.raises(UsageError, match="cannot load"):
         engine.start()
+
+
+@pytest.mark.parametrize(("fastest", "computes_in"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_a_cpu_without_bfloat16_computes_in_float32_unless_told_otherwise(
+    tmp_path: Path,
+    fastest: str,
+    computes_in: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = save_model(tmp_path)
+    AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16).save_pretrained(folder)
+    monkeypatch.setattr("asap_hf.models.causal_lm.pick_dtype", lambda *_: fastest)
+    tokenizer = load_tokenizer_of(folder, None)
+    assert load_causal_lm(folder, None, "auto", "cpu", tokenizer).model.dtype == computes_in
+    assert not caplog.records
+    assert load_causal_lm(folder, None, "bfloat16", "cpu", tokenizer).model.dtype == torch.bfloat16
+    assert bool(caplog.records) == (fastest == "float32")
+
+
+def test_a_device_that_is_not_there_is_refused(model: str) -> None:
+    with pytest.raises(UsageError, match="no kind of device called 'warp'"):
+        load_causal_lm(model, None, "auto", "warp", load_tokenizer_of(model, None))
