@@ -184,7 +184,7 @@ def _comparison(
     pruners = [settings_of(_as_prune(given, one.name, one.ratio)) for one in conditions if one.ratio is not None]
     libraries = {name: version(name) for name in ("torch", "transformers")}
     return comparison, {
-        **source.told,
+        **source.metadata,
         **drawn,
         "left_out": dict(draw.left_out),
         "settings": comparison.settings,

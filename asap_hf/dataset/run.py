@@ -97,7 +97,7 @@ class PruningRun:
             with DatasetWriter(output_dir, overwrite) as writer:
                 summary = self.fill(writer, account, process)
                 require_rows(summary, self.source, self.columns)
-                finish(writer, self.source.told, {**settings, **self._scorer_settings()}, summary)
+                finish(writer, self.source.metadata, {**settings, **self._scorer_settings()}, summary)
         return summary
 
     def write_shard(
@@ -106,7 +106,7 @@ class PruningRun:
         """Prune one shard of a source and write its result, which may have no training row."""
         with DatasetWriter(folder) as writer:
             summary = self.fill(writer, account, process)
-            finish(writer, self.source.told, {**settings, **self._scorer_settings()}, summary)
+            finish(writer, self.source.metadata, {**settings, **self._scorer_settings()}, summary)
 
     def fill(self, writer: DatasetWriter, account: RunAccount, process: Process = _ALONE) -> dict[str, Any]:
         """Prune and write the tables; returns the summary. Its `llm` is what `account` has not reported yet."""

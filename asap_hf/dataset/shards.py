@@ -87,7 +87,7 @@ def _place(number: int) -> Path:
 def shards_key(run: PruningRun, settings: Mapping[str, Any], count: int) -> str:
     """A hash of source, settings and number of shards, so that runs that differ in one of them do not share shards."""
     columns = [list(training_features({})), list(step_features({}))]  # a former version's may be others
-    what = [run.source.told, run.source.rows, dict(settings), count, columns]
+    what = [run.source.metadata, run.source.rows, dict(settings), count, columns]
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
@@ -142,7 +142,7 @@ def write_in_shards(
             if store:
                 _fetch(store, sorted(on_hub - here), folder, account)
             shards = [Counter(_llm_of(folder / str(number))) for number in here | on_hub]
-            account.told(sum(shards, Counter()))
+            account.add_finished(sum(shards, Counter()))
             process.wait_for_everyone()  # every process must have seen the same shards before one is written
             for number, source in todo:
                 logger.info("shard %d of %d", number + 1, count)
@@ -156,7 +156,7 @@ def write_in_shards(
             summary = {**joined, "shards": [count, branch]}
             require_rows(summary, run.source, run.columns)
             first = json.loads((folder / "0" / RUN_FILE).read_text(encoding="utf-8"))
-            finish(writer, run.source.told, first["settings"], summary)
+            finish(writer, run.source.metadata, first["settings"], summary)
         for number in range(count):
             shutil.rmtree(folder / str(number))
         with suppress(OSError):  # it holds something else

@@ -46,8 +46,8 @@ class RunAccount:
                 for name in usage.keys() - {"from_ledger"}:
                     setattr(state.usage, name, getattr(state.usage, name) + usage[name])
 
-    def told(self, usage: Mapping[str, float]) -> None:
-        """Say what was told before this start of the run, by its shards that are finished: the account comes to at
+    def add_finished(self, usage: Mapping[str, float]) -> None:
+        """Say what was spent before this start of the run, as its finished shards record it: the account comes to at
         least that."""
         now = asdict(self._store.usage)
         if self._begun:

@@ -119,10 +119,10 @@ def _mark(text: MarkdownLines, number: int, indent: int, base: int) -> Mark | No
     in_item = bool(prefix.strip(" \t>"))
     if not in_item and indent - base > 3:
         return None  # an indented line, for CommonMark: as in a docstring
-    special, told = _SPECIALS.fullmatch(info) is not None, len(info.split()) > 3
+    special, is_prose = _SPECIALS.fullmatch(info) is not None, len(info.split()) > 3
     ends_code = text.is_code(number - 1) and not text.is_code(number + 1)
-    opens = None if special else 1.0 if told or (ends_code and not info) else 0.0
-    closes = None if in_item else 0.0 if not info else BY_RULE if special else 1.0 if told else None
+    opens = None if special else 1.0 if is_prose or (ends_code and not info) else 0.0
+    closes = None if in_item else 0.0 if not info else BY_RULE if special else 1.0 if is_prose else None
     stray = 0.5 if ends_code and closes is not None else 0.75 if text.is_code(number + 1) else 4.0
     deepest = 3 + (len(prefix.expandtabs(4)) if in_item else base)
     return Mark(number, signs[0], len(signs), prefix, indent, deepest, info, opens, closes, stray)

@@ -59,10 +59,10 @@ def reading(label: str) -> Iterator[None]:
 
 def _what_is_wrong(error: BaseException) -> str:
     """The first line of a reader's error."""
-    told = str(error).strip() or type(error).__name__
-    if isinstance(error, UnicodeDecodeError) or "UTF-8" in told or "UTF8" in told:
+    message = str(error).strip() or type(error).__name__
+    if isinstance(error, UnicodeDecodeError) or "UTF-8" in message or "UTF8" in message:
         return _NOT_UTF8
-    return "it holds no rows" if "corresponds to no data" in told else told.splitlines()[0]
+    return "it holds no rows" if "corresponds to no data" in message else message.splitlines()[0]
 
 
 def load(*what: str | None, label: str, split: str, **how: Any) -> Any:

@@ -67,7 +67,7 @@ class Source:
         return list(self.features)
 
     @property
-    def told(self) -> dict[str, str]:
+    def metadata(self) -> dict[str, str]:
         """Where the rows come from, for `run.json`."""
         return {"source": self.label, "source_revision": self.revision, "source_license": self.license}
 
@@ -195,11 +195,11 @@ def on_the_hub(name: str, revision: str | None = None) -> tuple[str, str]:
     from huggingface_hub import HfApi
 
     try:
-        told = HfApi().dataset_info(name, revision=revision)
+        info = HfApi().dataset_info(name, revision=revision)
     except (HTTPError, OSError, ValueError):
         return "", ""
-    named = getattr(told.card_data, "license", None) or ""
-    return told.sha or "", named if isinstance(named, str) else ", ".join(named)
+    named = getattr(info.card_data, "license", None) or ""
+    return info.sha or "", named if isinstance(named, str) else ", ".join(named)
 
 
 def _builder(path: Path) -> str:

@@ -320,12 +320,12 @@ def test_what_was_spent_on_another_machine_counts(server, tmp_path):
     elsewhere = {"calls": 2, "from_ledger": 1, "prompt_tokens": 10, "completion_tokens": 10, "cost": 20.0}
     with run_account(tmp_path / "account") as account:
         account.add(elsewhere)
-        account.told(elsewhere)
+        account.add_finished(elsewhere)
         assert isinstance(made([ask("00001")])[0], Completion)
         assert account.take()["cost"] == 10.0
         assert made.usage.cost == 30.0
     with run_account(tmp_path / "lost") as account:  # the account is gone, the shards are there
-        account.told({**elsewhere, "cost": 50.0})
+        account.add_finished({**elsewhere, "cost": 50.0})
         assert made([ask("00003")])[0].reason == "max_cost: may cost up to 85, and 70 of 120 is left"
         taken = account.take()
         assert (taken["calls"], taken["cost"], taken["failures"]) == (0, 0.0, 1)
