@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from asap_hf.llm import Request
+
 
 @dataclass
 class Reply:
@@ -127,3 +129,8 @@ def completion(reply: Reply, prompt: str) -> dict[str, Any]:
         "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason}],
         **({} if reply.usage is None else {"usage": reply.usage or usage}),
     }
+
+
+def ask(prompt: object, **more: Any) -> Request:
+    """A request that the server understands: its whole text is the prompt."""
+    return Request(({"role": "user", "content": str(prompt)},), **{"temperature": 0.0, "max_tokens": 16, **more})

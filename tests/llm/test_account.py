@@ -8,7 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,34 +17,21 @@ from datasets import Dataset
 from datasets.fingerprint import Hasher
 
 from asap_hf.errors import RunError, UsageError
-from asap_hf.llm import Completion, EndpointGenerator, Failure, Request, Usage, run_account
+from asap_hf.llm import Completion, EndpointGenerator, Failure, Usage, run_account
 from asap_hf.llm.account import Account
 from asap_hf.llm.shared_account_store import shared_store
 from asap_hf.pruners.anchor import AnchorPruner
 
 from ..waiting import until
-from .fake_endpoint import FakeEndpoint, Reply
+from .fake_endpoint import FakeEndpoint, Reply, ask
 
 PRICES = {"prompt_price": 1e6, "completion_price": 1e6}  # one unit per token
 WORST = 85  # of a prompt of five digits: 64 for the template, 5, and max_tokens
 
 
 @pytest.fixture(autouse=True)
-def _alone(tmp_path, monkeypatch) -> None:
+def _alone(tmp_path, monkeypatch, no_proxy) -> None:
     monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "ledger"))
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[FakeEndpoint]:
-    endpoint = FakeEndpoint()
-    yield endpoint
-    endpoint.close()
-
-
-def ask(prompt: object, **more) -> Request:
-    return Request(({"role": "user", "content": str(prompt)},), **{"temperature": 0.0, "max_tokens": 16, **more})
 
 
 def generator(server: FakeEndpoint, **more) -> EndpointGenerator:

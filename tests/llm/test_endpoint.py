@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -26,28 +25,15 @@ from asap_hf.llm.refusals import _retry_after
 from asap_hf.runtime.ledger import open_ledger
 
 from ..waiting import LONGEST, until
-from .fake_endpoint import FakeEndpoint, Reply
+from .fake_endpoint import FakeEndpoint, Reply, ask
 
 SECRET = "hf_secretsecretsecret"
 
 
 @pytest.fixture(autouse=True)
-def alone(tmp_path, monkeypatch) -> None:
+def alone(tmp_path, monkeypatch, no_proxy) -> None:
     monkeypatch.setenv("ASAP_HF_LEDGER", str(tmp_path / "ledger"))
     monkeypatch.setenv("HF_TOKEN", SECRET)
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[FakeEndpoint]:
-    endpoint = FakeEndpoint()
-    yield endpoint
-    endpoint.close()
-
-
-def ask(prompt: object, **more) -> Request:
-    return Request(({"role": "user", "content": str(prompt)},), **{"temperature": 0.0, "max_tokens": 16, **more})
 
 
 def generator(server: FakeEndpoint, **more) -> EndpointGenerator:
