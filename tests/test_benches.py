@@ -23,7 +23,7 @@ BENCHES = {
     "deterministic.py --groups 1 --size 2 --repeats 1 --longest 1100": (rf"^alone / batches, all of them: {NUMBER}$"),
     "reference.py --traces 1": rf"^all of them +{NUMBER} +{NUMBER}$",
     "score_memory.py --lengths 256": rf"^ours, all five +{NUMBER}$",
-    "retention.py --traces 1 --max_tokens_trace 2000 --ratios 0.5 --keep 0.5 --threads 1": (
+    "retention.py --traces 1 --max_tokens_trace 1200 --ratios 0.5 --keep 0.5 --threads 1": (
         rf"^anchor 0\.5 \+ surprisal +0\.5 +[+-]{NUMBER} "
     ),
     "gpu.py --smallest --device cpu --output OUTPUT": r"^11 parts measured, 0 failed, 0 left; ",
