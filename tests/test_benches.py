@@ -20,7 +20,7 @@ BENCHES = {
     "grade.py --jobs 2 --rounds 1": rf"^check +{NUMBER} +{NUMBER} +{NUMBER} +3\.0$",
     "map.py --rows 16": rf"^ +16 +{NUMBER} +{NUMBER} +{NUMBER}$",
     "score.py --traces 1 --repeats 1": rf"^ours, first token +{NUMBER} +{NUMBER} +{NUMBER} +{NUMBER}$",
-    "deterministic.py --groups 1 --size 2 --repeats 1 --longest 1100": (rf"^alone / batches, all of them: {NUMBER}$"),
+    "deterministic.py --groups 1 --size 2 --repeats 1 --longest 1600": (rf"^alone / batches, all of them: {NUMBER}$"),
     "reference.py --traces 1": rf"^all of them +{NUMBER} +{NUMBER}$",
     "score_memory.py --lengths 256": rf"^ours, all five +{NUMBER}$",
     "retention.py --traces 1 --max_tokens_trace 1200 --ratios 0.5 --keep 0.5 --threads 1": (
