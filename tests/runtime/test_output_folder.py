@@ -19,7 +19,7 @@ from asap_hf.runtime.output_folder import LOCK_FILE, OutputFolder, WorkingFolder
 from tests.killing import kills
 
 FEATURES = Features({"row": Value("int64"), "completion": Value("string")})
-UNCOMPARED_FLAGS = "choose another --output_dir$"
+ANOTHER_FOLDER = "choose another --output_dir$"
 
 
 def write(folder: Path, text: str = "new", overwrite: bool = True, listed: bool = True) -> None:
@@ -122,7 +122,7 @@ def test_a_result_as_it_was_written_is_replaced(tmp_path: Path, listed: bool) ->
 def test_a_run_json_of_something_else_makes_no_result(tmp_path: Path, run: str) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "run.json").write_text(run)
-    with pytest.raises(UsageError, match=f"is not a pruned dataset, and holds 'run.json': {UNCOMPARED_FLAGS}"):
+    with pytest.raises(UsageError, match=f"is not a pruned dataset, and holds 'run.json': {ANOTHER_FOLDER}"):
         DatasetWriter(tmp_path / "out", overwrite=True)
 
 
