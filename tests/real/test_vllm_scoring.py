@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 from asap_hf.scoring.surprisal import StepScores, SurprisalScorer
 from asap_hf.traces.trace import Trace
 
-from .servers import Server
+from .servers import DTYPE, Server
 
 pytestmark = pytest.mark.vllm
 
@@ -47,7 +47,7 @@ def mean_distance(ours: Sequence[float], theirs: Sequence[float | None], places:
 
 def test_first_token_surprisals_are_vllm_s(vllm_server: Server, traces: list[Trace]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(vllm_server.folder)
-    outcomes = SurprisalScorer("embedded", dtype="bfloat16", device="cpu").score(traces)
+    outcomes = SurprisalScorer("embedded", dtype=DTYPE, device="cpu").score(traces)
     for trace, scores in zip(traces, outcomes, strict=True):
         assert isinstance(scores, StepScores)
         question = tokenizer.apply_chat_template(
