@@ -26,7 +26,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 SLOW_CONVERSION = """
 import os, sys, time
 from pathlib import Path
-from asap_hf import embedded
+from asap_hf.models import embedded
 
 begun = Path(sys.argv[1])
 
