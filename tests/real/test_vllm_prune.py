@@ -22,8 +22,9 @@ def test_every_row_comes_out_pruned_or_whole_with_a_reason(mode: str, vllm_serve
     lines = sorted(SAMPLES.read_text(encoding="utf-8").splitlines(), key=len)[:4]
     (tmp_path / "traces.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     llm = ["--anchor_model", vllm_server.model, "--anchor_base_url", vllm_server.base_url, "--anchor_mode", mode]
-    limits = ["--max_attempts", "2", "--anchor_max_tokens", "256", "--anchor_structured", "vllm"]
-    work = ["prune", str(tmp_path / "traces.jsonl"), *llm, *limits, "--pruner", "wo_fine"]
+    limits = ["--max_attempts", "2", "--anchor_max_tokens", "256"]
+    structured = ["--anchor_structured", "vllm"] if mode == "select" else []
+    work = ["prune", str(tmp_path / "traces.jsonl"), *llm, *limits, *structured, "--pruner", "wo_fine"]
     assert main([*work, "--output_dir", str(tmp_path / "out")]) == 0
     rows = load_dataset(str(tmp_path / "out"), split="train")
     records = load_dataset(str(tmp_path / "out"), "steps", split="train")
