@@ -56,7 +56,7 @@ def test_ctrl_c_is_a_sentence_and_130(monkeypatch: pytest.MonkeyPatch, capsys: p
 
     monkeypatch.setattr("asap_hf.cli._run", interrupted)
     assert main(["prune"]) == 130
-    assert "goes on from there" in capsys.readouterr().err
+    assert "continues from there" in capsys.readouterr().err
 
 
 def test_what_nobody_foresaw_is_one_line_and_debug_shows_it(
