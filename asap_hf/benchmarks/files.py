@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..hub.calls import calling_the_hub
 
 Row = dict[str, Any]
 
@@ -51,6 +50,8 @@ def downloaded(files: HubFiles) -> tuple[list[Path], str]:
         [`RunError`]: if the Hub cannot be reached.
     """
     from huggingface_hub import snapshot_download
+
+    from ..hub.calls import calling_the_hub
 
     named = ", ".join(files.names)
     folder = Path(

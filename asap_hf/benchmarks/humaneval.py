@@ -7,8 +7,8 @@ import textwrap
 from collections.abc import Iterator
 from itertools import takewhile
 
-from ..evaluation.pass_at_1.host_grader import Task
 from ..evaluation.pass_at_1.host_task_builders import LIMITS, humaneval_task
+from ..evaluation.pass_at_1.host_tasks import Task
 from .code_forms import bare_text
 from .completing import after, compiles
 from .extract_code import program_in

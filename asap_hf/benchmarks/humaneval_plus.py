@@ -7,14 +7,18 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-from ..evaluation.pass_at_1.host_grader import Grader, PlusTask, Task
 from ..evaluation.pass_at_1.host_task_builders import LIMITS, plus_tests
+from ..evaluation.pass_at_1.host_tasks import PlusTask, Task
 from .code_forms import tree
 from .files import HUMANEVAL_PLUS, Row
 from .humaneval import PLUS_INPUTS, HumanEval
 from .problems import Problem, UnreadableProblem
 from .references import Reference
+
+if TYPE_CHECKING:
+    from ..evaluation.pass_at_1.host_grader import Grader
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +56,8 @@ class HumanEvalPlus(HumanEval):
         reference = _reference(row)
         answers = reference.stored_answers()
         if answers is None:
+            from ..evaluation.pass_at_1.host_grader import Grader
+
             with Grader() as grader:
                 self.prepare(grader)
                 answers = reference.answers(grader)

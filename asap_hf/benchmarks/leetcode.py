@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..evaluation.pass_at_1.host_grader import Task
 from ..evaluation.pass_at_1.host_task_builders import LIMITS, leetcode_task
+from ..evaluation.pass_at_1.host_tasks import Task
 from .completing import after, compiles
 from .extract_code import program_in
 from .files import LEETCODE, Row

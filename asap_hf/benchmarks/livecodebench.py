@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from ..evaluation.pass_at_1.host_grader import Task
 from ..evaluation.pass_at_1.host_task_builders import LIMITS, livecodebench_task
+from ..evaluation.pass_at_1.host_tasks import Task
 from .extract_code import program_in
 from .files import LIVECODEBENCH, HubFiles, Row, ValueInFile
 from .problems import Benchmark, Problem, UnreadableProblem

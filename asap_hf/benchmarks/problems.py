@@ -9,12 +9,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import UsageError
-from ..evaluation.pass_at_1.host_grader import Grader, Task
 from ..evaluation.pass_at_1.host_task_builders import Limits
+from ..evaluation.pass_at_1.host_tasks import Task
 from .files import KINDS, HubFiles, Row, downloaded, found, kind_of, rows_of
+
+if TYPE_CHECKING:
+    from ..evaluation.pass_at_1.host_grader import Grader
 
 logger = logging.getLogger(__name__)
 

@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
 from ..evaluation.pass_at_1.codec import CodecError, Decoder, Encoder
-from ..evaluation.pass_at_1.host_call_grader import Answer
-from ..evaluation.pass_at_1.host_grader import Grader, ReferenceFailedError
 from ..runtime.files import cache_folder
 from .problems import UnreadableProblem
+
+if TYPE_CHECKING:
+    from ..evaluation.pass_at_1.host_call_grader import Answer
+    from ..evaluation.pass_at_1.host_grader import Grader
 
 _FORMAT = 1  # version of the files' format
 
@@ -50,6 +52,8 @@ class Reference:
 
     def stored_answers(self) -> list[Answer] | None:
         """The answers on disk; `None` if there are none that can be read."""
+        from ..evaluation.pass_at_1.host_call_grader import Answer
+
         try:
             stored = json.loads(zlib.decompress(self.path.read_bytes()))
             return [Answer(Decoder().decode({"value": tree}), cpu_seconds) for tree, cpu_seconds in stored]
@@ -66,6 +70,8 @@ class Reference:
         stored = self.stored_answers()
         if stored is not None:
             return stored
+        from ..evaluation.pass_at_1.host_grader import ReferenceFailedError
+
         try:
             answers: list[Answer] = grader.answers(
                 self.code, self.function, [tuple(arguments) for arguments in self.inputs]

@@ -10,11 +10,13 @@ import pickle
 import zlib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
 
-from .host_call_grader import Answer
 from .host_comparisons import tolerance_for
 from .host_tasks import CallTask, CheckTask, PlusTest, StdinTask
+
+if TYPE_CHECKING:
+    from .host_call_grader import Answer
 
 Row = Mapping[str, Any]
 
