@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..errors import UnusableTrace
@@ -14,6 +15,7 @@ from ..pruners.base import Sequential
 from ..pruners.cost import Cost
 from ..pruners.scored import ScoredPruner
 from ..reporting.formatting import duration, money
+from ..reporting.terminal import labelled
 from ..scoring.flops import CountedTrace
 from ..traces.rows import Columns, trace_of
 from ..traces.sources import Source
@@ -21,6 +23,7 @@ from ..traces.trace import REASONS
 
 # Share of a matrix product's speed that a transformer's forward reaches; measured on CPU by bench/score.py.
 _EFFICIENCY = 0.5
+_line = partial(labelled, width=16)
 
 
 @dataclass
@@ -78,15 +81,15 @@ def _both(one: Cost | None, other: Cost | None) -> Cost | None:
 
 def estimate_table(total: RunEstimate, unusable: Counter[str], pruner: Sequential) -> str:
     """The estimate as a person reads it."""
-    lines = [f"{'rows':<22}{total.rows:>16,}   {total.usable:,} usable"]
-    if total.finished:
-        lines.append(f"{'  finished before':<22}{total.finished:>16,}   left as they are")
-    for reason, count in unusable.most_common():
-        lines.append(f"{'  not usable':<22}{count:>16,}   {REASONS[reason]}")
-    lines.append(f"{'steps':<22}{total.steps:>16,}")
-    over = any(isinstance(stage, ScoredPruner) for stage in pruner.stages)
-    of_these = f"   {total.over_budget:,} rows over the budget" if over else ""
-    lines.append(f"{'tokens of reasoning':<22}{total.tokens:>16,}{of_these}")
+    budgeted = any(isinstance(stage, ScoredPruner) for stage in pruner.stages)
+    over = f"{total.over_budget:,} rows over the budget" if budgeted else ""
+    lines = [
+        _line("rows", f"{total.rows:,}", f"{total.usable:,} usable"),
+        *([_line("  finished before", f"{total.finished:,}", "left as they are")] if total.finished else []),
+        *(_line("  not usable", f"{count:,}", REASONS[reason]) for reason, count in unusable.most_common()),
+        _line("steps", f"{total.steps:,}"),
+        _line("tokens of reasoning", f"{total.tokens:,}", over),
+    ]
     for stage, cost in zip(pruner.stages, total.costs, strict=True):
         lines += ["", f"stage {stage.name}", *_stage_lines(stage, cost)]
     return "\n".join(lines)
@@ -94,23 +97,23 @@ def estimate_table(total: RunEstimate, unusable: Counter[str], pruner: Sequentia
 
 def _stage_lines(stage: Any, cost: Cost | None) -> list[str]:
     if cost is None:
-        return [f"{'  cost':<22}{'?':>16}   this pruner does not say what it costs"]
+        return [_line("  cost", "?", "this pruner does not say what it costs")]
     lines = _llm_lines(stage, cost) if cost.llm_calls else []
     lines += _scoring_lines(getattr(stage, "scorer", stage), cost) if cost.passes else []
-    return lines or [f"{'  cost':<22}{'nothing':>16}   no model and no LLM"]
+    return lines or [_line("  cost", "nothing", "no model and no LLM")]
 
 
 def _scoring_lines(placed: Any, cost: Cost) -> list[str]:
     read = f"a model reads every row, {cost.tokens_read:,} tokens in all"
-    lines = [f"{'  forward passes':<22}{cost.passes:>16,}   {read}"]
+    lines = [_line("  forward passes", f"{cost.passes:,}", read)]
     if not cost.flops:
-        return [*lines, f"{'  time':<22}{'?':>16}   how long that takes is not estimated"]
+        return [*lines, _line("  time", "?", "how long that takes is not estimated")]
     device, dtype = placed.placement()
     seconds = cost.flops / (matmul_speed(device, dtype) * _EFFICIENCY)
     return [
         *lines,
-        f"{'  scoring FLOPs':<22}{cost.flops:>16.2e}   if no row was scored before and stage 1 kept all",
-        f"{'  about':<22}{duration(seconds):>16}   on one {device} in {dtype}",
+        _line("  scoring FLOPs", f"{cost.flops:.2e}", "if no row was scored before and stage 1 kept all"),
+        _line("  about", duration(seconds), f"on one {device} in {dtype}"),
     ]
 
 
@@ -123,13 +126,11 @@ def _llm_lines(stage: Any, cost: Cost) -> list[str]:
     missing = [flag for flag in parts if not getattr(generator, flag.removeprefix("--"))]
     note, price = "", sum(parts.values())
     if missing:
-        note = (
-            f"   no prices were given: give {' and '.join(missing)}" if len(missing) == 2 else f"   {missing[0]} is 0"
-        )
+        note = f"no prices were given: give {' and '.join(missing)}" if len(missing) == 2 else f"{missing[0]} is 0"
     elif generator.max_cost is not None and price > generator.max_cost:
-        note = f"   over --max_cost {generator.max_cost:g}: rows would be left without an answer"
+        note = f"over --max_cost {generator.max_cost:g}: rows would be left without an answer"
     return [
-        f"{'  LLM calls':<22}{cost.llm_calls:>16,}   less the ledger's; at most {stage.max_attempts} attempts a row",
-        f"{'  LLM tokens':<22}{cost.prompt_tokens:>16,}   in, about {cost.completion_tokens:,} out",
-        f"{'  LLM cost':<22}{'?' if len(missing) == 2 else money(price):>16}{note}",
+        _line("  LLM calls", f"{cost.llm_calls:,}", f"less the ledger's; at most {stage.max_attempts} attempts a row"),
+        _line("  LLM tokens", f"{cost.prompt_tokens:,}", f"in, about {cost.completion_tokens:,} out"),
+        _line("  LLM cost", "?" if len(missing) == 2 else money(price), note),
     ]

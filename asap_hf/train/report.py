@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import mean, median
 
 from ..reporting.histogram import histogram
@@ -10,6 +11,7 @@ from .plan import UTILISATION, Hardware, Plan
 from .verdict import CheckResult
 
 _BARS = " ▁▂▃▄▅▆▇█"
+_line = partial(labelled, width=16)
 
 
 def report(verdict: CheckResult, plan: Plan, hardware: Hardware) -> str:
@@ -68,7 +70,3 @@ def bars_of(lengths: list[int]) -> tuple[str, str]:
     # A bin with a row has a bar, however low.
     bars = "".join(_BARS[-(-count * (len(_BARS) - 1) // highest)] for count in bins["rows"])
     return bars, f"rows from {bins['edges'][0]:,} to {bins['edges'][-1]:,} tokens"
-
-
-def _line(label: str, value: str, remark: str) -> str:
-    return labelled(label, value, remark, width=16)
