@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +16,6 @@ from ..models.vllm_engine import start_vllm
 from ..runtime.child_guard import ChildGuard
 from .account import Account
 from .engine import Engine, Generation, Outcomes, Prompt, no_room
-from .generator import Generator
 from .local import LocalEngine, LocalGenerator
 from .outcomes import Failure, Request
 
@@ -41,7 +40,7 @@ class VLLMEngine(LocalEngine):
         detokenize (`bool`, *optional*, defaults to `False`):
             Give the text of an answer, too.
         options (`Mapping[str, Any]`, *optional*):
-            Further arguments of `vllm.LLM`, and others for those above.
+            Further arguments of `vllm.LLM`; they come before what the fields above make of theirs.
 
     Raises:
         [`UsageError`]: when started, if vLLM is not installed, or refuses the model or the arguments.
@@ -227,12 +226,24 @@ class VLLMGenerator(LocalGenerator):
 
     @cached_property
     def engine(self) -> VLLMEngine:
-        general = {one.name for one in fields(Generator)}
-        own = {name: value for name, value in self._fields.items() if name not in general}  # named as in vllm.LLM
-        # Left to itself, a small model fills an answer with the blanks and line breaks that JSON allows.
-        structured = {"backend": "xgrammar", "disable_any_whitespace": True}
-        options = {**own, "structured_outputs_config": structured, "disable_log_stats": True}
-        return VLLMEngine(self.model, detokenize=True, options=options)
+        options = {
+            "max_model_len": self.max_model_len,  # where none is given, the model's own limit
+            "seed": self.seed,
+            "enable_prefix_caching": self.enable_prefix_caching,
+            # Left to itself, a small model fills an answer with the blanks and line breaks that JSON allows.
+            "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
+            "disable_log_stats": True,
+        }
+        return VLLMEngine(
+            self.model,
+            revision=self.revision,
+            dtype=self.dtype,
+            gpu_memory=self.gpu_memory_utilization,
+            tensor_parallel_size=self.tensor_parallel_size,
+            enforce_eager=self.enforce_eager,
+            detokenize=True,
+            options=options,
+        )
 
     def _seed(self, request: Request) -> int:
         return self.seed + request.attempt

@@ -55,10 +55,10 @@ def load_causal_lm(
 
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     place = torch.device(pick_device(device, None)) if device or accelerator is None else accelerator
-    slow = "bfloat16" if place.type == "cpu" and pick_dtype("auto", "cpu") == "float32" else None
-    dtype = "float32" if dtype == "auto" and slow else dtype
-    if dtype == slow:
-        logger.warning("this CPU has no instructions for bfloat16: float32 would be many times as fast (dtype)")
+    if place.type == "cpu" and pick_dtype("auto", "cpu") == "float32":
+        if dtype == "bfloat16":
+            logger.warning("this CPU has no instructions for bfloat16: float32 would be many times as fast (dtype)")
+        dtype = "float32" if dtype == "auto" else dtype
     try:
         model = AutoModelForCausalLM.from_pretrained(resolve_model(name), revision=revision, dtype=dtype)
     except (OSError, ValueError, AttributeError) as error:  # of torch, which has no such dtype
